@@ -1,0 +1,113 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vcfs/file.h"
+#include "vcfs/types.h"
+
+namespace vcfs {
+
+struct Runtime;
+
+// How a client behaves. The defaults suit a recorder's mount.
+struct ClusterOptions {
+  std::vector<std::string> trackers;                  // "host:port"; one is enough, the rest is learnt
+  std::string kind = "library";                       // shown by `vcfs status`: mount, httpd, cli, library
+  std::string path;                                   // a mount's mount point, an httpd's address
+  std::chrono::milliseconds stallLimit{30'000};       // how long an operation may wait for a cluster that is away; then Error
+  std::chrono::milliseconds maxLag{50};               // the oldest byte leaves the send window at most this late; 0: at once
+  std::uint64_t sendWindow = 8u << 20;                // bytes not acknowledged yet, per file
+  std::uint64_t sendWindowTotal = 96u << 20;          // the same, all files of this Cluster together
+  std::uint64_t readAhead = 4u << 20;                 // per sequentially read file; 0: none
+  std::uint64_t readAheadTotal = 64u << 20;
+  std::chrono::milliseconds pingInterval{250};        // a server that answers neither a request …
+  std::chrono::milliseconds pingLimit{1000};          // … nor a ping for this long is taken for dead
+  std::chrono::milliseconds connectLimit{1000};
+};
+
+struct CreateRequest {
+  InodeId parent = kRootInode;
+  std::string name;
+  FileType type = FileType::regular;
+  std::uint32_t mode = 0644;  // umask already applied
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  bool exclusive = false;
+  std::string symlinkTarget;
+  std::uint64_t rdev = 0;
+};
+
+struct Created {
+  Entry entry;
+  bool created = true;  // false: it was there already (and `exclusive` was not asked for)
+};
+
+// A connection to a vcfs cluster: the namespace by inode number, and files.
+//
+// Loop thread only. Every Task may be called while others are under way. Operations wait through failovers and lost
+// trackers (repeating themselves with the same request id) for at most stallLimit and then throw Error(unavailable).
+// Nothing is cached here but layouts and server connections; callers cache names and attributes and listen to
+// onChanged(). Errors are of type vcfs::Error; the codes of each call are those of schema/tracker.capnp.
+class Cluster {
+ public:
+  // Returns when a tracker has answered; throws Error(unavailable) after stallLimit, Error(invalid) for bad options.
+  static Task<std::shared_ptr<Cluster>> connect(Runtime& runtime, ClusterOptions options);
+  virtual ~Cluster() = default;
+
+  // Ends cleanly: closes every open file (their data is sent first) and the connections.
+  virtual Task<void> shutdown() = 0;
+
+  virtual const ClusterOptions& options() const = 0;
+  virtual ClientId clientId() const = 0;
+  virtual void onChanged(std::function<void(const Change&)> callback) = 0;
+
+  // ---- names
+  virtual Task<std::optional<Entry>> lookup(InodeId parent, std::string name) = 0;  // nullopt: no such name
+  // Attributes as of now. Of a file in state `open`: size and mtime as its primary (or this process's own send window)
+  // knows them, else as the catalog does.
+  virtual Task<Entry> getAttr(InodeId inode) = 0;
+  // Brings size, mtime and blocks of an `open` file's entry up to date, as getAttr does, without asking a tracker.
+  virtual Task<void> refresh(Entry& entry) = 0;
+  virtual Task<std::optional<Entry>> resolve(InodeId base, std::string path, bool follow) = 0;
+  virtual Task<DirPage> readDir(InodeId directory, std::uint64_t after, std::uint32_t limit, bool layouts) = 0;
+  virtual Task<std::string> readLink(InodeId inode) = 0;
+  virtual Task<InodeId> parent(InodeId directory) = 0;
+  virtual Task<SpaceInfo> statFs(InodeId directory) = 0;
+  virtual Task<Created> create(CreateRequest request) = 0;
+  virtual Task<Entry> mkdir(InodeId parent, std::string name, std::uint32_t mode, std::uint32_t uid, std::uint32_t gid) = 0;
+  virtual Task<Entry> unlink(InodeId parent, std::string name) = 0;
+  virtual Task<void> rmdir(InodeId parent, std::string name) = 0;
+  struct Renamed { Entry entry; std::optional<Entry> replaced; };
+  virtual Task<Renamed> rename(InodeId parent, std::string name, InodeId newParent, std::string newName,
+                               std::uint32_t flags) = 0;
+  virtual Task<Entry> link(InodeId inode, InodeId newParent, std::string newName) = 0;
+  virtual Task<Entry> setAttr(InodeId inode, AttrChange change) = 0;
+  virtual Task<void> syncNames() = 0;
+  virtual Task<std::optional<std::string>> getXattr(InodeId inode, std::string name) = 0;
+  virtual Task<std::vector<std::string>> listXattr(InodeId inode) = 0;
+  virtual Task<void> setXattr(InodeId inode, std::string name, std::string value, std::uint32_t flags,
+                              std::optional<std::uint32_t> mode) = 0;
+  virtual Task<void> removeXattr(InodeId inode, std::string name) = 0;
+
+  // ---- files
+  // A handle on a file whose entry is known (from lookup or create). With `write`, a file that is not in state `open`
+  // is made so first. Does not truncate.
+  virtual Task<std::shared_ptr<File>> open(Entry entry, OpenMode mode) = 0;
+  // By path from the root of the store, with directories and links followed; `create` makes it (mode 0644) if absent.
+  virtual Task<std::shared_ptr<File>> openPath(std::string path, OpenMode mode, bool create = false) = 0;
+  // Sets the size of a file that need not be open.
+  virtual Task<Entry> truncate(InodeId inode, std::uint64_t size) = 0;
+
+  // ---- administration: JSON as `vcfs --json` prints it; see docs/operations.md
+  virtual Task<std::string> statusJson() = 0;
+  virtual Task<std::string> fileJson(InodeId inode) = 0;
+  virtual Task<std::string> groupsJson() = 0;
+  virtual Task<std::string> usersJson() = 0;
+  virtual Task<void> assignUser(std::string user, std::string group) = 0;
+  virtual Task<void> setGroup(std::string group, std::uint32_t copies) = 0;
+};
+
+}  // namespace vcfs

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "vcfs/types.h"
+
+namespace vcfs {
+
+struct OpenMode {
+  bool read = true;
+  bool write = false;
+  bool append = false;  // every write goes to the end, wherever other hosts have moved it
+};
+
+// One open file. All handles of one file in one Cluster share its send window, so each sees at once what the others
+// wrote. Loop thread only; close() it before dropping the last reference (a dropped one is closed in the background).
+class File {
+ public:
+  virtual ~File() = default;
+  virtual InodeId inode() const = 0;
+
+  // Bytes up to the published size and this process's own writes. Fewer than `length` only at the end of the file.
+  // The pieces are in order and without gaps, and need not be copied.
+  virtual Task<std::vector<Piece>> read(std::uint64_t offset, std::size_t length) = 0;
+  // The same, copied; returns how many bytes.
+  virtual Task<std::size_t> readInto(std::uint64_t offset, std::span<std::byte> out) = 0;
+
+  // Takes the bytes into the send window and returns; waits while the window is full. With `owner` (8-aligned data,
+  // at least 256 KiB, 8 readable bytes behind) they are not copied. An error that happened to earlier bytes behind the
+  // caller's back is thrown here, by sync() or by flush(), once per handle.
+  virtual Task<void> write(std::uint64_t offset, std::span<const std::byte> data,
+                           std::shared_ptr<const void> owner = nullptr) = 0;
+
+  // Every byte written before is on every in-sync replica when it returns. What close(2) promises.
+  // `last`: the caller knows of no other use of this handle, the file may be sealed if it is the last writer's.
+  virtual Task<void> flush(bool last = false) = 0;
+  // flush, and on stable storage at every in-sync replica; the name too.
+  virtual Task<void> sync() = 0;
+  virtual Task<void> truncate(std::uint64_t size) = 0;
+  virtual Task<void> allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) = 0;  // fallocate(2)
+  virtual Task<std::uint64_t> seek(std::uint64_t offset, bool hole) = 0;  // Error(noAttribute): nothing there
+  virtual Task<Attr> stat() = 0;
+  // Returns when the published size differs from `known` or the file is not being written any more, or after `limit`.
+  virtual Task<Growth> waitForGrowth(std::uint64_t known, std::chrono::milliseconds limit) = 0;
+  // flush(true) and give the handle up. Throws what went wrong with the data; the handle is closed all the same.
+  virtual Task<void> close() = 0;
+};
+
+}  // namespace vcfs

@@ -1,0 +1,23 @@
+add_compile_options(-Wall -Wextra -Wno-unused-parameter -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fcoroutines>)
+  # Wrong positives of g++ 12 in coroutine frames.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
+  if(NOT VCFS_SANITIZE STREQUAL "")
+    add_compile_options(-Wno-stringop-overflow -Wno-array-bounds)
+  endif()
+endif()
+if(NOT VCFS_SANITIZE STREQUAL "")
+  add_compile_options(-fsanitize=${VCFS_SANITIZE} -fno-sanitize-recover=undefined)
+  add_link_options(-fsanitize=${VCFS_SANITIZE})
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  # Precompiled headers and ccache get along when the PCH's time stamps are left out of the hash.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+  endif()
+endif()

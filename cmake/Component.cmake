@@ -1,0 +1,30 @@
+# vcfs_component(NAME source…): a static library vcfs_NAME of one folder, with the shared precompiled header.
+function(vcfs_component name)
+  add_library(vcfs_${name} STATIC ${ARGN})
+  target_include_directories(vcfs_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(vcfs_${name} PUBLIC vcfs_schema)
+  target_precompile_headers(vcfs_${name} REUSE_FROM vcfs_common)
+endfunction()
+
+# vcfs_program(NAME component source…): an executable build/…/bin/NAME on top of a component.
+function(vcfs_program name component)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE vcfs_${component})
+  target_precompile_headers(${name} REUSE_FROM vcfs_common)
+endfunction()
+
+# vcfs_unit_test(NAME component… SOURCES source…): a GoogleTest program unit_NAME, registered test by test with the
+# label "unit".
+function(vcfs_unit_test name)
+  cmake_parse_arguments(T "" "LABEL" "COMPONENTS;SOURCES" ${ARGN})
+  if(NOT T_LABEL)
+    set(T_LABEL unit)
+  endif()
+  add_executable(${T_LABEL}_${name} ${T_SOURCES})
+  target_link_libraries(${T_LABEL}_${name} PRIVATE GTest::gtest GTest::gmock GTest::gtest_main)
+  foreach(component ${T_COMPONENTS})
+    target_link_libraries(${T_LABEL}_${name} PRIVATE vcfs_${component})
+  endforeach()
+  target_precompile_headers(${T_LABEL}_${name} REUSE_FROM vcfs_common)
+  gtest_discover_tests(${T_LABEL}_${name} PROPERTIES LABELS ${T_LABEL} TIMEOUT 120 DISCOVERY_TIMEOUT 60)
+endfunction()

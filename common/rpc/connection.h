@@ -1,0 +1,64 @@
+#pragma once
+
+#include <capnp/rpc-twoparty.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/rpc/transport.h"
+#include "common/runtime/runtime.h"
+
+namespace vcfs::rpc {
+
+// An RPC session on a Link, at either end. Loop thread only. While calls are outstanding somebody must hold it.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // Client side. Throws as Transport::connect.
+  static Task<std::shared_ptr<Connection>> connect(Runtime& runtime, std::string address, Duration limit);
+  // Server side: `bootstrap` answers the peer's calls and is destroyed when the connection ends.
+  static std::shared_ptr<Connection> serve(Runtime& runtime, std::unique_ptr<Link> link);
+
+  ~Connection();
+
+  template <class Interface>
+  typename Interface::Client bootstrap() { return bootstrapAny().castAs<Interface>(); }
+  void setBootstrap(capnp::Capability::Client bootstrap);  // server side, once, before the loop runs on
+
+  bool alive() const;
+  const std::string& peer() const;
+  Link& link();
+  std::shared_ptr<Connection> self() { return shared_from_this(); }
+
+  // Ends the session: outstanding calls fail with Error(unavailable), onClosed() hooks run (once, from the loop).
+  void close(const char* reason);
+  void onClosed(std::function<void()> hook);
+
+  // Calls `ping` every `interval`; when one is not answered within `limit`, close("no answer to ping"). This is how a
+  // server that hangs or is cut off is noticed.
+  void startPings(std::function<kj::Promise<void>()> ping, Duration interval, Duration limit);
+
+ private:
+  struct Impl;
+  explicit Connection(std::unique_ptr<Impl> impl);
+  capnp::Capability::Client bootstrapAny();
+  std::unique_ptr<Impl> impl_;
+};
+
+// Accepts connections at an address and gives each its own bootstrap object.
+class Server {
+ public:
+  using Factory = std::function<capnp::Capability::Client(std::shared_ptr<Connection>)>;
+  // `factory` gets a Connection that it may keep as a weak_ptr (for hold(), peer(), onClosed()).
+  // Throws as Transport::listen.
+  Server(Runtime& runtime, const std::string& address, Factory factory);
+  ~Server();  // stops listening and closes every connection
+  const std::string& address() const;
+  std::size_t connections() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace vcfs::rpc

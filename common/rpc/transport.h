@@ -1,0 +1,42 @@
+#pragma once
+
+#include <capnp/serialize-async.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/runtime/clock.h"
+
+// How bytes of RPC travel. Two versions: TCP (tcp_transport.h) and in-memory pairs for tests (memory_transport.h).
+namespace vcfs {
+
+// One connection's message stream. Owned by one rpc::Connection.
+class Link {
+ public:
+  virtual ~Link() = default;
+  virtual capnp::MessageStream& stream() = 0;
+  virtual const std::string& peer() const = 0;  // "host:port"
+  // `owner` is kept alive until the message that has `data` as one of its segments has left this process, or the
+  // link is gone. Lets large bodies be referenced instead of copied; see bulk.h.
+  virtual void hold(const void* data, std::shared_ptr<const void> owner) = 0;
+  // Reads and writes end with an error from now on. Idempotent.
+  virtual void close() = 0;
+};
+
+class Listener {
+ public:
+  virtual ~Listener() = default;                     // stops listening
+  virtual const std::string& address() const = 0;    // with the real port where 0 was asked for
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  // Throws Error(unavailable) with the address and the reason, Error(timeout) after `limit`.
+  virtual Task<std::unique_ptr<Link>> connect(std::string address, Duration limit) = 0;
+  // Throws Error(invalid) for an address that is none, Error(unavailable) when the port is taken.
+  virtual std::unique_ptr<Listener> listen(std::string address, std::function<void(std::unique_ptr<Link>)> accepted) = 0;
+};
+
+}  // namespace vcfs

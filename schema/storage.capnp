@@ -1,0 +1,164 @@
+@0xd2a90f6b51c34e02;
+# The storage server: keeps replicas of recordings as ordinary files and forwards writes in real time.
+#
+# Who speaks to whom
+#   clients (mount, httpd, vcfs, linked applications) call the primary for write, truncate, sync, close, stat and
+#     waitGrowth, and any in-sync replica for read;
+#   a primary calls replicate() and friends on the other replicas of the file's layout;
+#   trackers call adopt(), remove() and list().
+# Ordering: on one connection calls are executed in the order in which they arrive, per file. The primary's order of
+#   arrival is the order on every replica.
+# Epochs: each replica keeps the highest epoch it has seen for a file with the data. A call with an older epoch is
+#   refused with `staleEpoch`, always. A call with a newer epoch is adopted: trackers hand out epochs only after the
+#   catalog made them durable.
+# Cancelling a call has no effect on the file: what was started is finished.
+# A lost connection: unanswered calls may or may not have been executed. Repeat them with the same (client, sequence).
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("vcfs::schema");
+using import "types.capnp".Status;
+using import "types.capnp".Layout;
+using import "types.capnp".FileState;
+
+const maxTransfer :UInt32 = 1048576;
+# The most bytes in one write, replicate or read. More is refused with `invalid`.
+
+const maxFileSize :UInt64 = 0x7fffffff0000;
+# 128 TiB. An offset + length beyond it is refused with `tooLarge`.
+
+struct Writer {
+  # Which client wrote, and where in its order. Repeating a call with the same pair is harmless, also at another
+  # replica after a failover: a sequence that was executed is acknowledged and not executed again.
+  client @0 :UInt64;    # never 0
+  sequence @1 :UInt64;  # per file and client: 1, 2, 3 … in the order in which the calls are made
+}
+
+struct FileInfo {
+  size @0 :UInt64;      # published: the end of the bytes that every in-sync replica has
+  mtimeNs @1 :Int64;    # of the last write or truncate, by the primary's clock
+  blocks @2 :UInt64;    # allocated, in 512-byte units, on this replica
+  state @3 :FileState;
+  epoch @4 :UInt64;
+  writers @5 :UInt32;   # clients that hold the file open for writing, as far as this server knows
+  bytesToGo @6 :UInt64; # still to be copied before every replica is in sync; 0 when there is nothing to do
+  changeId @7 :UInt64;  # raised when published bytes change other than by appending (overwrite, truncate, punch)
+}
+
+interface Storage {
+  hello @0 (protocol :UInt32, client :UInt64, host :Text)
+        -> (status :Status, storage :UInt32, name :Text, cluster :Text);
+  # The first call on a connection. `host` names the caller's machine in logs and `vcfs status`.
+  # Errors: notSupported (another protocol version).
+
+  ping @1 () -> ();
+  # Answered by the event loop, never behind a disk. No answer within the caller's limit (default 1 s) means the
+  # server hangs or is cut off. It also renews the lease of everything this connection's client has open for writing.
+
+  write @2 (inode :UInt64, epoch :UInt64, writer :Writer, offset :UInt64, data :Data, flags :UInt16, layout :Layout)
+        -> (status :Status, info :FileInfo, offset :UInt64);
+  # Primary only. On return the bytes are on every in-sync replica of the epoch (in memory or on disk: only sync()
+  # promises disk) and `info.size` includes them, unless an earlier write in the file's order is still on its way.
+  # The first write of an inode makes the file. `layout` may be left out once a call with it succeeded on this
+  # connection; `needLayout` asks for it.
+  # flags: see WriteFlags. `offset` of the result: where the bytes went (differs from the request's with `append`).
+  # Errors: invalid, tooLarge, noSpace, io, staleEpoch, notPrimary, needLayout, unavailable (a replica is lost and no
+  # tracker could be asked to change the layout: repeat).
+
+  read @3 (inode :UInt64, epoch :UInt64, offset :UInt64, length :UInt32, layout :Layout)
+       -> (status :Status, data :Data, info :FileInfo);
+  # Any in-sync replica. Bytes up to the size this server knows to be published, fewer than `length` only at that
+  # size; never a byte beyond it. Of a file in state `open` only the primary knows the published size: ask it, and it
+  # alone; another replica answers `notPrimary`.
+  # A file of which no byte was ever written is an empty answer, not an error.
+
+  sync @4 (inode :UInt64, epoch :UInt64, writer :Writer, layout :Layout) -> (status :Status, info :FileInfo);
+  # Primary only. On return everything acknowledged before the call is on stable storage of every in-sync replica.
+
+  truncate @5 (inode :UInt64, epoch :UInt64, writer :Writer, size :UInt64, layout :Layout)
+           -> (status :Status, info :FileInfo);
+  # Primary only. Sets the size, at every replica, in the order of the writes.
+
+  allocate @6 (inode :UInt64, epoch :UInt64, writer :Writer, offset :UInt64, length :UInt64, mode :UInt32,
+               layout :Layout) -> (status :Status, info :FileInfo);
+  # Primary only. fallocate(2) with Linux's mode bits: 0, KEEP_SIZE (1), PUNCH_HOLE|KEEP_SIZE (3), ZERO_RANGE (16),
+  # ZERO_RANGE|KEEP_SIZE (17). Others: notSupported.
+
+  open @7 (inode :UInt64, epoch :UInt64, client :UInt64, layout :Layout) -> (status :Status, info :FileInfo);
+  # Primary only. Tells that `client` holds the file open for writing; its lease is renewed by ping(). write() does
+  # the same by itself.
+
+  close @8 (inode :UInt64, epoch :UInt64, writer :Writer, layout :Layout) -> (status :Status, info :FileInfo);
+  # Primary only. `client` has no handle open for writing any more. On return all its acknowledged bytes and the final
+  # size are on every in-sync replica, and if it was the last writer the file is `closed` on each of them.
+  # The trackers are told afterwards, as soon as one can be reached.
+
+  stat @9 (inode :UInt64, epoch :UInt64, layout :Layout) -> (status :Status, info :FileInfo);
+  # Primary only. A file of which no byte was written has size 0.
+
+  waitGrowth @10 (inode :UInt64, epoch :UInt64, knownSize :UInt64, timeoutMs :UInt32, layout :Layout)
+             -> (status :Status, info :FileInfo);
+  # Primary only. Answers when the published size differs from `knownSize`, when the state is not `open` any more, or
+  # after timeoutMs (at most 30 000), whichever is first.
+
+  seek @11 (inode :UInt64, epoch :UInt64, offset :UInt64, hole :Bool, layout :Layout)
+       -> (status :Status, offset :UInt64);
+  # SEEK_DATA or SEEK_HOLE below the published size. noAttribute: nothing there (ENXIO).
+
+  # ---- between replicas -------------------------------------------------------------------------------------------
+
+  replicate @12 (inode :UInt64, epoch :UInt64, writer :Writer, offset :UInt64, data :Data, published :UInt64,
+                 layout :Layout, flags :UInt16) -> (status :Status);
+  # From the primary: the same bytes at the same place, in the primary's order. `published`: the size that is
+  # published at the moment of sending. Refused with staleEpoch when this replica knows a newer epoch: then the sender
+  # is no longer the primary and must not acknowledge.
+
+  replicateOp @13 (inode :UInt64, epoch :UInt64, writer :Writer, op :ReplicaOp, layout :Layout) -> (status :Status);
+  # From the primary: truncate, allocate, sync, seal, in the order of the writes.
+
+  adopt @14 (layout :Layout) -> (status :Status, info :FileInfo);
+  # From a tracker, after the catalog made the layout durable: raise the epoch, learn the replicas. A server that is
+  # the primary of the new layout takes over; one that is not in it any more stops serving the file.
+
+  fetch @15 (inode :UInt64, offset :UInt64, length :UInt32) -> (status :Status, data :Data, size :UInt64);
+  # Catch-up and fsck: the bytes of this replica as they stand, whatever its epoch. Fewer than `length` at its end.
+
+  checksums @16 (inode :UInt64, offset :UInt64, blockSize :UInt32, blocks :UInt32)
+            -> (status :Status, crc32c :List(UInt32), size :UInt64);
+  # Of `blocks` (at most 1024) blocks of blockSize (4 KiB … 1 MiB) from `offset`; the last may be short.
+
+  # ---- from trackers ----------------------------------------------------------------------------------------------
+
+  remove @17 (inodes :List(UInt64)) -> (status :Status, removed :UInt32);
+  # Deletes the replicas' data for good. Absent ones are counted as removed. At most 1000 per call.
+
+  list @18 (after :UInt64, limit :UInt32) -> (status :Status, replicas :List(StoredReplica), more :Bool);
+  # Replicas on this disk with inode > after, in ascending order; at most 1000.
+
+  catchUp @19 (layout :Layout, source :Text) -> (status :Status);
+  # To the replica that shall be brought up to date: begin copying what differs from the in-sync replica at address
+  # `source`, behind live traffic. Returns at once; the end is reported to a tracker with caughtUp().
+
+  status @20 () -> (status :Status, json :Text);
+  # For `vcfs status` and tests: counters of this process as a JSON object. Docs: storage/DESIGN.md.
+}
+
+struct ReplicaOp {
+  union {
+    truncate @0 :UInt64;             # the new size
+    allocate :group { offset @1 :UInt64; length @2 :UInt64; mode @3 :UInt32; }
+    sync @4 :Void;                   # fdatasync; the answer means it is on stable storage
+    seal :group { state @5 :FileState; size @6 :UInt64; mtimeNs @7 :Int64; }
+    open @8 :Void;                   # the file is being written (again)
+  }
+}
+
+struct StoredReplica {
+  inode @0 :UInt64;
+  epoch @1 :UInt64;
+  size @2 :UInt64;
+  state @3 :FileState;
+}
+
+const writeFlagAppend :UInt16 = 1;  # put the bytes at the end, wherever it is; `offset` is ignored
+const writeFlagClose :UInt16 = 2;   # like close() after this write, in the same round trip
+const writeFlagSync :UInt16 = 4;    # like sync() after this write, in the same round trip

@@ -1,0 +1,206 @@
+@0xa4d3c85e7f104d04;
+# The tracker: the namespace, the map of storage servers, placement and failover decisions.
+#
+# Who speaks to whom
+#   clients (mount, httpd, vcfs, linked applications) call the namespace part;
+#   storage servers register, send heartbeats and report sizes, closings and lost peers;
+#   `vcfs` calls the administration part.
+# All trackers are equal: any may be asked anything. What is durable is in the catalog; a successful answer to a
+#   mutating call means that its transaction is committed (visible to every tracker, safe from a crash of the process;
+#   on stable storage after syncNames()).
+# A lost connection: repeat the call at any tracker with the same RequestId. A request that was committed answers as it
+#   did the first time (with the present attributes), it is not executed again. Request ids are kept for 10 minutes.
+# Cancelling a call has no effect on a mutation that was started.
+# Trackers never check permissions: the mount's kernel does (default_permissions), and it is trusted.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("vcfs::schema");
+using import "types.capnp".Status;
+using import "types.capnp".Attr;
+using import "types.capnp".Layout;
+using import "types.capnp".RequestId;
+using import "types.capnp".FileType;
+using import "types.capnp".FileState;
+
+struct Entry {
+  # An inode together with what is needed to read or write it at once.
+  attr @0 :Attr;
+  layout @1 :Layout;         # of regular files only
+}
+
+struct DirEntry {
+  name @0 :Data;
+  cookie @1 :UInt64;         # position after this entry: unique in its directory, the same for the entry's whole life
+  entry @2 :Entry;           # attr is always there; layout when asked for
+}
+
+struct SetAttr {
+  # Which fields are set: a bit mask.
+  mask @0 :UInt32;           # 1 mode, 2 uid, 4 gid, 8 atime, 16 mtime, 32 atime=now, 64 mtime=now, 128 ctime
+  mode @1 :UInt32;
+  uid @2 :UInt32;
+  gid @3 :UInt32;
+  atimeNs @4 :Int64;
+  mtimeNs @5 :Int64;
+  ctimeNs @6 :Int64;
+}
+
+struct Owner { uid @0 :UInt32; gid @1 :UInt32; }
+# The caller; a new inode's gid is the parent directory's when that has the setgid bit.
+
+interface Tracker {
+  # ---- sessions ---------------------------------------------------------------------------------------------------
+
+  hello @0 (protocol :UInt32, client :UInt64, host :Text, kind :Text, path :Text)
+        -> (status :Status, cluster :Text, tracker :Text, trackers :List(Text));
+  # The first call on a connection. kind: "mount", "httpd", "cli", "library", "storage", "tracker". path: a mount's
+  # mount point, an httpd's address. tracker: this tracker's own address. trackers: every tracker's address.
+  # The session is what `vcfs status` lists; it ends with its connection.
+
+  ping @1 () -> ();
+
+  watch @2 (watcher :Watcher) -> (status :Status);
+  # From now on changes made by others are told to `watcher` until the connection ends. After a reconnect the client
+  # must treat everything it cached as stale.
+
+  # ---- namespace: reading -----------------------------------------------------------------------------------------
+
+  lookup @3 (parent :UInt64, name :Data) -> (status :Status, entry :Entry);
+  getAttr @4 (inode :UInt64) -> (status :Status, entry :Entry);
+  # Also of an inode whose last name is gone but whose data is still there.
+
+  resolve @5 (base :UInt64, path :Data, follow :Bool) -> (status :Status, entry :Entry);
+  # A whole path relative to directory `base`, in one round trip. Symbolic links on the way are followed inside the
+  # store (an absolute target starts at the root of the store); the last one only with `follow`. At most 40 links.
+
+  readDir @6 (directory :UInt64, after :UInt64, limit :UInt32, layouts :Bool)
+          -> (status :Status, entries :List(DirEntry), more :Bool);
+  # Entries with cookie > after in ascending order of cookie, without "." and "..". `limit` at most 4096. An entry that
+  # exists during the whole listing is returned once; one that comes or goes meanwhile, once or not at all.
+
+  readLink @7 (inode :UInt64) -> (status :Status, target :Data);
+
+  statFs @8 (directory :UInt64) -> (status :Status, totalBytes :UInt64, freeBytes :UInt64, files :UInt64);
+  # Usable bytes: the group's, divided by its number of copies. For the root: of all groups together.
+
+  parent @9 (inode :UInt64) -> (status :Status, parent :UInt64);
+  # Of a directory. The root's parent is the root.
+
+  # ---- namespace: changing ----------------------------------------------------------------------------------------
+
+  create @10 (parent :UInt64, name :Data, mode :UInt32, owner :Owner, exclusive :Bool, request :RequestId,
+              symlinkTarget :Data, type :FileType, rdev :UInt64, posixAclDefault :Data)
+         -> (status :Status, entry :Entry, created :Bool);
+  # Makes an inode of any type but directory; a regular file is made in state `open` with epoch 1 and its replicas
+  # placed. mode: as it shall be (umask applied by the caller). Not exclusive and there already: its entry, and
+  # created is false (nothing is changed, the caller opens or truncates it). symlinkTarget: for symlinks, 1 … 4095 bytes.
+  # Errors: notFound (parent), notDirectory, exists, nameTooLong, invalid (empty name, ".", "..", '/' or NUL in it),
+  # noSpace (no storage server with room), unavailable.
+
+  mkdir @11 (parent :UInt64, name :Data, mode :UInt32, owner :Owner, request :RequestId)
+        -> (status :Status, entry :Entry);
+
+  unlink @12 (parent :UInt64, name :Data, request :RequestId) -> (status :Status, entry :Entry);
+  # Takes the name away at once; entry: the inode as it is now (nlink 0: its data goes to the trash).
+  rmdir @13 (parent :UInt64, name :Data, request :RequestId) -> (status :Status);
+
+  rename @14 (parent :UInt64, name :Data, newParent :UInt64, newName :Data, flags :UInt32, request :RequestId)
+         -> (status :Status, entry :Entry, replaced :Entry);
+  # Atomic, over an existing name too. flags: 1 NOREPLACE, 2 EXCHANGE. replaced: the inode that lost its name, if any.
+  # Errors also: notEmpty, isDirectory, notDirectory, invalid (into its own subtree).
+
+  link @15 (inode :UInt64, newParent :UInt64, newName :Data, request :RequestId) -> (status :Status, entry :Entry);
+  # notPermitted for directories; tooManyLinks beyond 65 000; notFound when the inode's last name is gone.
+
+  setAttr @16 (inode :UInt64, set :SetAttr, request :RequestId) -> (status :Status, entry :Entry);
+  # Sizes are set at the primary (Storage.truncate), not here.
+
+  openForWrite @17 (inode :UInt64, request :RequestId) -> (status :Status, entry :Entry);
+  # The file is `open` when this returns. Errors: isDirectory, notFound, unavailable (no replica in sync).
+
+  syncNames @18 () -> (status :Status);
+  # On return every namespace change answered before is on stable storage.
+
+  getXattr @19 (inode :UInt64, name :Data) -> (status :Status, value :Data);
+  listXattr @20 (inode :UInt64) -> (status :Status, names :List(Data));
+  setXattr @21 (inode :UInt64, name :Data, value :Data, flags :UInt32, mode :UInt32, request :RequestId)
+           -> (status :Status);
+  # flags: 1 XATTR_CREATE, 2 XATTR_REPLACE. mode: 0, or new permission bits | 0x80000000 to set with it (POSIX ACLs).
+  removeXattr @22 (inode :UInt64, name :Data, request :RequestId) -> (status :Status);
+
+  pin @23 (inodes :List(UInt64), client :UInt64) -> (status :Status);
+  # These inodes, whose last name is gone, are still open at `client`: keep their data for the next 60 s. Repeated by
+  # the client every 20 s while they stay open. At most 1000 per call.
+
+  # ---- from storage servers and clients: failures -----------------------------------------------------------------
+
+  reportFailure @24 (failed :List(FailedReplica), reporter :Text) -> (status :Status, layouts :List(Layout));
+  # The caller cannot reach `storage` for these files. For each, in one compare-and-set transaction: if `epoch` is
+  # still current and another replica is in sync, the storage's replica becomes stale, the epoch is raised and, if
+  # the group has another server, a new syncing replica is added. layouts: one per request, in order, the present
+  # layout whatever happened; that of a file that does not exist has inode 0. At most 1000 per call.
+
+  registerStorage @25 (name :Text, group :Text, zone :Text, address :Text, dataDirectory :Text, capacityBytes :UInt64,
+                       freeBytes :UInt64, instance :UInt64)
+                  -> (status :Status, storage :UInt32, cluster :Text);
+  # At start and after each reconnect. The name is the server's identity for ever (its id does not change when its
+  # address does). instance: random per process start. Errors: exists (a live server has this name), invalid.
+
+  heartbeat @26 (storage :UInt32, capacityBytes :UInt64, freeBytes :UInt64, liveFiles :UInt32, bytesToGo :UInt64,
+                 loadBytesPerSecond :UInt64)
+            -> (status :Status);
+  # Every second. A server not heard of for 3 s is `unreachable` and is given no new files.
+  # notFound: register again.
+
+  reportFiles @27 (storage :UInt32, files :List(FileReport)) -> (status :Status);
+  # From primaries: sizes of open files (every few seconds) and closings (at once). A report of an older epoch, or
+  # from a server that is not the file's primary, is ignored. Repeating is harmless. At most 1000 per call.
+
+  caughtUp @28 (storage :UInt32, inode :UInt64, epoch :UInt64) -> (status :Status, layout :Layout);
+  # The syncing replica on `storage` has everything: it becomes in-sync, the epoch is raised.
+
+  staleReplicas @29 (storage :UInt32, after :UInt64, limit :UInt32)
+                -> (status :Status, layouts :List(Layout), more :Bool);
+  # Files of which this server holds a replica that is not in sync.
+
+  # ---- administration ---------------------------------------------------------------------------------------------
+
+  status @30 () -> (status :Status, json :Text);
+  # The cluster as this tracker sees it, a JSON object with trackers[], idservers[], storages[], httpds[], mounts[],
+  # files{} as documented in docs/operations.md.
+
+  fileInfo @31 (inode :UInt64) -> (status :Status, json :Text);
+  # One file with its replicas: storage names, states, paths on the servers.
+
+  groups @32 () -> (status :Status, json :Text);
+  users @33 () -> (status :Status, json :Text);
+  assignUser @34 (user :Text, group :Text, request :RequestId) -> (status :Status);
+  # New files of `user` go to `group` from now on; existing files stay where they are.
+  setGroup @35 (group :Text, copies :UInt32, request :RequestId) -> (status :Status);
+  # Makes or changes a storage group: number of copies of new files, 1 … 8.
+}
+
+struct FailedReplica { inode @0 :UInt64; epoch @1 :UInt64; storage @2 :UInt32; }
+
+struct FileReport {
+  inode @0 :UInt64;
+  epoch @1 :UInt64;
+  size @2 :UInt64;
+  mtimeNs @3 :Int64;
+  blocks @4 :UInt64;
+  state @5 :FileState;
+}
+
+interface Watcher {
+  # Implemented by clients; called by trackers.
+  changed @0 (changes :List(Change)) -> ();
+  # The client drops what it cached about these. Sent within milliseconds of the commit, coalesced.
+}
+
+struct Change {
+  inode @0 :UInt64;        # whose attributes, layout, links or data changed; 0: only a name
+  parent @1 :UInt64;       # with name: this entry of this directory changed
+  name @2 :Data;
+  unlinked @3 :Bool;       # the inode's last name is gone: pin it if you have it open
+  data @4 :Bool;           # bytes were changed other than by appending: drop cached pages
+}
