@@ -6,11 +6,18 @@ function(vcfs_component name)
   target_precompile_headers(vcfs_${name} REUSE_FROM vcfs_common)
 endfunction()
 
+# Executables are compiled like the libraries (-fPIC instead of CMake's -fPIE), or they could not use the precompiled header.
+function(vcfs_use_shared_pch target)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIC)
+  target_precompile_headers(${target} REUSE_FROM vcfs_common)
+endfunction()
+
 # vcfs_program(NAME component source…): an executable build/…/bin/NAME on top of a component.
 function(vcfs_program name component)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE vcfs_${component})
-  target_precompile_headers(${name} REUSE_FROM vcfs_common)
+  vcfs_use_shared_pch(${name})
 endfunction()
 
 # vcfs_unit_test(NAME component… SOURCES source…): a GoogleTest program unit_NAME, registered test by test with the
@@ -25,6 +32,6 @@ function(vcfs_unit_test name)
   foreach(component ${T_COMPONENTS})
     target_link_libraries(${T_LABEL}_${name} PRIVATE vcfs_${component})
   endforeach()
-  target_precompile_headers(${T_LABEL}_${name} REUSE_FROM vcfs_common)
+  vcfs_use_shared_pch(${T_LABEL}_${name})
   gtest_discover_tests(${T_LABEL}_${name} PROPERTIES LABELS ${T_LABEL} TIMEOUT 120 DISCOVERY_TIMEOUT 60)
 endfunction()

@@ -1,0 +1,91 @@
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "common/base/daemon.h"
+#include "common/base/log.h"
+#include "common/base/settings.h"
+#include "common/rpc/connection.h"
+#include "idserver/idserver_service.h"
+#include "idserver/store/file_store.h"
+
+using namespace vcfs;
+
+namespace {
+
+struct Options {
+  std::string listen = "127.0.0.1:21010";
+  std::string data;
+  std::string cluster = "vcfs";
+  std::int64_t block = 1 << 20;
+  std::int64_t recoverAbove = 0;
+  std::string logLevel = "info";
+  std::string readyFile;
+};
+
+Options parse(int argc, char** argv) {
+  Options o;
+  Settings settings("vcfs-idserver", "hands out unique 64-bit ids, each range durable before it is handed out");
+  settings.address("listen", o.listen, "address to answer at");
+  settings.required("data", o.data, "directory that remembers which ids were handed out; nobody else may use it");
+  settings.text("cluster", o.cluster, "name of the cluster, told to callers");
+  settings.integer("block", o.block, 1, 1'000'000'000, "ids",
+                   "ids made durable at once; a restart skips what is left of a block");
+  settings.integer("recover-above", o.recoverAbove, 0, (std::int64_t{1} << 62) - 1, "id",
+                   "only after damage to the data directory: go on above this id, the highest in use");
+  settings.text("log-level", o.logLevel, "debug, info, warn, error or off");
+  settings.text("ready-file", o.readyFile, "file to make (with the pid) when the server answers");
+  settings.parseOrExit(argc, argv);
+  return o;
+}
+
+struct Program {
+  explicit Program(Options o) : options(std::move(o)) {}
+
+  Task<void> start() {
+    std::optional<std::uint64_t> above;
+    if (options.recoverAbove > 0) above = static_cast<std::uint64_t>(options.recoverAbove);
+    store = std::make_unique<idserver::FileStore>(idserver::openDirectory(options.data), above);
+    pool = makeThreadPool(daemon.runtime().io, "ids");
+    idserver::IdServerOptions serverOptions;
+    serverOptions.cluster = options.cluster;
+    serverOptions.block = static_cast<std::uint64_t>(options.block);
+    ids = std::make_shared<idserver::IdServer>(daemon.runtime(), *pool, *store, serverOptions);
+    co_await ids->prepare();
+    rpc::Server::Factory factory = [this](std::shared_ptr<rpc::Connection>) {
+      return idserver::IdServer::bootstrap(ids, daemon.runtime());
+    };
+    server = std::make_unique<rpc::Server>(daemon.runtime(), options.listen, std::move(factory));
+    ids->setAddress(server->address());
+    log::info("idserver.started", {{"address", server->address()}, {"data", options.data}, {"end", store->end()}});
+  }
+
+  Task<void> stop() {
+    server.reset();
+    log::info("idserver.stopped");
+    co_return;
+  }
+
+  Options options;
+  std::unique_ptr<idserver::FileStore> store;
+  std::shared_ptr<idserver::IdServer> ids;
+  Daemon daemon;
+  std::unique_ptr<BlockingPool> pool;
+  std::unique_ptr<rpc::Server> server;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options = parse(argc, argv);
+  log::Level level;
+  if (!log::parseLevel(options.logLevel, level)) {
+    std::fprintf(stderr, "vcfs-idserver: --log-level %s: must be debug, info, warn, error or off\n",
+                 options.logLevel.c_str());
+    return 2;
+  }
+  log::setup(level, "vcfs-idserver");
+  Program program(std::move(options));
+  std::string readyFile = program.options.readyFile;
+  return program.daemon.run([&program] { return program.start(); }, [&program] { return program.stop(); }, readyFile);
+}
