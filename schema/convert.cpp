@@ -61,7 +61,8 @@ vcfs::Attr toAttr(Attr::Reader reader) {
   attr.mtimeNs = reader.getMtimeNs();
   attr.ctimeNs = reader.getCtimeNs();
   attr.rdev = reader.getRdev();
-  attr.state = bounded(static_cast<std::uint16_t>(reader.getState()), vcfs::FileState::recovered, vcfs::FileState::none);
+  attr.state =
+      bounded(static_cast<std::uint16_t>(reader.getState()), vcfs::FileState::recovered, vcfs::FileState::none);
   attr.epoch = reader.getEpoch();
   attr.changeId = reader.getChangeId();
   return attr;
@@ -94,7 +95,8 @@ vcfs::Layout toLayout(Layout::Reader reader) {
   for (auto r : replicas) {
     vcfs::Replica replica;
     replica.storage = r.getStorage();
-    replica.state = bounded(static_cast<std::uint16_t>(r.getState()), vcfs::ReplicaState::stale, vcfs::ReplicaState::stale);
+    replica.state =
+        bounded(static_cast<std::uint16_t>(r.getState()), vcfs::ReplicaState::stale, vcfs::ReplicaState::stale);
     replica.address = toString(r.getAddress());
     layout.replicas.push_back(std::move(replica));
   }

@@ -11,8 +11,8 @@ namespace vcfs {
 class Signal {
  public:
   explicit Signal(asio::io_context& io) : io_(io) {}
-  Task<void> wait();                                  // until the next notifyAll()
-  Task<bool> waitFor(Clock& clock, Duration limit);   // false when `limit` passed first
+  Task<void> wait();                                 // until the next notifyAll()
+  Task<bool> waitFor(Clock& clock, Duration limit);  // false when `limit` passed first
   void notifyAll();
   bool hasWaiters() const { return !waiters_.empty(); }
 
@@ -31,7 +31,10 @@ class AsyncMutex {
     explicit Lock(AsyncMutex* m) : mutex_(m) {}
     Lock(Lock&& o) noexcept : mutex_(std::exchange(o.mutex_, nullptr)) {}
     Lock& operator=(Lock&&) = delete;
-    ~Lock() { if (mutex_) mutex_->unlock(); }
+    ~Lock() {
+      if (mutex_) mutex_->unlock();
+    }
+
    private:
     AsyncMutex* mutex_;
   };

@@ -15,8 +15,8 @@ class Daemon {
   Runtime& runtime();
 
   // Runs `start` as a coroutine (an Error from it is printed as one message, exit 1), tells systemd (sd_notify, when
-  // NOTIFY_SOCKET is set) and anybody waiting for `readyFile` (created with the pid; "" for none) that the daemon is ready,
-  // and runs until SIGTERM or SIGINT; then runs `stop` (at most 10 s) and returns the exit code.
+  // NOTIFY_SOCKET is set) and anybody waiting for `readyFile` (created with the pid; "" for none) that the daemon is
+  // ready, and runs until SIGTERM or SIGINT; then runs `stop` (at most 10 s) and returns the exit code.
   int run(std::function<Task<void>()> start, std::function<Task<void>()> stop, const std::string& readyFile = "");
 
  private:

@@ -16,10 +16,11 @@ Remedy remedyOf(Errc code) {
 
 std::string_view nameOf(Errc code) {
   static constexpr std::string_view names[] = {
-      "ok", "notFound", "exists", "notDirectory", "isDirectory", "notEmpty", "invalid", "nameTooLong", "notPermitted",
-      "accessDenied", "noAttribute", "tooLarge", "notSupported", "tooManyLinks", "readOnly", "outOfRange", "crossDevice",
-      "textBusy", "loop", "wouldBlock", "deadlock", "noSpace", "quotaExceeded", "staleEpoch", "notPrimary", "notInSync",
-      "needLayout", "unavailable", "overloaded", "timeout", "io", "corrupted", "internal", "cancelled"};
+      "ok",          "notFound",      "exists",       "notDirectory", "isDirectory", "notEmpty",     "invalid",
+      "nameTooLong", "notPermitted",  "accessDenied", "noAttribute",  "tooLarge",    "notSupported", "tooManyLinks",
+      "readOnly",    "outOfRange",    "crossDevice",  "textBusy",     "loop",        "wouldBlock",   "deadlock",
+      "noSpace",     "quotaExceeded", "staleEpoch",   "notPrimary",   "notInSync",   "needLayout",   "unavailable",
+      "overloaded",  "timeout",       "io",           "corrupted",    "internal",    "cancelled"};
   static_assert(std::size(names) == static_cast<std::size_t>(Errc::cancelled) + 1);
   const auto index = static_cast<std::size_t>(code);
   return index < std::size(names) ? names[index] : "unknown";
@@ -31,28 +32,48 @@ Error::Error(Errc code, std::string detail) : code_(code), detail_(std::move(det
 
 Errc fromErrno(int error) {
   switch (error) {
-    case 0: return Errc::ok;
-    case ENOENT: return Errc::notFound;
-    case EEXIST: return Errc::exists;
-    case ENOTDIR: return Errc::notDirectory;
-    case EISDIR: return Errc::isDirectory;
-    case ENOTEMPTY: return Errc::notEmpty;
-    case EINVAL: return Errc::invalid;
-    case ENAMETOOLONG: return Errc::nameTooLong;
-    case EPERM: return Errc::notPermitted;
-    case EACCES: return Errc::accessDenied;
-    case ENODATA: return Errc::noAttribute;
-    case EFBIG: return Errc::tooLarge;
-    case EOPNOTSUPP: return Errc::notSupported;
-    case EROFS: return Errc::readOnly;
-    case ENXIO: return Errc::noAttribute;
-    case ENOSPC: return Errc::noSpace;
-    case EDQUOT: return Errc::quotaExceeded;
+    case 0:
+      return Errc::ok;
+    case ENOENT:
+      return Errc::notFound;
+    case EEXIST:
+      return Errc::exists;
+    case ENOTDIR:
+      return Errc::notDirectory;
+    case EISDIR:
+      return Errc::isDirectory;
+    case ENOTEMPTY:
+      return Errc::notEmpty;
+    case EINVAL:
+      return Errc::invalid;
+    case ENAMETOOLONG:
+      return Errc::nameTooLong;
+    case EPERM:
+      return Errc::notPermitted;
+    case EACCES:
+      return Errc::accessDenied;
+    case ENODATA:
+      return Errc::noAttribute;
+    case EFBIG:
+      return Errc::tooLarge;
+    case EOPNOTSUPP:
+      return Errc::notSupported;
+    case EROFS:
+      return Errc::readOnly;
+    case ENXIO:
+      return Errc::noAttribute;
+    case ENOSPC:
+      return Errc::noSpace;
+    case EDQUOT:
+      return Errc::quotaExceeded;
     case EMFILE:
     case ENFILE:
-    case ENOMEM: return Errc::overloaded;
-    case EIO: return Errc::io;
-    default: return Errc::io;
+    case ENOMEM:
+      return Errc::overloaded;
+    case EIO:
+      return Errc::io;
+    default:
+      return Errc::io;
   }
 }
 

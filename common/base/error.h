@@ -11,17 +11,43 @@ namespace vcfs {
 enum class Errc : unsigned char {
   ok = 0,
   // fix the request
-  notFound, exists, notDirectory, isDirectory, notEmpty, invalid, nameTooLong, notPermitted, accessDenied,
-  noAttribute, tooLarge, notSupported, tooManyLinks, readOnly, outOfRange, crossDevice, textBusy, loop, wouldBlock,
+  notFound,
+  exists,
+  notDirectory,
+  isDirectory,
+  notEmpty,
+  invalid,
+  nameTooLong,
+  notPermitted,
+  accessDenied,
+  noAttribute,
+  tooLarge,
+  notSupported,
+  tooManyLinks,
+  readOnly,
+  outOfRange,
+  crossDevice,
+  textBusy,
+  loop,
+  wouldBlock,
   deadlock,
   // the resource is short
-  noSpace, quotaExceeded,
+  noSpace,
+  quotaExceeded,
   // ask for the layout again, then repeat
-  staleEpoch, notPrimary, notInSync, needLayout,
+  staleEpoch,
+  notPrimary,
+  notInSync,
+  needLayout,
   // repeat later or elsewhere
-  unavailable, overloaded, timeout,
+  unavailable,
+  overloaded,
+  timeout,
   // give up
-  io, corrupted, internal, cancelled,
+  io,
+  corrupted,
+  internal,
+  cancelled,
 };
 
 enum class Remedy { none, fixRequest, freeSpace, refreshLayout, retry, giveUp };

@@ -8,9 +8,9 @@
 #include <vector>
 
 // Settings of a daemon, declared once with unit, default, bounds and meaning. From the declaration come the command
-// line, the config file (`--config FILE`, TOML `key = value`, same names) and `--help`. A command-line value wins over the
-// file; an unknown key, a value out of bounds or of the wrong kind is an error that names the key and what is allowed,
-// before anything on disk is touched.
+// line, the config file (`--config FILE`, TOML `key = value`, same names) and `--help`. A command-line value wins over
+// the file; an unknown key, a value out of bounds or of the wrong kind is an error that names the key and what is
+// allowed, before anything on disk is touched.
 namespace vcfs {
 
 class Settings {
@@ -23,8 +23,8 @@ class Settings {
   void required(const std::string& name, std::string& target, const std::string& meaning);
   void list(const std::string& name, std::vector<std::string>& target, const std::string& meaning);  // comma-separated
   void flag(const std::string& name, bool& target, const std::string& meaning);
-  void integer(const std::string& name, std::int64_t& target, std::int64_t min, std::int64_t max, const std::string& unit,
-               const std::string& meaning);
+  void integer(const std::string& name, std::int64_t& target, std::int64_t min, std::int64_t max,
+               const std::string& unit, const std::string& meaning);
   // Written as "500ms", "2s", "10m", "1h"; a bare number is milliseconds.
   void duration(const std::string& name, std::chrono::milliseconds& target, std::chrono::milliseconds min,
                 std::chrono::milliseconds max, const std::string& meaning);
@@ -46,8 +46,13 @@ class Settings {
 // The pieces, for other places that read values from people (mount options).
 std::chrono::milliseconds parseDuration(const std::string& text);  // throws Error(invalid)
 std::uint64_t parseSize(const std::string& text);                  // throws Error(invalid)
-struct HostPort { std::string host; std::uint16_t port = 0; };
-HostPort parseAddress(const std::string& text, std::uint16_t defaultPort = 0);  // throws Error(invalid); 0: a port is required
-std::vector<std::string> parseAddressList(const std::string& text, std::uint16_t defaultPort);  // "a:1,b" → "a:1","b:port"
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 0;
+};
+HostPort parseAddress(const std::string& text,
+                      std::uint16_t defaultPort = 0);  // throws Error(invalid); 0: a port is required
+std::vector<std::string> parseAddressList(const std::string& text,
+                                          std::uint16_t defaultPort);  // "a:1,b" → "a:1","b:port"
 
 }  // namespace vcfs

@@ -12,6 +12,9 @@ namespace detail {
 class Wait;  // one co_await of a promise
 }
 
+// A KJ exception as an Error.
+Error fromKj(const kj::Exception& exception);
+
 // Awaits a KJ promise for at most `limit` (every await on another process has a deadline).
 // Throws Error: unavailable (connection lost), timeout (outcome unknown; the promise is dropped), overloaded,
 // notSupported, internal, cancelled.
@@ -31,9 +34,6 @@ Task<capnp::Response<Results>> call(Runtime& runtime, capnp::RemotePromise<Resul
 // service object alive itself (thisCap() or a shared_ptr). An Error that leaves it becomes a KJ exception; handlers
 // normally put it into `status` (schema/convert.h) instead.
 kj::Promise<void> serve(Runtime& runtime, Task<void> task);
-
-// A KJ exception as an Error.
-Error fromKj(const kj::Exception& exception);
 
 }  // namespace vcfs::rpc
 

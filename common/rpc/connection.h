@@ -1,6 +1,7 @@
 #pragma once
 
 #include <capnp/rpc-twoparty.h>
+#include <kj/function.h>
 
 #include <functional>
 #include <memory>
@@ -22,7 +23,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ~Connection();
 
   template <class Interface>
-  typename Interface::Client bootstrap() { return bootstrapAny().castAs<Interface>(); }
+  typename Interface::Client bootstrap() {
+    return bootstrapAny().castAs<Interface>();
+  }
   void setBootstrap(capnp::Capability::Client bootstrap);  // server side, once, before the loop runs on
 
   bool alive() const;
@@ -36,12 +39,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Calls `ping` every `interval`; when one is not answered within `limit`, close("no answer to ping"). This is how a
   // server that hangs or is cut off is noticed.
-  void startPings(std::function<kj::Promise<void>()> ping, Duration interval, Duration limit);
+  void startPings(kj::Function<kj::Promise<void>()> ping, Duration interval, Duration limit);
 
  private:
   struct Impl;
   explicit Connection(std::unique_ptr<Impl> impl);
   capnp::Capability::Client bootstrapAny();
+  void watch();
+  void schedulePing();
+  void pingTick();
   std::unique_ptr<Impl> impl_;
 };
 

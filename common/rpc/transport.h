@@ -20,14 +20,16 @@ class Link {
   // `owner` is kept alive until the message that has `data` as one of its segments has left this process, or the
   // link is gone. Lets large bodies be referenced instead of copied; see bulk.h.
   virtual void hold(const void* data, std::shared_ptr<const void> owner) = 0;
+  // Messages received so far: progress here means that the peer is alive.
+  virtual std::uint64_t received() const = 0;
   // Reads and writes end with an error from now on. Idempotent.
   virtual void close() = 0;
 };
 
 class Listener {
  public:
-  virtual ~Listener() = default;                     // stops listening
-  virtual const std::string& address() const = 0;    // with the real port where 0 was asked for
+  virtual ~Listener() = default;                   // stops listening
+  virtual const std::string& address() const = 0;  // with the real port where 0 was asked for
 };
 
 class Transport {
@@ -36,7 +38,8 @@ class Transport {
   // Throws Error(unavailable) with the address and the reason, Error(timeout) after `limit`.
   virtual Task<std::unique_ptr<Link>> connect(std::string address, Duration limit) = 0;
   // Throws Error(invalid) for an address that is none, Error(unavailable) when the port is taken.
-  virtual std::unique_ptr<Listener> listen(std::string address, std::function<void(std::unique_ptr<Link>)> accepted) = 0;
+  virtual std::unique_ptr<Listener> listen(std::string address,
+                                           std::function<void(std::unique_ptr<Link>)> accepted) = 0;
 };
 
 }  // namespace vcfs

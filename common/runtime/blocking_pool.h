@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <type_traits>
 
 #include "common/runtime/task.h"
@@ -19,6 +20,7 @@ class BlockingPool {
   // From the loop's thread. `job` runs on the pool's thread, `done` afterwards on the loop. `job` must not throw.
   virtual void submit(std::function<void()> job, std::function<void()> done) = 0;
   virtual std::size_t queued() const = 0;  // jobs submitted and not yet done
+  virtual asio::io_context& loop() = 0;
 
   // Runs `function` on the pool and resumes on the loop with its result or exception. The job is submitted at once,
   // when run() is called, not when the Task is awaited: calls made in an order run in that order.
@@ -54,13 +56,12 @@ Task<R> awaitPool(std::shared_ptr<PoolResult<R>> result) {
   if (result->error) std::rethrow_exception(result->error);
   if constexpr (!std::is_void_v<R>) co_return std::move(*result->value);
 }
-asio::io_context& poolLoop(BlockingPool& pool);
 }  // namespace detail
 
 template <class Function>
 auto BlockingPool::run(Function function) -> Task<std::invoke_result_t<Function&>> {
   using R = std::invoke_result_t<Function&>;
-  auto result = std::make_shared<detail::PoolResult<R>>(detail::poolLoop(*this).get_executor());
+  auto result = std::make_shared<detail::PoolResult<R>>(loop().get_executor());
   auto work = std::make_shared<Function>(std::move(function));
   submit(
       [result, work] {

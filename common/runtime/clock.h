@@ -42,13 +42,15 @@ class Clock {
 // The machine's clocks.
 class SystemClock final : public Clock {
  public:
-  explicit SystemClock(asio::io_context& io) : io_(io) {}
+  explicit SystemClock(asio::io_context& io);
+  ~SystemClock() override;
   TimePoint now() const override;
   std::int64_t wallNs() const override;
   std::unique_ptr<Timer> callAt(TimePoint when, std::function<void()> callback) override;
 
  private:
-  asio::io_context& io_;
+  struct State;
+  std::shared_ptr<State> state_;
 };
 
 // A clock that stands until a test moves it. advance() runs the call-backs that become due, in order of their time,

@@ -16,8 +16,8 @@ class Transport;
 struct Runtime {
   asio::io_context& io;
   Clock& clock;
-  Transport& transport;          // common/rpc/transport.h
-  std::mt19937_64 random;        // seeded from the system in daemons, by hand in tests
+  Transport& transport;    // common/rpc/transport.h
+  std::mt19937_64 random;  // seeded from the system in daemons, by hand in tests
 
   // Starts a coroutine that nobody waits for. An exception that leaves it is logged as `task.failed` with `what`
   // (operation_aborted is silent: it means shutdown).

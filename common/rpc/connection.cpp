@@ -1,0 +1,202 @@
+#include "common/rpc/connection.h"
+
+#include <capnp/message.h>
+#include <kj/debug.h>
+
+#include <unordered_map>
+
+#include "common/base/log.h"
+#include "common/rpc/call.h"
+
+namespace vcfs::rpc {
+
+namespace {
+
+using Side = capnp::rpc::twoparty::Side;
+using System = capnp::RpcSystem<capnp::rpc::twoparty::VatId>;
+
+// Bulk messages are read a few times (dispatch, disk, forwarding), each reading counts.
+capnp::ReaderOptions readerOptions() {
+  capnp::ReaderOptions options;
+  options.traversalLimitInWords = (256u << 20) / sizeof(capnp::word);
+  return options;
+}
+
+}  // namespace
+
+struct Connection::Impl {
+  Impl(Runtime& rt, std::unique_ptr<Link> l, Side side)
+      : runtime(rt), link(std::move(l)), network(link->stream(), side, readerOptions()) {}
+  ~Impl() {
+    pingTimer.reset();
+    ping = nullptr;
+    gone = nullptr;
+    // The RPC system says goodbye to the network when it goes; after that nothing may be sent.
+    system = nullptr;
+    link->close();
+  }
+
+  Runtime& runtime;
+  std::unique_ptr<Link> link;
+  capnp::TwoPartyVatNetwork network;
+  kj::Maybe<System> system;
+  kj::Promise<void> gone = nullptr;
+  std::vector<std::function<void()>> hooks;
+  bool alive = true;
+
+  std::optional<kj::Function<kj::Promise<void>()>> makePing;
+  kj::Promise<void> ping = nullptr;
+  std::unique_ptr<Clock::Timer> pingTimer;
+  Duration pingInterval{};
+  Duration pingLimit{};
+  bool pingAnswered = true;
+  TimePoint pingSent;
+  std::uint64_t receivedAtPing = 0;
+};
+
+Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Connection::~Connection() = default;
+
+void Connection::watch() {
+  // A weak reference: the connection must be able to go while KJ still remembers this promise.
+  std::weak_ptr<Connection> weak = weak_from_this();
+  auto lost = [weak] {
+    if (auto self = weak.lock()) {
+      asio::post(self->impl_->runtime.io, [self] { self->close("lost"); });
+    }
+  };
+  auto failed = [lost](kj::Exception&&) { lost(); };
+  // Moved in: then() would keep a reference to an lvalue.
+  impl_->gone = impl_->network.onDisconnect().then(kj::mv(lost), kj::mv(failed)).eagerlyEvaluate(nullptr);
+}
+
+Task<std::shared_ptr<Connection>> Connection::connect(Runtime& runtime, std::string address, Duration limit) {
+  std::unique_ptr<Link> link = co_await runtime.transport.connect(std::move(address), limit);
+  std::shared_ptr<Connection> connection(
+      new Connection(std::make_unique<Impl>(runtime, std::move(link), Side::CLIENT)));
+  connection->impl_->system = capnp::makeRpcClient(connection->impl_->network);
+  connection->watch();
+  co_return connection;
+}
+
+std::shared_ptr<Connection> Connection::serve(Runtime& runtime, std::unique_ptr<Link> link) {
+  return std::shared_ptr<Connection>(new Connection(std::make_unique<Impl>(runtime, std::move(link), Side::SERVER)));
+}
+
+void Connection::setBootstrap(capnp::Capability::Client bootstrap) {
+  impl_->system = capnp::makeRpcServer(impl_->network, kj::mv(bootstrap));
+  watch();
+}
+
+capnp::Capability::Client Connection::bootstrapAny() {
+  capnp::MallocMessageBuilder message(8);
+  auto vat = message.initRoot<capnp::rpc::twoparty::VatId>();
+  vat.setSide(Side::SERVER);
+  KJ_IF_MAYBE (system, impl_->system) {
+    return system->bootstrap(vat);
+  }
+  throw Error(Errc::internal, "bootstrap() on the server's side");
+}
+
+bool Connection::alive() const { return impl_->alive; }
+const std::string& Connection::peer() const { return impl_->link->peer(); }
+Link& Connection::link() { return *impl_->link; }
+
+void Connection::close(const char* reason) {
+  if (!impl_->alive) return;
+  impl_->alive = false;
+  log::debug("rpc.connection.closed", {{"peer", peer()}, {"reason", reason}});
+  impl_->pingTimer.reset();
+  impl_->link->close();
+  // From the loop, so that no hook runs below its own caller.
+  asio::post(impl_->runtime.io, [hooks = std::move(impl_->hooks), self = shared_from_this()] {
+    for (const auto& hook : hooks) hook();
+  });
+  impl_->hooks.clear();
+}
+
+void Connection::onClosed(std::function<void()> hook) {
+  if (impl_->alive) {
+    impl_->hooks.push_back(std::move(hook));
+  } else {
+    asio::post(impl_->runtime.io, std::move(hook));
+  }
+}
+
+void Connection::startPings(kj::Function<kj::Promise<void>()> ping, Duration interval, Duration limit) {
+  impl_->makePing.emplace(kj::mv(ping));
+  impl_->pingInterval = interval;
+  impl_->pingLimit = limit;
+  schedulePing();
+}
+
+void Connection::schedulePing() {
+  Impl& impl = *impl_;
+  std::weak_ptr<Connection> weak = weak_from_this();
+  impl.pingTimer = impl.runtime.clock.callAt(impl.runtime.clock.now() + impl.pingInterval, [weak] {
+    if (auto self = weak.lock()) self->pingTick();
+  });
+}
+
+void Connection::pingTick() {
+  Impl& impl = *impl_;
+  if (!impl.alive) return;
+  const TimePoint now = impl.runtime.clock.now();
+  if (impl.pingAnswered) {
+    impl.pingAnswered = false;
+    impl.pingSent = now;
+    impl.receivedAtPing = impl.link->received();
+    std::weak_ptr<Connection> weak = weak_from_this();
+    auto answered = [weak] {
+      if (auto self = weak.lock()) self->impl_->pingAnswered = true;
+    };
+    impl.ping = (*impl.makePing)().then(kj::mv(answered), [](kj::Exception&&) {}).eagerlyEvaluate(nullptr);
+  } else if (impl.link->received() != impl.receivedAtPing) {
+    impl.receivedAtPing = impl.link->received();  // answers flow: the ping stands behind them
+    impl.pingSent = now;
+  } else if (now - impl.pingSent >= impl.pingLimit) {
+    return close("no answer to ping");
+  }
+  schedulePing();
+}
+
+// ---- Server
+
+struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
+  Impl(Runtime& rt, Factory f) : runtime(rt), factory(std::move(f)) {}
+
+  void accept(std::unique_ptr<Link> link) {
+    auto connection = Connection::serve(runtime, std::move(link));
+    connections.emplace(connection.get(), connection);
+    std::weak_ptr<Impl> weak = weak_from_this();
+    connection->onClosed([weak, key = connection.get()] {
+      if (auto self = weak.lock()) self->connections.erase(key);
+    });
+    connection->setBootstrap(factory(connection));
+  }
+
+  Runtime& runtime;
+  Factory factory;
+  std::unique_ptr<Listener> listener;
+  std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
+};
+
+Server::Server(Runtime& runtime, const std::string& address, Factory factory)
+    : impl_(std::make_shared<Impl>(runtime, std::move(factory))) {
+  std::weak_ptr<Impl> weak = impl_;
+  impl_->listener = runtime.transport.listen(address, [weak](std::unique_ptr<Link> link) {
+    if (auto impl = weak.lock()) impl->accept(std::move(link));
+  });
+}
+
+Server::~Server() {
+  impl_->listener.reset();
+  auto connections = std::move(impl_->connections);
+  impl_->connections.clear();
+  for (auto& [key, connection] : connections) connection->close("server stops");
+}
+
+const std::string& Server::address() const { return impl_->listener->address(); }
+std::size_t Server::connections() const { return impl_->connections.size(); }
+
+}  // namespace vcfs::rpc
