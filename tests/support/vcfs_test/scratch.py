@@ -1,0 +1,50 @@
+"""A scratch directory that is cleaned up whatever happens: at the end, on failure, and by a guard when we are killed."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from . import env, reaper
+
+
+class Scratch:
+    def __init__(self, name="vcfs-test"):
+        self.path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=env.SCRATCH))
+        os.chmod(self.path, 0o755)
+        self._guard = subprocess.Popen([sys.executable, reaper.__file__, str(self.path)], stdin=subprocess.PIPE,
+                                       start_new_session=True)
+
+    def close(self):
+        """Kills what still names the directory, unmounts below it, removes it."""
+        if self._guard is None:
+            return
+        reaper.clean_up(str(self.path), keep=(os.getpid(), self._guard.pid))
+        if not reaper.mounts_below(str(self.path)):
+            shutil.rmtree(self.path, ignore_errors=True)
+        self._guard.stdin.write(b"done\n")
+        self._guard.stdin.close()
+        self._guard.wait()
+        self._guard = None
+
+    def keep_logs(self, name):
+        """Copies the logs of daemons (small ordinary files ending in .log, or in a folder `log`) into the build tree."""
+        target = env.LOGS / name
+        shutil.rmtree(target, ignore_errors=True)
+        for file in _log_files(self.path):
+            copy = target / file.relative_to(self.path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+        return target
+
+
+def _log_files(top):
+    mounts = set(reaper.mounts_below(str(top)))
+    for folder, folders, files in os.walk(top):
+        folders[:] = [f for f in folders if f"{folder}/{f}" not in mounts]
+        for file in files:
+            path = Path(folder) / file
+            if file.endswith((".log", ".toml", ".json")) or Path(folder).name in ("log", "logs"):
+                if path.is_file() and path.stat().st_size < 64 << 20:
+                    yield path
