@@ -1,0 +1,101 @@
+#include "cli/command.h"
+
+#include <cstdio>
+
+#include "cli/core/usage_error.h"
+#include "cli/local/local_cluster.h"
+#include "common/base/daemon.h"
+#include "common/base/error.h"
+#include "common/base/settings.h"
+
+namespace vcfs::cli {
+namespace {
+
+// A cluster of this machine none of whose trackers lives needs no waiting.
+void mustRun(const TargetOptions::Target& target) {
+  if (!target.settings) return;
+  LocalCluster local(target.dir);
+  for (int i = 1; i <= target.settings->trackers; ++i) {
+    if (local.running("tracker-" + std::to_string(i))) return;
+  }
+  throw Error(Errc::unavailable, fmt::format("the cluster in {} is not running: start it with `vcfs up --dir {}`",
+                                             target.dir, target.dir));
+}
+
+}  // namespace
+
+struct ClientCommand::Outcome {
+  int code = kFailed;
+  std::exception_ptr error;
+};
+
+void ClientCommand::declareCommon(CLI::App& app, const char* defaultTimeout) {
+  options_.declare(app);
+  timeout_ = defaultTimeout;
+  app.add_option("--timeout", timeout_, "how long to wait for a cluster that is away (500ms, 10s, 1m)")
+      ->type_name("TIME")
+      ->capture_default_str();
+}
+
+void ClientCommand::declareJson(CLI::App& app) { app.add_flag("--json", json_, "print JSON"); }
+
+Task<void> ClientCommand::drive(std::shared_ptr<Outcome> outcome) {
+  ClusterOptions options;
+  options.trackers = target_.trackers;
+  options.kind = "cli";
+  options.stallLimit = parseDuration(timeout_);
+  std::shared_ptr<Cluster> cluster;
+  try {
+    cluster = co_await Cluster::connect(*runtime_, std::move(options));
+    outcome->code = co_await perform(cluster);
+  } catch (...) {
+    outcome->error = std::current_exception();
+  }
+  if (cluster) {
+    try {
+      co_await cluster->shutdown();
+    } catch (...) {
+      if (!outcome->error) outcome->error = std::current_exception();
+    }
+  }
+}
+
+int ClientCommand::run() {
+  target_ = options_.resolve();
+  try {
+    parseDuration(timeout_);
+  } catch (const Error& e) {
+    throw UsageError("--timeout: " + e.detail());
+  }
+  mustRun(target_);
+  auto outcome = std::make_shared<Outcome>();
+  {
+    Daemon daemon;
+    runtime_ = &daemon.runtime();
+    asio::io_context& io = runtime_->io;
+    auto work = asio::make_work_guard(io);
+    asio::co_spawn(io, drive(outcome), [&io](std::exception_ptr) { io.stop(); });
+    io.run();
+    runtime_ = nullptr;
+  }
+  if (outcome->error) std::rethrow_exception(outcome->error);
+  return outcome->code;
+}
+
+Task<Entry> entryAt(std::shared_ptr<Cluster> cluster, std::string path, bool follow) {
+  std::optional<Entry> entry = co_await cluster->resolve(kRootInode, path, follow);
+  if (!entry) throw Error(Errc::notFound, path + ": there is no such file or directory in the store");
+  co_return std::move(*entry);
+}
+
+void printLine(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (text.empty() || text.back() != '\n') std::fputc('\n', stdout);
+}
+
+void complain(const std::string& text) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "vcfs: %s\n", text.c_str());
+}
+
+}  // namespace vcfs::cli

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/target.h"
+#include "common/runtime/runtime.h"
+#include "vcfs/cluster.h"
+
+namespace vcfs::cli {
+
+inline constexpr int kOk = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+
+// One subcommand of `vcfs`. Errors leave run() as UsageError (exit 2) or Error (exit 1).
+class Command {
+ public:
+  virtual ~Command() = default;
+  virtual CLI::App* declare(CLI::App& parent) = 0;  // the subcommand it made
+  virtual int run() = 0;                            // the exit code
+};
+
+// A command that asks a running cluster. perform() runs on the loop with a connection.
+class ClientCommand : public Command {
+ public:
+  int run() final;
+
+ protected:
+  virtual Task<int> perform(std::shared_ptr<Cluster> cluster) = 0;
+
+  void declareCommon(CLI::App& app, const char* defaultTimeout);
+  void declareJson(CLI::App& app);
+  std::string path(const std::string& typed) const { return storePath(typed, target_.mounts); }
+  Runtime& runtime() { return *runtime_; }
+  bool json() const { return json_; }
+
+ private:
+  struct Outcome;
+  Task<void> drive(std::shared_ptr<Outcome> outcome);
+
+  TargetOptions options_;
+  TargetOptions::Target target_;
+  std::string timeout_;
+  bool json_ = false;
+  Runtime* runtime_ = nullptr;
+};
+
+// The entry at a path; throws Error(notFound) that names it.
+Task<Entry> entryAt(std::shared_ptr<Cluster> cluster, std::string path, bool follow);
+
+void printLine(const std::string& text);  // on standard output
+// "vcfs: text" on standard error.
+void complain(const std::string& text);
+
+using Commands = std::vector<std::unique_ptr<Command>>;
+Commands clusterCommands();  // up, down, status
+Commands fileCommands();     // stat, put, get, cat, follow, ls, rm, mkdir
+Commands adminCommands();    // groups, group set, users, user assign
+
+}  // namespace vcfs::cli

@@ -1,0 +1,276 @@
+// up, down, status: the clusters of this machine, and any cluster's state.
+#include "cli/command.h"
+#include "cli/commands/query.h"
+#include "cli/core/ports.h"
+#include "cli/core/status_merge.h"
+#include "cli/core/usage_error.h"
+#include "cli/local/launcher.h"
+#include "cli/local/mounts.h"
+#include "common/base/error.h"
+
+#include <filesystem>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+namespace vcfs::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using namespace std::chrono_literals;
+
+constexpr auto kRegisteredLimit = 15s;  // after this the storage servers that are missing are named
+constexpr auto kAsk = 3s;
+
+std::map<std::string, LocalState> localStates(const LocalCluster& cluster, const std::vector<ProcessSpec>& plan,
+                                              const std::string& mountPoint) {
+  std::map<std::string, LocalState> states;
+  for (const auto& spec : plan) {
+    auto identity = cluster.running(spec.name);
+    states[spec.name] = {identity ? identity->pid : 0, spec.role == Role::mount && isMounted(mountPoint)};
+  }
+  return states;
+}
+
+std::string normalMount(const std::string& path) {
+  if (path.empty()) return path;
+  std::string text = std::filesystem::absolute(path).lexically_normal().string();
+  if (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
+
+class Up final : public Command {
+ public:
+  CLI::App* declare(CLI::App& parent) override {
+    auto* app = parent.add_subcommand("up", "Start a cluster of real daemons on this machine and mount it");
+    app->add_option("--dir", dir_, "where the cluster keeps everything")->type_name("D")->envname("VCFS_DIR");
+    mountOption_ =
+        app->add_option("--mount", mount_, "where to mount the store (default /mnt/vcstore)")->type_name("M");
+    app->add_flag("--no-mount", noMount_, "do not mount it")->excludes(mountOption_);
+    number(*app, "--storages", requested_.storages, "storage servers (default 2)");
+    number(*app, "--groups", requested_.groups, "storage groups they are spread over (default 1)");
+    number(*app, "--copies", requested_.copies, "copies of a new file (default 2)");
+    number(*app, "--trackers", requested_.trackers, "trackers (default 1; more need --catalog mariadb://…)");
+    number(*app, "--httpds", requested_.httpds, "HTTP servers (default 1)");
+    number(*app, "--port-base", requested_.portBase,
+           "P (default 21000): trackers at P, ID server at P+10, HTTP at P+80, storages from P+100");
+    text(*app, "--catalog", requested_.catalog, "sqlite (default) or mariadb://user:password@host:port/database");
+    text(*app, "--listen", requested_.listen,
+         "this machine's address that the daemons listen at (default 127.0.0.1; other hosts need one they can reach)");
+    app->add_option("--option", options_,
+                    "an option of a role's daemons, ROLE.NAME=VALUE; may be repeated. Example: storage.reserve=1GiB, "
+                    "mount.max_lag=0")
+        ->type_name("ROLE.NAME=VALUE");
+    app->add_flag("--json", json_, "print the cluster's status as JSON when it is up");
+    app->footer(
+        "Run again, it starts what is missing (a daemon that died, everything after a reboot) with the settings in\n"
+        "D/cluster.json. Logs are in D/log, recordings in D/storage/<name>. Several clusters run side by side with\n"
+        "another --dir, --mount and --port-base each.\n"
+        "Examples:\n"
+        "  vcfs up\n"
+        "  vcfs up --dir /tmp/second --mount /mnt/second --port-base 22000 --storages 4 --groups 2\n"
+        "  vcfs up --trackers 2 --catalog mariadb://vcfs:secret@127.0.0.1:3306/vcfs");
+    return app;
+  }
+
+  int run() override {
+    if (noMount_) requested_.mount = "";
+    if (mountOption_->count() > 0) requested_.mount = normalMount(mount_);
+    if (!options_.empty()) requested_.options = options_;
+    LocalCluster cluster(dir_);
+    auto saved = cluster.loadSettings();
+    bool mounted = saved && !saved->mount.empty() && cluster.running("mount");
+    ClusterSettings settings = decideSettings(saved, requested_, mounted, cluster.dir().root);
+    auto plan = planCluster(settings, cluster.dir());
+    Launcher launcher(cluster, [this](const std::string& line) { say(line); });
+    launcher.check(plan, settings);
+    Fd lock = cluster.lock();
+    if (!saved || *saved != settings) cluster.saveSettings(settings);
+    int started = launcher.start(plan, settings);
+    Json status = waitRegistered(settings);
+    report(cluster, settings, plan, started, std::move(status));
+    return kOk;
+  }
+
+ private:
+  void number(CLI::App& app, const char* name, std::optional<int>& target, const char* meaning) {
+    app.add_option_function<int>(
+           name, [&target](int value) { target = value; }, meaning)
+        ->type_name("N");
+  }
+  void text(CLI::App& app, const char* name, std::optional<std::string>& target, const char* meaning) {
+    app.add_option_function<std::string>(
+        name, [&target](const std::string& value) { target = value; }, meaning);
+  }
+
+  void say(const std::string& line) {
+    std::FILE* out = json_ ? stderr : stdout;
+    std::fprintf(out, "%s\n", line.c_str());
+    std::fflush(out);
+  }
+
+  // A storage server that answers may not have been heard by the trackers yet.
+  Json waitRegistered(const ClusterSettings& settings) {
+    auto deadline = std::chrono::steady_clock::now() + kRegisteredLimit;
+    while (true) {
+      Json status = Json::parse(queryStatus(trackerAddresses(settings), kRegisteredLimit));
+      int present = 0;
+      for (const auto& storage : status.value("storages", Json::array())) {
+        std::string state = storage.value("state", "");
+        present += state == "up" || state == "ready" || state == "ok";
+      }
+      if (present >= settings.storages) return status;
+      if (std::chrono::steady_clock::now() >= deadline) {
+        say(fmt::format("warning: the tracker knows only {} of {} storage servers; see `vcfs status`", present,
+                        settings.storages));
+        return status;
+      }
+      std::this_thread::sleep_for(50ms);
+    }
+  }
+
+  void report(const LocalCluster& cluster, const ClusterSettings& settings, const std::vector<ProcessSpec>& plan,
+              int started, Json status) {
+    if (json_) {
+      mergeLocal(status, plan, localStates(cluster, plan, settings.mount), settings.mount, true);
+      printLine(status.dump(2));
+      return;
+    }
+    std::string dirOption = cluster.dir().root == kDefaultDir ? "" : " --dir " + cluster.dir().root;
+    printLine(started == 0 ? "everything was running already"
+                           : fmt::format("the cluster in {} is up", cluster.dir().root));
+    if (!settings.mount.empty()) printLine("store:    " + settings.mount);
+    if (settings.httpds > 0) printLine(fmt::format("players:  http://{}/", address(settings, httpdPort(settings, 1))));
+    printLine("trackers: " + join(trackerAddresses(settings)));
+    printLine(fmt::format("next:     vcfs status{}   vcfs down{}", dirOption, dirOption));
+  }
+
+  std::string dir_ = kDefaultDir;
+  std::string mount_;
+  bool noMount_ = false;
+  bool json_ = false;
+  std::vector<std::string> options_;
+  CLI::Option* mountOption_ = nullptr;
+  RequestedSettings requested_;
+};
+
+class Down final : public Command {
+ public:
+  CLI::App* declare(CLI::App& parent) override {
+    auto* app = parent.add_subcommand("down", "Unmount a cluster of `vcfs up` and stop it; its data stays");
+    app->add_option("--dir", dir_, "the cluster's directory")
+        ->type_name("D")
+        ->envname("VCFS_DIR")
+        ->capture_default_str();
+    app->add_flag("--force", force_, "detach the mount at once, even if somebody uses it");
+    app->add_option("--busy-limit", busyLimit_, "seconds to wait for users of the mount before it is detached")
+        ->check(CLI::Range(0, 3600))
+        ->capture_default_str();
+    app->add_flag("--remove-mount-point", removeMountPoint_,
+                  "also take away the (empty, unwritable) mount point that `vcfs up` made");
+    app->footer(
+        "The mount point stays: it cannot be written to, so a recorder fails loudly instead of filling the local "
+        "disk.\n"
+        "`vcfs up` brings the cluster back. To delete it for good: vcfs down --remove-mount-point && rm -rf D\n"
+        "Example: vcfs down");
+    return app;
+  }
+
+  int run() override {
+    LocalCluster cluster(dir_);
+    auto settings = cluster.loadSettings();
+    if (!settings) {
+      printLine(fmt::format("there is no cluster in {}", cluster.dir().root));
+      return kOk;
+    }
+    Fd lock = cluster.lock();
+    auto plan = planCluster(*settings, cluster.dir());
+    Launcher launcher(cluster, [](const std::string& line) { printLine(line); });
+    Launcher::StopOptions options;
+    options.force = force_;
+    options.busyLimit = std::chrono::seconds(busyLimit_);
+    int stopped = launcher.stop(plan, *settings, options);
+    if (removeMountPoint_ && !settings->mount.empty()) removeMountPoint(settings->mount);
+    printLine(stopped == 0 ? "nothing was running"
+                           : fmt::format("stopped {} processes; the data stays in {}", stopped, cluster.dir().root));
+    return kOk;
+  }
+
+ private:
+  std::string dir_ = kDefaultDir;
+  bool force_ = false;
+  bool removeMountPoint_ = false;
+  int busyLimit_ = 10;
+};
+
+class Status final : public Command {
+ public:
+  CLI::App* declare(CLI::App& parent) override {
+    auto* app =
+        parent.add_subcommand("status", "Show what runs: trackers, storage servers, HTTP servers, mounts, room");
+    target_.declare(*app);
+    app->add_flag("--json", json_, "print JSON (docs/operations.md explains each field)");
+    app->footer(
+        "States: up; unreachable (not heard of for 3 s); down (the process is dead or does not answer).\n"
+        "Exit code: 0 when a tracker answered, 1 when none did; then a cluster of `vcfs up` is shown as its processes\n"
+        "were found.\n"
+        "Examples:\n"
+        "  vcfs status\n"
+        "  vcfs status --trackers host1:21000,host2:21000 --json");
+    return app;
+  }
+
+  int run() override {
+    auto target = target_.resolve();
+    Json status = Json::object();
+    std::string failure = ask(target, status);
+    if (!failure.empty() && !target.settings) throw Error(Errc::unavailable, failure);
+    if (target.settings) {
+      LocalCluster cluster(target.dir);
+      auto plan = planCluster(*target.settings, cluster.dir());
+      const std::string& mount = target.settings->mount;
+      mergeLocal(status, plan, localStates(cluster, plan, mount), mount, failure.empty());
+    }
+    printLine(json_ ? status.dump(2, ' ', false, Json::error_handler_t::replace) : statusText(status));
+    if (failure.empty()) return kOk;
+    complain("status: " + failure);
+    return kFailed;
+  }
+
+ private:
+  // What went wrong; "" when a tracker answered.
+  std::string ask(const TargetOptions::Target& target, Json& status) {
+    if (target.settings && !anyTrackerLives(target)) {
+      return fmt::format("the cluster in {} is not running: start it with `vcfs up --dir {}`", target.dir, target.dir);
+    }
+    try {
+      status = Json::parse(queryStatus(target.trackers, kAsk));
+      return "";
+    } catch (const std::exception& e) {
+      return fmt::format("no tracker of {} answers ({})", join(target.trackers), e.what());
+    }
+  }
+
+  static bool anyTrackerLives(const TargetOptions::Target& target) {
+    LocalCluster cluster(target.dir);
+    for (int i = 1; i <= target.settings->trackers; ++i) {
+      if (cluster.running("tracker-" + std::to_string(i))) return true;
+    }
+    return false;
+  }
+
+  TargetOptions target_;
+  bool json_ = false;
+};
+
+}  // namespace
+
+Commands clusterCommands() {
+  Commands commands;
+  commands.push_back(std::make_unique<Up>());
+  commands.push_back(std::make_unique<Down>());
+  commands.push_back(std::make_unique<Status>());
+  return commands;
+}
+
+}  // namespace vcfs::cli

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+// What a one-machine cluster of `vcfs up` consists of. Kept as <dir>/cluster.json, so that a second `up` needs no
+// options. Decisions only, no I/O.
+namespace vcfs::cli {
+
+struct ClusterSettings {
+  int trackers = 1;                    // 1 … 10; more than one needs a mariadb:// catalog
+  int storages = 2;                    // 1 … 400, spread round-robin over the groups
+  int groups = 1;                      // 1 … storages
+  int copies = 2;                      // of a new file, 1 … 8, at most the servers of the smallest group
+  int httpds = 1;                      // 0 … 20
+  std::string catalog = "sqlite";      // or mariadb://user:pw@host:port/db
+  std::string listen = "127.0.0.1";    // the address every daemon listens at and is known by
+  int portBase = 21000;                // 1024 … 65000
+  std::string mount = "/mnt/vcstore";  // "": no mount
+  std::vector<std::string> options;    // ROLE.NAME=VALUE for the daemons of a role, e.g. storage.reserve=1GiB
+
+  bool embeddedCatalog() const { return catalog == "sqlite"; }
+  friend bool operator==(const ClusterSettings&, const ClusterSettings&) = default;
+};
+
+// The options given on the command line; what is absent was not given.
+struct RequestedSettings {
+  std::optional<int> trackers, storages, groups, copies, httpds, portBase;
+  std::optional<std::string> catalog, listen, mount;
+  std::optional<std::vector<std::string>> options;
+};
+
+// The settings of the cluster that `up` shall run. Throws UsageError for values outside their range, combinations that
+// cannot work, and options that contradict the saved settings. The mount point may be moved, but only while the
+// cluster is not mounted (`mounted`).
+ClusterSettings decideSettings(const std::optional<ClusterSettings>& saved, const RequestedSettings& requested,
+                               bool mounted, const std::string& dir);
+
+std::string toJson(const ClusterSettings& settings);
+// Throws Error(corrupted) naming `file` when the text is no such JSON or is of a later version.
+ClusterSettings settingsFromJson(const std::string& text, const std::string& file);
+
+// One ROLE.NAME=VALUE.
+struct RoleOption {
+  std::string role, name, value;
+};
+RoleOption parseRoleOption(const std::string& text);  // throws UsageError
+
+// The addresses of all trackers, "host:port".
+std::vector<std::string> trackerAddresses(const ClusterSettings& settings);
+std::string join(const std::vector<std::string>& items, const std::string& separator = ",");
+
+}  // namespace vcfs::cli

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "cli/core/store_path.h"
+
+// Mounts of this machine. Blocking. Nothing here touches the mounted filesystem itself: it may hang.
+namespace vcfs::cli {
+
+struct MountEntry {
+  std::string mountPoint, type, source;
+};
+
+// The text of /proc/self/mountinfo.
+std::vector<MountEntry> parseMountInfo(const std::string& text);
+std::vector<MountEntry> currentMounts();
+bool isMounted(const std::string& mountPoint);
+// Every vcfs mount of this machine, for paths that people type.
+std::vector<MountMapping> vcfsMounts();
+
+// Makes a mount point that is absent: nobody may write into it (mode 000 and, where the filesystem knows it, the
+// immutable attribute, which stops root too), so that a recorder fails loudly when the store is not mounted. One that
+// is there is left as it is. Throws Error.
+void makeMountPoint(const std::string& path);
+// Takes back what makeMountPoint() made, when it is empty. False when it is not there or cannot be removed.
+bool removeMountPoint(const std::string& path);
+
+// "ffmpeg (pid 4711)", for every process that has something open under the mount point.
+std::vector<std::string> usersOf(const std::string& mountPoint);
+
+enum class Unmounted { yes, busy, failed };
+Unmounted unmount(const std::string& mountPoint, bool lazily, std::string& reason);
+
+// Why a FUSE filesystem cannot be mounted by this process here; "" when it can.
+std::string mountObstacle();
+
+}  // namespace vcfs::cli
