@@ -9,7 +9,11 @@
 namespace vcfs::idserver {
 
 IdServer::IdServer(Runtime& runtime, BlockingPool& pool, RangeStore& store, IdServerOptions options)
-    : runtime_(runtime), pool_(pool), store_(store), options_(std::move(options)), core_(options_.block),
+    : runtime_(runtime),
+      pool_(pool),
+      store_(store),
+      options_(std::move(options)),
+      core_(options_.block),
       refilling_(runtime.io) {}
 
 Task<IdRange> IdServer::lease(std::uint32_t count) {
@@ -55,8 +59,8 @@ Task<void> IdServer::refillAhead() {
 }
 
 std::string IdServer::statusJson() const {
-  nlohmann::json j = {{"address", options_.address}, {"state", "up"},           {"cluster", options_.cluster},
-                      {"leased", core_.leased()},    {"next", core_.next()},    {"ready", core_.left()},
+  nlohmann::json j = {{"address", options_.address}, {"state", "up"},        {"cluster", options_.cluster},
+                      {"leased", core_.leased()},    {"next", core_.next()}, {"ready", core_.left()},
                       {"block", options_.block}};
   return j.dump();
 }
@@ -69,8 +73,8 @@ class Session final : public schema::IdServer::Server {
 
   kj::Promise<void> hello(HelloContext context) override {
     auto results = context.getResults();
-    if (context.getParams().getProtocol() != *schema::PROTOCOL_VERSION) {
-      Error error(Errc::notSupported, "this ID server speaks protocol " + std::to_string(*schema::PROTOCOL_VERSION));
+    if (context.getParams().getProtocol() != schema::PROTOCOL_VERSION) {
+      Error error(Errc::notSupported, "this ID server speaks protocol " + std::to_string(schema::PROTOCOL_VERSION));
       schema::fill(results.initStatus(), error);
       return kj::READY_NOW;
     }

@@ -1,4 +1,3 @@
-#include <cstdio>
 #include <memory>
 #include <optional>
 
@@ -19,7 +18,6 @@ struct Options {
   std::string cluster = "vcfs";
   std::int64_t block = 1 << 20;
   std::int64_t recoverAbove = 0;
-  std::string logLevel = "info";
   std::string readyFile;
 };
 
@@ -33,7 +31,6 @@ Options parse(int argc, char** argv) {
                    "ids made durable at once; a restart skips what is left of a block");
   settings.integer("recover-above", o.recoverAbove, 0, (std::int64_t{1} << 62) - 1, "id",
                    "only after damage to the data directory: go on above this id, the highest in use");
-  settings.text("log-level", o.logLevel, "debug, info, warn, error or off");
   settings.text("ready-file", o.readyFile, "file to make (with the pid) when the server answers");
   settings.parseOrExit(argc, argv);
   return o;
@@ -43,6 +40,11 @@ struct Program {
   explicit Program(Options o) : options(std::move(o)) {}
 
   Task<void> start() {
+    // The port first: when it is taken, nothing on disk has changed. Nobody is answered before the first await.
+    rpc::Server::Factory factory = [this](std::shared_ptr<rpc::Connection>) {
+      return idserver::IdServer::bootstrap(ids, daemon.runtime());
+    };
+    server = std::make_unique<rpc::Server>(daemon.runtime(), options.listen, std::move(factory));
     std::optional<std::uint64_t> above;
     if (options.recoverAbove > 0) above = static_cast<std::uint64_t>(options.recoverAbove);
     store = std::make_unique<idserver::FileStore>(idserver::openDirectory(options.data), above);
@@ -51,12 +53,8 @@ struct Program {
     serverOptions.cluster = options.cluster;
     serverOptions.block = static_cast<std::uint64_t>(options.block);
     ids = std::make_shared<idserver::IdServer>(daemon.runtime(), *pool, *store, serverOptions);
-    co_await ids->prepare();
-    rpc::Server::Factory factory = [this](std::shared_ptr<rpc::Connection>) {
-      return idserver::IdServer::bootstrap(ids, daemon.runtime());
-    };
-    server = std::make_unique<rpc::Server>(daemon.runtime(), options.listen, std::move(factory));
     ids->setAddress(server->address());
+    co_await ids->prepare();
     log::info("idserver.started", {{"address", server->address()}, {"data", options.data}, {"end", store->end()}});
   }
 
@@ -78,13 +76,6 @@ struct Program {
 
 int main(int argc, char** argv) {
   Options options = parse(argc, argv);
-  log::Level level;
-  if (!log::parseLevel(options.logLevel, level)) {
-    std::fprintf(stderr, "vcfs-idserver: --log-level %s: must be debug, info, warn, error or off\n",
-                 options.logLevel.c_str());
-    return 2;
-  }
-  log::setup(level, "vcfs-idserver");
   Program program(std::move(options));
   std::string readyFile = program.options.readyFile;
   return program.daemon.run([&program] { return program.start(); }, [&program] { return program.stop(); }, readyFile);

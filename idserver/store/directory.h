@@ -11,12 +11,12 @@ namespace vcfs::idserver {
 class Directory {
  public:
   virtual ~Directory() = default;
-  virtual std::string path(const std::string& name) const = 0;                     // for messages
-  virtual std::optional<std::string> read(const std::string& name) = 0;            // nullopt: no such file
-  virtual void write(const std::string& name, const std::string& content) = 0;     // makes or truncates, not durable
-  virtual void syncFile(const std::string& name) = 0;                              // content durable
-  virtual void rename(const std::string& from, const std::string& to) = 0;         // atomic, not durable
-  virtual void sync() = 0;                                                         // names durable
+  virtual std::string path(const std::string& name) const = 0;                  // for messages
+  virtual std::optional<std::string> read(const std::string& name) = 0;         // nullopt: no such file
+  virtual void write(const std::string& name, const std::string& content) = 0;  // makes or truncates, not durable
+  virtual void syncFile(const std::string& name) = 0;                           // content durable
+  virtual void rename(const std::string& from, const std::string& to) = 0;      // atomic, not durable
+  virtual void sync() = 0;                                                      // names durable
 };
 
 // The directory `path` of this machine, made if it is not there, and locked (flock on its file `lock`) until the object

@@ -11,9 +11,9 @@ struct IdRange {
   std::uint64_t end() const { return first + count; }
 };
 
-inline constexpr std::uint64_t kFirstId = 1024;                  // below it: fixed inodes (1 is the root)
+inline constexpr std::uint64_t kFirstId = 1024;                     // below it: fixed inodes (1 is the root)
 inline constexpr std::uint64_t kEndOfIds = std::uint64_t{1} << 62;  // exclusive
-inline constexpr std::uint32_t kMaxLease = 1'000'000;            // ids in one lease
+inline constexpr std::uint32_t kMaxLease = 1'000'000;               // ids in one lease
 
 // Where the end of everything ever handed out is remembered. Calls may block; they are made on one BlockingPool, one
 // at a time. Implementations: FileStore (one directory of this machine); a table of the shared catalog is the other one

@@ -24,7 +24,8 @@ using namespace std::chrono_literals;
 
 class DaemonProcess {
  public:
-  DaemonProcess(const std::string& binary, const std::string& data, const std::string& address, const std::string& ready) {
+  DaemonProcess(const std::string& binary, const std::string& data, const std::string& address,
+                const std::string& ready) {
     fs::remove(ready);
     pid_ = ::fork();
     if (pid_ == 0) {

@@ -67,9 +67,12 @@ class Disk {
   static std::string survivor(const Content& content, std::mt19937_64& random) {
     if (content.synced) return content.now;
     switch (random() % 4) {
-      case 0: return content.now;
-      case 1: return content.now.substr(0, random() % (content.now.size() + 1));
-      case 2: return std::string(content.now.size(), '\0');
+      case 0:
+        return content.now;
+      case 1:
+        return content.now.substr(0, random() % (content.now.size() + 1));
+      case 2:
+        return std::string(content.now.size(), '\0');
       default: {
         std::string garbage = content.now;
         for (char& c : garbage) c = static_cast<char>(random());

@@ -1,0 +1,82 @@
+#include "httpd/core/listing.h"
+#include "httpd/ops/ops.h"
+
+namespace vcfs::httpd {
+namespace {
+
+constexpr std::uint32_t kPage = 1000;
+constexpr std::size_t kSorted = 10'000;  // a directory with more entries comes in sorted portions of this size
+constexpr int kRefreshes = 64;           // sizes of open files asked for at their primaries, per listing
+
+class Pages {
+ public:
+  Pages(Site& site, InodeId directory) : site_(site), directory_(directory) {}
+  bool more() const { return more_; }
+
+  Task<std::vector<DirEntry>> next() {
+    std::vector<DirEntry> portion;
+    while (more_ && portion.size() < kSorted) {
+      DirPage page = co_await site_.cluster->readDir(directory_, after_, kPage, refreshes_ > 0);
+      more_ = page.more && !page.entries.empty();
+      if (!page.entries.empty()) after_ = page.entries.back().cookie;
+      for (DirEntry& entry : page.entries) {
+        if (entry.entry.attr.state == FileState::open) co_await refresh(entry.entry);
+        portion.push_back(std::move(entry));
+      }
+    }
+    co_return portion;
+  }
+
+ private:
+  // Best effort: the catalog's size is a few seconds old at most.
+  Task<void> refresh(Entry& entry) {
+    if (refreshes_ <= 0) co_return;
+    --refreshes_;
+    try {
+      co_await site_.cluster->refresh(entry);
+    } catch (const Error&) {
+      refreshes_ = 0;
+    }
+  }
+
+  Site& site_;
+  InodeId directory_;
+  std::uint64_t after_ = 0;
+  bool more_ = true;
+  int refreshes_ = kRefreshes;
+};
+
+}  // namespace
+
+Task<void> getDirectory(Exchange& exchange, Entry entry) {
+  if (!exchange.target().trailingSlash) {
+    Target with = exchange.target();
+    with.trailingSlash = true;
+    std::string location = with.urlPath();
+    co_await exchange.reply(301, "Location: " + location + "\r\n", "text/plain", "see " + location + "\n");
+    co_return;
+  }
+  Listing listing(preferredListing(exchange.request().header(Header::accept)), exchange.target().urlPath());
+  Pages pages(exchange.site(), entry.attr.inode);
+  std::vector<DirEntry> portion = co_await pages.next();
+  std::string headers =
+      "Cache-Control: no-cache\r\nVary: Accept\r\nContent-Security-Policy: default-src 'none'; style-src "
+      "'unsafe-inline'\r\n";
+  if (!pages.more()) {
+    std::string body = listing.begin() + listing.rows(std::move(portion)) + listing.end();
+    co_await exchange.reply(200, headers, std::string(listing.contentType()), std::move(body));
+    co_return;
+  }
+  co_await exchange.beginStream(headers, listing.contentType());
+  if (exchange.isHead()) co_return;
+  co_await exchange.streamText(listing.begin());
+  for (;;) {
+    co_await exchange.streamText(listing.rows(std::move(portion)));
+    if (!pages.more()) break;
+    portion = co_await pages.next();
+  }
+  co_await exchange.streamText(listing.end());
+  co_await exchange.endStream();
+}
+
+}  // namespace vcfs::httpd

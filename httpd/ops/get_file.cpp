@@ -1,0 +1,17 @@
+#include <spdlog/fmt/fmt.h>
+
+#include "httpd/ops/ops.h"
+
+namespace vcfs::httpd {
+
+Task<void> getFile(Exchange& exchange, Entry entry, std::string fileName) {
+  std::string boundary;
+  if (!exchange.request().header(Header::range).empty()) {
+    boundary = fmt::format("vcfs-{:016x}", exchange.site().runtime.random());
+  }
+  FileReply reply = replyToFile(exchange.request(), entry.attr, fileName, boundary);
+  std::unique_ptr<ByteSource> source = makeSource(exchange.site(), entry);
+  co_await exchange.sendFile(std::move(reply), *source);
+}
+
+}  // namespace vcfs::httpd

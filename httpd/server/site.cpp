@@ -1,0 +1,117 @@
+#include "httpd/server/site.h"
+
+#include "httpd/core/http_date.h"
+#include "httpd/core/response_head.h"
+
+namespace vcfs::httpd {
+namespace {
+
+constexpr std::size_t kScratch = 16 << 10;
+constexpr std::size_t kCachedEntries = 10'000;
+
+std::string joined(const std::vector<std::string>& components) {
+  std::string path;
+  for (const std::string& component : components) {
+    if (!path.empty()) path += '/';
+    path += component;
+  }
+  return path;
+}
+
+}  // namespace
+
+Site::Site(Runtime& r, HttpOptions o)
+    : runtime(r),
+      options(std::move(o)),
+      commonLines("X-Content-Type-Options: nosniff\r\n" + corsLines(options.corsOrigin)),
+      blocks(options.cacheBytes),
+      entries(r.clock, options.entryAge, kCachedEntries),
+      scratch(kScratch, '\0') {}
+
+void Site::setCluster(std::shared_ptr<Cluster> c) {
+  cluster = std::move(c);
+  std::weak_ptr<Site> weak = weak_from_this();
+  cluster->onChanged([weak](const Change& change) {
+    if (auto site = weak.lock()) site->entries.changed(change);
+  });
+}
+
+Task<std::optional<Entry>> Site::find(std::vector<std::string> components) {
+  std::string path = joined(components);
+  if (const Entry* known = entries.find(path)) co_return *known;
+  std::uint64_t askedAt = entries.sequence();
+  std::optional<Entry> entry;
+  if (path.empty()) {
+    entry = co_await cluster->getAttr(kRootInode);
+  } else {
+    entry = co_await cluster->resolve(kRootInode, path, true);
+  }
+  if (!entry) co_return std::nullopt;
+  if (entry->attr.type == FileType::regular && entry->attr.state == FileState::open) co_await cluster->refresh(*entry);
+  entries.put(path, components, *entry, askedAt);
+  co_return entry;
+}
+
+Task<std::optional<Entry>> Site::findById(InodeId inode) {
+  std::string key = "//" + std::to_string(inode);  // no path looks like this
+  if (const Entry* known = entries.find(key)) co_return *known;
+  std::uint64_t askedAt = entries.sequence();
+  std::optional<Entry> entry;
+  try {
+    entry = co_await cluster->getAttr(inode);
+  } catch (const Error& e) {
+    if (e.code() != Errc::notFound) throw;
+  }
+  if (!entry || entry->attr.nlink == 0) co_return std::nullopt;  // in the trash
+  entries.put(key, {}, *entry, askedAt);
+  co_return entry;
+}
+
+Task<BlockPtr> Site::block(BlockKey key, Entry entry, std::shared_ptr<File>& file) {
+  for (;;) {
+    if (BlockPtr found = blocks.find(key)) co_return found;
+    auto loading = loading_.find(key);
+    if (loading == loading_.end()) break;
+    std::shared_ptr<Signal> other = loading->second;
+    co_await other->wait();  // read by somebody else; if that failed or did not stay, look again
+  }
+  auto signal = std::make_shared<Signal>(runtime.io);
+  loading_[key] = signal;
+  std::exception_ptr error;
+  BlockPtr block;
+  try {
+    block = co_await readBlock(key, entry, file);
+    blocks.insert(key, block);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  loading_.erase(key);
+  signal->notifyAll();
+  if (error) std::rethrow_exception(error);
+  co_return block;
+}
+
+Task<BlockPtr> Site::readBlock(BlockKey key, Entry entry, std::shared_ptr<File>& file) {
+  if (!file) {
+    OpenMode mode;
+    file = co_await cluster->open(entry, mode);
+  }
+  std::uint64_t offset = key.block * kBlockSize;
+  std::uint64_t length = std::min(kBlockSize, entry.attr.size - offset);
+  auto block = std::make_shared<Block>();
+  block->pieces = co_await file->read(offset, length);
+  for (const Piece& piece : block->pieces) block->size += piece.data.size();
+  if (block->size != length) throw Error(Errc::io, "the file became shorter while it was read");
+  co_return block;
+}
+
+const std::string& Site::date() {
+  std::int64_t now = wholeSeconds(runtime.clock.wallNs());
+  if (now != dateSecond_) {
+    dateSecond_ = now;
+    date_ = formatHttpDate(now);
+  }
+  return date_;
+}
+
+}  // namespace vcfs::httpd

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/async/signal.h"
+#include "common/runtime/runtime.h"
+#include "httpd/core/url_path.h"
+#include "httpd/http_options.h"
+#include "httpd/store/block_cache.h"
+#include "httpd/store/entry_cache.h"
+#include "vcfs/cluster.h"
+
+namespace vcfs::httpd {
+
+struct Counters {
+  std::uint64_t requests = 0;
+  std::uint64_t connections = 0;  // open now
+  std::uint64_t accepted = 0;     // ever
+  std::uint64_t refused = 0;      // because there were too many
+  std::uint64_t sentBytes = 0;
+  std::uint64_t liveStreams = 0;  // ?live=1, now
+  std::uint64_t droppedSlow = 0;  // took nothing for sendTimeout
+};
+
+// What all connections share. Loop thread only.
+class Site : public std::enable_shared_from_this<Site> {
+ public:
+  Site(Runtime& runtime, HttpOptions options);
+  void setCluster(std::shared_ptr<Cluster> cluster);
+
+  // What a path or id names now; nullopt: nothing. Sealed files may come from the entry cache, of files being recorded
+  // size and state are asked for. Throws vcfs::Error.
+  Task<std::optional<Entry>> find(std::vector<std::string> components);
+  Task<std::optional<Entry>> findById(InodeId inode);
+
+  // A block of a sealed file, from the cache or read through `file` (opened when it is null). Connections that want the
+  // same block read it once.
+  Task<BlockPtr> block(BlockKey key, Entry entry, std::shared_ptr<File>& file);
+
+  const std::string& date();  // of now, as the Date header wants it
+
+  Runtime& runtime;
+  const HttpOptions options;
+  const std::string commonLines;  // headers that every answer has
+  std::shared_ptr<Cluster> cluster;
+  BlockCache blocks;
+  EntryCache entries;
+  Counters counters;
+  std::string scratch;  // receive buffer: used and left within one turn of the loop
+  bool stopping = false;
+
+ private:
+  Task<BlockPtr> readBlock(BlockKey key, Entry entry, std::shared_ptr<File>& file);
+
+  std::unordered_map<BlockKey, std::shared_ptr<Signal>, BlockKeyHash> loading_;
+  std::int64_t dateSecond_ = -1;
+  std::string date_;
+};
+
+}  // namespace vcfs::httpd

@@ -1,0 +1,39 @@
+#include "httpd/store/block_cache.h"
+
+namespace vcfs::httpd {
+
+std::size_t BlockKeyHash::operator()(const BlockKey& key) const {
+  std::uint64_t h = key.inode * 0x9e3779b97f4a7c15ull;
+  h = (h ^ (h >> 32) ^ key.changeId) * 0xff51afd7ed558ccdull;
+  h = (h ^ (h >> 32) ^ key.block ^ (key.epoch << 40)) * 0xc4ceb9fe1a85ec53ull;
+  return static_cast<std::size_t>(h ^ (h >> 32));
+}
+
+BlockPtr BlockCache::find(const BlockKey& key) {
+  auto found = index_.find(key);
+  if (found == index_.end()) {
+    ++misses_;
+    return nullptr;
+  }
+  ++hits_;
+  order_.splice(order_.begin(), order_, found->second);
+  return found->second->second;
+}
+
+void BlockCache::insert(const BlockKey& key, BlockPtr block) {
+  if (!enabled() || index_.contains(key)) return;
+  bytes_ += block->size;
+  order_.emplace_front(key, std::move(block));
+  index_[key] = order_.begin();
+  evict();
+}
+
+void BlockCache::evict() {
+  while (bytes_ > limit_ && !order_.empty()) {
+    bytes_ -= order_.back().second->size;
+    index_.erase(order_.back().first);
+    order_.pop_back();
+  }
+}
+
+}  // namespace vcfs::httpd

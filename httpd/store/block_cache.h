@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "vcfs/types.h"
+
+namespace vcfs::httpd {
+
+inline constexpr std::uint64_t kBlockSize = 512 << 10;
+
+// One block of one version of a sealed file. Any change of the file gives another key, so a block never goes stale.
+struct BlockKey {
+  InodeId inode = 0;
+  std::uint64_t changeId = 0;
+  Epoch epoch = 0;
+  std::uint64_t block = 0;  // offset / kBlockSize
+  friend bool operator==(const BlockKey&, const BlockKey&) = default;
+};
+
+struct BlockKeyHash {
+  std::size_t operator()(const BlockKey& key) const;
+};
+
+// The bytes as they were received: sent from where they are, by any number of connections at once.
+struct Block {
+  std::vector<Piece> pieces;
+  std::uint64_t size = 0;
+};
+using BlockPtr = std::shared_ptr<const Block>;
+
+// Least recently used blocks go first. Blocks somebody is sending live on until they are sent. Loop thread only.
+class BlockCache {
+ public:
+  explicit BlockCache(std::uint64_t limit) : limit_(limit) {}  // bytes; below one block: nothing is kept
+  bool enabled() const { return limit_ >= kBlockSize; }
+  BlockPtr find(const BlockKey& key);
+  void insert(const BlockKey& key, BlockPtr block);
+  std::uint64_t bytes() const { return bytes_; }
+  std::uint64_t hits() const { return hits_; }
+  std::uint64_t misses() const { return misses_; }
+
+ private:
+  using Order = std::list<std::pair<BlockKey, BlockPtr>>;  // most recently used first
+  void evict();
+
+  std::uint64_t limit_;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t hits_ = 0;
+  std::uint64_t misses_ = 0;
+  Order order_;
+  std::unordered_map<BlockKey, Order::iterator, BlockKeyHash> index_;
+};
+
+}  // namespace vcfs::httpd
