@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,18 +15,21 @@ struct Runtime;
 
 // How a client behaves. The defaults suit a recorder's mount.
 struct ClusterOptions {
-  std::vector<std::string> trackers;                  // "host:port"; one is enough, the rest is learnt
-  std::string kind = "library";                       // shown by `vcfs status`: mount, httpd, cli, library
-  std::string path;                                   // a mount's mount point, an httpd's address
-  std::chrono::milliseconds stallLimit{30'000};       // how long an operation may wait for a cluster that is away; then Error
-  std::chrono::milliseconds maxLag{50};               // the oldest byte leaves the send window at most this late; 0: at once
-  std::uint64_t sendWindow = 8u << 20;                // bytes not acknowledged yet, per file
-  std::uint64_t sendWindowTotal = 96u << 20;          // the same, all files of this Cluster together
-  std::uint64_t readAhead = 4u << 20;                 // per sequentially read file; 0: none
+  std::vector<std::string> trackers;  // "host:port"; one is enough, the rest is learnt
+  std::string kind = "library";       // shown by `vcfs status`: mount, httpd, cli, library
+  std::string path;                   // a mount's mount point, an httpd's address
+  std::chrono::milliseconds stallLimit{
+      30'000};                                // how long an operation may wait for a cluster that is away; then Error
+  std::chrono::milliseconds maxLag{50};       // the oldest byte leaves the send window at most this late; 0: at once
+  std::uint64_t sendWindow = 8u << 20;        // bytes not acknowledged yet, per file
+  std::uint64_t sendWindowTotal = 96u << 20;  // the same, all files of this Cluster together
+  std::uint64_t readAhead = 4u << 20;         // per sequentially read file; 0: none
   std::uint64_t readAheadTotal = 64u << 20;
-  std::chrono::milliseconds pingInterval{250};        // a server that answers neither a request …
-  std::chrono::milliseconds pingLimit{1000};          // … nor a ping for this long is taken for dead
+  std::chrono::milliseconds pingInterval{250};  // a server that answers neither a request …
+  std::chrono::milliseconds pingLimit{1000};    // … nor a ping for this long is taken for dead
   std::chrono::milliseconds connectLimit{1000};
+  std::chrono::milliseconds requestLimit{15'000};     // a server that answers pings but not a request for this long is taken
+                                                      // for broken (its disk hangs) and another one is used
 };
 
 struct CreateRequest {
@@ -77,10 +81,14 @@ class Cluster {
   virtual Task<InodeId> parent(InodeId directory) = 0;
   virtual Task<SpaceInfo> statFs(InodeId directory) = 0;
   virtual Task<Created> create(CreateRequest request) = 0;
-  virtual Task<Entry> mkdir(InodeId parent, std::string name, std::uint32_t mode, std::uint32_t uid, std::uint32_t gid) = 0;
+  virtual Task<Entry> mkdir(InodeId parent, std::string name, std::uint32_t mode, std::uint32_t uid,
+                            std::uint32_t gid) = 0;
   virtual Task<Entry> unlink(InodeId parent, std::string name) = 0;
   virtual Task<void> rmdir(InodeId parent, std::string name) = 0;
-  struct Renamed { Entry entry; std::optional<Entry> replaced; };
+  struct Renamed {
+    Entry entry;
+    std::optional<Entry> replaced;
+  };
   virtual Task<Renamed> rename(InodeId parent, std::string name, InodeId newParent, std::string newName,
                                std::uint32_t flags) = 0;
   virtual Task<Entry> link(InodeId inode, InodeId newParent, std::string newName) = 0;

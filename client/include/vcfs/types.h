@@ -100,7 +100,7 @@ struct Change {
   InodeId parent = 0;  // with `name`: this entry of this directory; 0: none
   std::string name;
   bool unlinked = false;
-  bool data = false;   // bytes changed other than by appending
+  bool data = false;        // bytes changed other than by appending
   bool everything = false;  // the connection to the trackers was lost meanwhile: anything may have changed
 };
 

@@ -1,0 +1,195 @@
+#include "client/src/cluster_impl.h"
+
+#include "client/src/file_handle.h"
+#include "client/src/options.h"
+#include "common/base/log.h"
+
+namespace vcfs {
+
+Task<std::shared_ptr<Cluster>> Cluster::connect(Runtime& runtime, ClusterOptions options) {
+  client::validate(options);
+  ClientId id = 0;
+  while (id == 0) id = runtime.random();
+  auto cluster = std::make_shared<client::ClusterImpl>(runtime, std::move(options), id);
+  co_await cluster->start();
+  std::shared_ptr<Cluster> result = cluster;
+  co_return result;
+}
+
+}  // namespace vcfs
+
+namespace vcfs::client {
+
+namespace {
+
+constexpr Duration kPinInterval = std::chrono::seconds(20);  // a pin holds for 60 s
+constexpr std::size_t kPinsPerCall = 1000;
+
+}  // namespace
+
+ClusterImpl::ClusterImpl(Runtime& runtime, ClusterOptions options, ClientId client)
+    : core_(std::make_shared<Core>(runtime, std::move(options), client)), names_(std::make_shared<NameLog>(core_)) {}
+
+ClusterImpl::~ClusterImpl() {
+  core_->trackers->stop();
+  core_->storages->stop();
+}
+
+Task<void> ClusterImpl::start() {
+  std::weak_ptr<ClusterImpl> weak = weak_from_this();
+  core_->trackers->onChanged([weak](const Change& change) {
+    if (auto self = weak.lock()) self->changed(change);
+  });
+  co_await core_->trackers->start();
+  armPins();
+}
+
+Task<void> ClusterImpl::shutdown() {
+  auto self = shared_from_this();
+  if (std::exchange(stopped_, true)) co_return;
+  pinTimer_.reset();
+  std::vector<std::shared_ptr<FileNode>> nodes;
+  for (auto& [inode, weak] : core_->nodes) {
+    if (auto node = weak.lock()) nodes.push_back(std::move(node));
+  }
+  for (auto& node : nodes) {
+    if (node->hasWrites()) node->writes().startDrain();  // all at once, then wait for each
+  }
+  std::optional<Error> failure;
+  for (auto& node : nodes) {
+    try {
+      co_await node->finish();
+    } catch (const Error& error) {
+      failure = error;
+    }
+  }
+  core_->trackers->stop();
+  core_->storages->stop();
+  if (failure) throw *failure;
+}
+
+// ---- what others changed
+
+std::shared_ptr<FileNode> ClusterImpl::known(InodeId inode) const {
+  auto found = core_->nodes.find(inode);
+  return found == core_->nodes.end() ? nullptr : found->second.lock();
+}
+
+void ClusterImpl::changed(const Change& change) {
+  if (change.everything) {
+    std::vector<std::shared_ptr<FileNode>> nodes;
+    for (auto& [inode, weak] : core_->nodes) {
+      if (auto node = weak.lock()) nodes.push_back(std::move(node));
+    }
+    for (auto& node : nodes) node->changed(change);
+    armPins();
+  } else if (auto node = known(change.inode)) {
+    node->changed(change);
+    if (change.unlinked && node->handles > 0) {
+      core_->runtime.spawn("pin", pin(std::vector<InodeId>{change.inode}));
+    }
+  }
+  if (callback_) callback_(change);
+}
+
+void ClusterImpl::gone(const Entry& entry) {
+  if (entry.attr.nlink != 0 || entry.attr.type != FileType::regular) return;
+  auto node = known(entry.attr.inode);
+  if (!node || node->handles == 0) return;
+  node->setUnlinked(true);
+  core_->runtime.spawn("pin", pin(std::vector<InodeId>{entry.attr.inode}));
+}
+
+void ClusterImpl::armPins() {
+  std::weak_ptr<ClusterImpl> weak = weak_from_this();
+  pinTimer_ = core_->runtime.clock.callAt(core_->now() + kPinInterval, [weak] {
+    auto self = weak.lock();
+    if (!self || self->stopped_) return;
+    std::vector<InodeId> inodes;
+    for (auto& [inode, node] : self->core_->nodes) {
+      auto live = node.lock();
+      if (live && live->unlinked() && live->handles > 0) inodes.push_back(inode);
+    }
+    if (!inodes.empty()) self->core_->runtime.spawn("pin", self->pin(std::move(inodes)));
+    self->armPins();
+  });
+}
+
+Task<void> ClusterImpl::pin(std::vector<InodeId> inodes) {
+  auto core = core_;
+  for (std::size_t from = 0; from < inodes.size(); from += kPinsPerCall) {
+    auto build = [&](schema::Tracker::Client& tracker) {
+      const std::size_t count = std::min(kPinsPerCall, inodes.size() - from);
+      auto request = tracker.pinRequest();
+      auto list = request.initInodes(static_cast<unsigned>(count));
+      for (unsigned i = 0; i < count; ++i) list.set(i, inodes[from + i]);
+      request.setClient(core->clientId);
+      return request.send();
+    };
+    try {
+      co_await core->trackers->callFor(build, kPinInterval);
+    } catch (const Error& error) {
+      log::warn("client.pin.failed", {{"files", inodes.size()}, {"reason", error.what()}});
+    }
+  }
+}
+
+// ---- files
+
+Task<std::shared_ptr<File>> ClusterImpl::open(Entry entry, OpenMode mode) {
+  auto self = shared_from_this();
+  if (stopped_) throw Error(Errc::cancelled, "the client was shut down");
+  if (entry.attr.type == FileType::directory) throw Error(Errc::isDirectory, "inode " + log::hex(entry.attr.inode));
+  if (entry.attr.type != FileType::regular || entry.layout.inode != entry.attr.inode) {
+    throw Error(Errc::invalid, "inode " + log::hex(entry.attr.inode) + " is not a regular file with a layout");
+  }
+  auto node = FileNode::of(core_, entry);
+  auto handle = std::make_shared<FileHandle>(node, mode, weak_from_this(), names_);
+  const bool fresh = fresh_.erase(entry.attr.inode) != 0;
+  co_await handle->begin(fresh);
+  std::shared_ptr<File> result = handle;
+  co_return result;
+}
+
+Task<std::shared_ptr<File>> ClusterImpl::openPath(std::string path, OpenMode mode, bool create) {
+  auto self = shared_from_this();
+  std::optional<Entry> entry = co_await resolve(kRootInode, path, true);
+  if (!entry && !create) throw Error(Errc::notFound, "no file " + path);
+  if (!entry) {
+    while (!path.empty() && path.back() == '/') path.pop_back();
+    const std::size_t slash = path.rfind('/');
+    const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+    std::string folder = slash == std::string::npos ? std::string() : path.substr(0, slash);
+    InodeId parent = kRootInode;
+    if (!folder.empty()) {
+      std::optional<Entry> found = co_await resolve(kRootInode, folder, true);
+      if (!found) throw Error(Errc::notFound, "no directory " + folder);
+      parent = found->attr.inode;
+    }
+    entry = co_await createIn(parent, name);
+  }
+  Entry target = std::move(*entry);
+  co_return co_await open(std::move(target), mode);
+}
+
+Task<Entry> ClusterImpl::createIn(InodeId parent, std::string name) {
+  CreateRequest request;
+  request.parent = parent;
+  request.name = std::move(name);
+  Created created = co_await create(std::move(request));
+  co_return std::move(created.entry);
+}
+
+Task<Entry> ClusterImpl::truncate(InodeId inode, std::uint64_t size) {
+  auto self = shared_from_this();
+  Entry entry = co_await catalogAttr(inode);
+  OpenMode mode;
+  mode.read = false;
+  mode.write = true;
+  auto file = co_await open(entry, mode);
+  co_await file->truncate(size);
+  co_await file->close();
+  co_return co_await getAttr(inode);
+}
+
+}  // namespace vcfs::client

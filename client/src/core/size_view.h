@@ -1,0 +1,83 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "vcfs/types.h"
+
+namespace vcfs::client {
+
+// What a storage server told about a file (schema/storage.capnp, FileInfo).
+struct FileInfo {
+  std::uint64_t size = 0;  // published
+  std::int64_t mtimeNs = 0;
+  std::uint64_t blocks = 0;
+  FileState state = FileState::none;
+  Epoch epoch = 0;
+  std::uint32_t writers = 0;
+  std::uint64_t bytesToGo = 0;
+  std::uint64_t changeId = 0;
+};
+
+// The size, times and state of a file as this process knows them, from answers that may overtake each other.
+//
+// An answer of another call than a write says how it is (somebody else may have cut the file), unless one of our own
+// writes or truncates was acknowledged after that call was made. Our own acknowledged bytes only ever make it larger.
+class SizeView {
+ public:
+  using Stamp = std::uint64_t;
+
+  // Taken when a request is sent and given back with its answer.
+  Stamp sending() { return ++clock_; }
+
+  void known(const Attr& attr) {
+    info_.size = attr.size;
+    info_.mtimeNs = attr.mtimeNs;
+    info_.blocks = attr.blocks;
+    info_.state = attr.state;
+  }
+  void observed(Stamp sent, const FileInfo& info) {
+    if (sent < cut_) return;
+    if (sent > exact_ && sent > grown_) {
+      const std::uint64_t change = std::max(info_.changeId, info.changeId);
+      info_ = info;
+      info_.changeId = change;
+      exact_ = sent;
+      return;
+    }
+    larger(info);
+  }
+  void wrote(Stamp sent, const FileInfo& info, std::uint64_t end) {
+    grown_ = ++clock_;
+    if (sent >= cut_) larger(info);
+    info_.size = std::max(info_.size, end);
+    info_.state = info.state;
+  }
+  void truncated(const FileInfo& info, std::uint64_t size) {
+    cut_ = exact_ = ++clock_;
+    info_ = info;
+    info_.size = size;
+  }
+
+  const FileInfo& info() const { return info_; }
+  std::uint64_t size() const { return info_.size; }
+  FileState state() const { return info_.state; }
+  void setState(FileState state) { info_.state = state; }
+
+ private:
+  void larger(const FileInfo& info) {
+    info_.size = std::max(info_.size, info.size);
+    info_.mtimeNs = std::max(info_.mtimeNs, info.mtimeNs);
+    info_.blocks = std::max(info_.blocks, info.blocks);
+    info_.changeId = std::max(info_.changeId, info.changeId);
+    info_.epoch = std::max(info_.epoch, info.epoch);
+  }
+
+  FileInfo info_;
+  Stamp clock_ = 0;
+  Stamp exact_ = 0;  // the newest answer that was taken as it was
+  Stamp grown_ = 0;  // our last acknowledged write
+  Stamp cut_ = 0;    // our last acknowledged truncate: older answers tell of a file that is no more
+};
+
+}  // namespace vcfs::client

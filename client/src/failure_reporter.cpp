@@ -1,0 +1,84 @@
+#include "client/src/failure_reporter.h"
+
+#include "client/src/local_host.h"
+#include "common/base/log.h"
+
+namespace vcfs::client {
+
+namespace {
+
+constexpr Duration kGather = std::chrono::milliseconds(1);
+constexpr std::size_t kPerCall = 1000;
+
+}  // namespace
+
+struct FailureReporter::Batch {
+  explicit Batch(asio::io_context& io) : done(io) {}
+  struct Item {
+    InodeId inode = 0;
+    Epoch epoch = 0;
+    StorageId storage = 0;
+    std::optional<Layout> layout;
+  };
+  std::vector<Item> items;
+  std::optional<Error> failure;
+  bool finished = false;
+  Signal done;
+};
+
+Task<Layout> FailureReporter::report(InodeId inode, Epoch epoch, StorageId storage) {
+  if (!gathering_) {
+    gathering_ = std::make_shared<Batch>(runtime_.io);
+    runtime_.spawn("failure report", send(gathering_));
+  }
+  std::shared_ptr<Batch> batch = gathering_;
+  const std::size_t index = batch->items.size();
+  Batch::Item item;
+  item.inode = inode;
+  item.epoch = epoch;
+  item.storage = storage;
+  batch->items.push_back(std::move(item));
+  while (!batch->finished) co_await batch->done.wait();
+  std::optional<Layout>& layout = batch->items[index].layout;
+  if (!layout && batch->failure) throw Error(*batch->failure);
+  if (!layout || layout->inode == 0)
+    throw Error(Errc::notFound, "file " + log::hex(inode) + " does not exist any more");
+  co_return *layout;
+}
+
+Task<void> FailureReporter::send(std::shared_ptr<Batch> batch) {
+  auto self = shared_from_this();
+  co_await runtime_.clock.sleep(kGather);
+  if (gathering_ == batch) gathering_.reset();
+  log::warn("client.failure.reported",
+            {{"files", batch->items.size()}, {"storage", batch->items.empty() ? 0 : batch->items.front().storage}});
+  try {
+    for (std::size_t from = 0; from < batch->items.size(); from += kPerCall) co_await sendPart(batch, from);
+  } catch (const Error& error) {
+    batch->failure = error;
+  }
+  batch->finished = true;
+  batch->done.notifyAll();
+}
+
+Task<void> FailureReporter::sendPart(std::shared_ptr<Batch> batch, std::size_t from) {
+  const std::size_t count = std::min(kPerCall, batch->items.size() - from);
+  auto build = [&](schema::Tracker::Client& tracker) {
+    auto request = tracker.reportFailureRequest();
+    auto failed = request.initFailed(static_cast<unsigned>(count));
+    for (unsigned i = 0; i < count; ++i) {
+      failed[i].setInode(batch->items[from + i].inode);
+      failed[i].setEpoch(batch->items[from + i].epoch);
+      failed[i].setStorage(batch->items[from + i].storage);
+    }
+    request.setReporter(localHostName());
+    return request.send();
+  };
+  auto answer = co_await trackers_->callFor(build, kLimit);
+  auto layouts = answer.getLayouts();
+  for (unsigned i = 0; i < std::min<std::size_t>(count, layouts.size()); ++i) {
+    batch->items[from + i].layout = schema::toLayout(layouts[i]);
+  }
+}
+
+}  // namespace vcfs::client

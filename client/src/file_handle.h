@@ -1,0 +1,50 @@
+#pragma once
+
+#include "client/src/file_node.h"
+#include "vcfs/file.h"
+
+namespace vcfs::client {
+
+class NameLog;
+
+// One open file of the library's user: its access mode, its reading position for read-ahead, and which errors it was
+// told.
+class FileHandle final : public File, public std::enable_shared_from_this<FileHandle> {
+ public:
+  FileHandle(std::shared_ptr<FileNode> node, OpenMode mode, std::weak_ptr<Cluster> cluster,
+             std::shared_ptr<NameLog> names);
+  ~FileHandle() override;
+  // Second half of the constructor: registers as a writer.
+  Task<void> begin(bool fresh);
+
+  InodeId inode() const override { return node_->inode(); }
+  Task<std::vector<Piece>> read(std::uint64_t offset, std::size_t length) override;
+  Task<std::size_t> readInto(std::uint64_t offset, std::span<std::byte> out) override;
+  Task<void> write(std::uint64_t offset, std::span<const std::byte> data, std::shared_ptr<const void> owner) override;
+  Task<void> flush(bool last) override;
+  Task<void> sync() override;
+  Task<void> truncate(std::uint64_t size) override;
+  Task<void> allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) override;
+  Task<std::uint64_t> seek(std::uint64_t offset, bool hole) override;
+  Task<Attr> stat() override;
+  Task<Growth> waitForGrowth(std::uint64_t known, std::chrono::milliseconds limit) override;
+  Task<void> close() override;
+
+ private:
+  void requireWrite(const char* what) const;
+  void checkRange(std::uint64_t offset, std::uint64_t length) const;
+  void throwNewError();
+  Task<void> settle(Task<void> work);
+  Task<void> doSync();
+
+  std::shared_ptr<FileNode> node_;
+  const OpenMode mode_;
+  std::weak_ptr<Cluster> cluster_;
+  std::shared_ptr<NameLog> names_;
+  std::shared_ptr<ReadStream> reads_;
+  std::uint64_t errorsSeen_ = 0;
+  bool counted_ = false;  // as a writer of the node
+  bool closed_ = false;
+};
+
+}  // namespace vcfs::client

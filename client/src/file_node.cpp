@@ -1,0 +1,262 @@
+#include "client/src/file_node.h"
+
+namespace vcfs::client {
+
+std::shared_ptr<FileNode> FileNode::of(const std::shared_ptr<Core>& core, const Entry& entry) {
+  auto& slot = core->nodes[entry.attr.inode];
+  auto node = slot.lock();
+  if (!node) {
+    node = std::make_shared<FileNode>(core, entry.attr.inode);
+    core->nodes[entry.attr.inode] = node;
+  }
+  node->adopt(entry);
+  return node;
+}
+
+FileNode::FileNode(std::shared_ptr<Core> core, InodeId inode)
+    : core_(std::move(core)),
+      inode_(inode),
+      route_(std::make_shared<Route>(core_, inode)),
+      sizes_(std::make_shared<SizeView>()),
+      reader_(std::make_shared<Reader>(core_, route_, sizes_)),
+      lifecycle_(core_->runtime.io) {}
+
+FileNode::~FileNode() {
+  auto found = core_->nodes.find(inode_);
+  if (found != core_->nodes.end() && found->second.expired()) core_->nodes.erase(found);
+}
+
+WriteStream& FileNode::writes() {
+  if (!writes_) writes_ = std::make_shared<WriteStream>(core_, route_, sizes_);
+  return *writes_;
+}
+
+std::shared_ptr<ReadStream> FileNode::makeReadStream() {
+  auto stream = std::make_shared<ReadStream>(core_, reader_, sizes_);
+  std::erase_if(readers_, [](const auto& weak) { return weak.expired(); });
+  readers_.push_back(stream);
+  return stream;
+}
+
+void FileNode::adopt(const Entry& entry) {
+  const bool first = route_->epoch() == 0;
+  const bool newer = route_->adopt(entry.layout);
+  if (entry.attr.nlink == 0) unlinked_ = true;
+  // What a primary told is newer than the catalog, except when the catalog says that everything is settled.
+  const bool settled = entry.attr.state != FileState::open && writers_ == 0 && entry.layout.epoch >= route_->epoch();
+  if (first || settled) sizes_->known(entry.attr);
+  if (newer && !first && writers_ == 0) sizes_->setState(entry.attr.state);
+  if (entry.attr.state == FileState::open && writers_ == 0) sizes_->setState(FileState::open);
+}
+
+// ---- being open for writing
+
+Task<void> FileNode::addWriter(bool fresh) {
+  auto self = shared_from_this();
+  auto lock = co_await lifecycle_.lock();
+  if (!writable_) {
+    if (!open()) {
+      co_await reopen();
+    } else if (!fresh) {
+      co_await announce();
+    }
+    writable_ = true;
+  }
+  ++writers_;
+  writes().keepLease(true);
+}
+
+Task<void> FileNode::reopen() {
+  RequestTag tag(*core_);
+  auto build = [&](schema::Tracker::Client& tracker) {
+    auto request = tracker.openForWriteRequest();
+    request.setInode(inode_);
+    tag.fill(request.initRequest());
+    return request.send();
+  };
+  auto answer = co_await core_->trackers->call(build);
+  Entry entry = schema::toEntry(answer.getEntry());
+  route_->adopt(entry.layout);
+  sizes_->known(entry.attr);
+  sizes_->setState(FileState::open);
+}
+
+// Somebody else may hold it open, or may have closed it a moment ago: the primary knows.
+Task<void> FileNode::announce() {
+  co_await writes().renewLease();
+  if (!open()) co_await reopen();
+}
+
+Task<void> FileNode::ensureWritable() {
+  auto self = shared_from_this();
+  if (writable()) co_return;
+  auto lock = co_await lifecycle_.lock();
+  if (writable_) co_return;
+  co_await reopen();
+  writable_ = true;
+  writes().keepLease(true);
+}
+
+Task<void> FileNode::flush(bool mayClose) {
+  auto self = shared_from_this();
+  if (mayClose && writers_ == 1 && writable_) {
+    auto lock = co_await lifecycle_.lock();
+    if (writers_ <= 1 && writable_) {
+      co_await seal();
+      co_return;
+    }
+  }
+  if (writes_) co_await writes_->drain();
+}
+
+Task<void> FileNode::finish() {
+  auto self = shared_from_this();
+  auto lock = co_await lifecycle_.lock();
+  if (writable_) co_await seal();
+}
+
+// Tells the primary that we have finished; with lifecycle_ held.
+Task<void> FileNode::seal() {
+  closing_ = true;
+  std::optional<Error> failure;
+  try {
+    co_await writes().close();
+  } catch (const Error& error) {
+    failure = error;
+  } catch (...) {
+    closing_ = false;  // the caller was interrupted; the close itself goes on
+    throw;
+  }
+  closing_ = false;
+  writable_ = false;
+  writes().keepLease(false);
+  if (failure) throw *failure;
+}
+
+Task<void> FileNode::removeWriter() {
+  auto self = shared_from_this();
+  // First of all, so that of two handles that are closed at once the second one seals.
+  --writers_;
+  if (writers_ > 0) {
+    if (writes_) co_await writes_->drain();
+    co_return;
+  }
+  auto lock = co_await lifecycle_.lock();
+  if (writers_ > 0) co_return;  // opened again meanwhile
+  if (writable_) {
+    co_await seal();
+  } else if (writes_) {
+    co_await writes_->drain();
+  }
+}
+
+// ---- size and attributes
+
+std::uint64_t FileNode::size() const {
+  return writes_ ? writes_->window().projectedSize(sizes_->size()) : sizes_->size();
+}
+
+void FileNode::merge(Attr& attr) const {
+  const FileInfo& info = sizes_->info();
+  const bool local = writes_ && !writes_->window().empty();
+  attr.state = sizes_->state() == FileState::none ? attr.state : sizes_->state();
+  attr.size = size();
+  if (info.blocks != 0) attr.blocks = info.blocks;
+  if (local && attr.blocks * 512 < attr.size) attr.blocks = std::max(attr.blocks, attr.size / 512);
+  // A write moves mtime and ctime; a later utimens or chmod (which the catalog knows) is not undone by an older write.
+  std::int64_t written = info.mtimeNs;
+  if (local) written = std::max(written, writes_->lastWriteNs());
+  if (written > attr.ctimeNs) attr.mtimeNs = attr.ctimeNs = written;
+}
+
+Task<void> FileNode::stat() {
+  auto self = shared_from_this();
+  if (!open()) co_return;
+  auto route = route_;
+  PrimaryCall build = [route](StorageLink& link) {
+    auto request = link.storage.statRequest();
+    address(request, *route, link);
+    return toReply(request.send());
+  };
+  const SizeView::Stamp sent = sizes_->sending();
+  Reply reply = co_await callPrimary(core_, route, build, core_->options.stallLimit, core_->options.requestLimit);
+  sizes_->observed(sent, reply.info);
+}
+
+Task<Growth> FileNode::waitForGrowth(std::uint64_t known, Duration limit) {
+  auto self = shared_from_this();
+  const TimePoint deadline = core_->now() + limit;
+  while (true) {
+    const Duration rest = deadline - core_->now();
+    Growth growth;
+    growth.size = sizes_->size();
+    growth.state = sizes_->state();
+    if (growth.size != known || !open() || rest <= Duration(0)) co_return growth;
+    const auto ms = std::clamp<std::int64_t>(rest.count() / 1'000'000, 1, 30'000);
+    auto route = route_;
+    PrimaryCall build = [route, known, ms](StorageLink& link) {
+      auto request = link.storage.waitGrowthRequest();
+      address(request, *route, link);
+      request.setKnownSize(known);
+      request.setTimeoutMs(static_cast<std::uint32_t>(ms));
+      return toReply(request.send());
+    };
+    const SizeView::Stamp sent = sizes_->sending();
+    const Duration answer = std::chrono::milliseconds(ms) + core_->options.requestLimit;
+    Reply reply = co_await callPrimary(core_, route, build, core_->options.stallLimit + answer, answer);
+    sizes_->observed(sent, reply.info);
+  }
+}
+
+Task<std::uint64_t> FileNode::seek(std::uint64_t offset, bool hole) {
+  auto self = shared_from_this();
+  if (writes_) co_await writes_->drain();
+  auto route = route_;
+  PrimaryCall build = [route, offset, hole](StorageLink& link) {
+    auto request = link.storage.seekRequest();
+    address(request, *route, link);
+    request.setOffset(offset);
+    request.setHole(hole);
+    return toReply(request.send());
+  };
+  Reply reply = co_await callPrimary(core_, route, build, core_->options.stallLimit, core_->options.requestLimit);
+  co_return reply.offset;
+}
+
+// ---- changes
+
+void FileNode::invalidate(std::uint64_t offset, std::uint64_t length) {
+  for (const auto& weak : readers_) {
+    if (auto reader = weak.lock()) reader->invalidate(offset, length);
+  }
+}
+
+void FileNode::changed(const Change& change) {
+  if (change.unlinked) unlinked_ = true;
+  if (change.data || change.everything) invalidate(0);
+  if (handles == 0 || refreshing_) return;
+  // Perhaps the layout is another one: a writer must move its lease to the new primary, a reader its requests.
+  refreshing_ = true;
+  core_->runtime.spawn("layout refresh", refreshLayout());
+}
+
+Task<void> FileNode::refreshLayout() {
+  auto self = shared_from_this();
+  try {
+    auto build = [this](schema::Tracker::Client& tracker) {
+      auto request = tracker.getAttrRequest();
+      request.setInode(inode_);
+      return request.send();
+    };
+    auto answer = co_await core_->trackers->call(build);
+    Entry entry = schema::toEntry(answer.getEntry());
+    const Epoch before = route_->epoch();
+    adopt(entry);
+    if (writers_ > 0 && writable_ && route_->epoch() != before && writes_) co_await writes_->renewLease();
+  } catch (const Error&) {
+    // The next call finds out by itself.
+  }
+  refreshing_ = false;
+}
+
+}  // namespace vcfs::client

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "common/runtime/runtime.h"
+
+namespace vcfs::client {
+
+// Wakes the files whose oldest byte has waited long enough. All files have the same max lag, so they fall due in the
+// order in which they came and one timer serves them all; those due within a moment of each other share a wake-up.
+class LagQueue : public std::enable_shared_from_this<LagQueue> {
+ public:
+  class Sleeper {
+   public:
+    virtual ~Sleeper() = default;
+    virtual void lagPassed() = 0;
+  };
+
+  explicit LagQueue(Runtime& runtime) : runtime_(runtime) {}
+  void add(std::weak_ptr<Sleeper> sleeper, TimePoint due);
+
+ private:
+  void arm();
+  void fire();
+
+  struct Entry {
+    std::weak_ptr<Sleeper> sleeper;
+    TimePoint due;
+  };
+  Runtime& runtime_;
+  std::deque<Entry> entries_;  // ascending by due, nearly: a replay may come a little late, which is harmless
+  std::unique_ptr<Clock::Timer> timer_;
+};
+
+}  // namespace vcfs::client

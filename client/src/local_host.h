@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+namespace vcfs::client {
+
+// The name of this machine, as told to servers.
+std::string localHostName();
+
+// Whether "host:port" names this machine: its name, a loopback address or one of its interfaces'. Without asking DNS.
+bool isLocalAddress(const std::string& address);
+
+}  // namespace vcfs::client

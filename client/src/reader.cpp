@@ -1,0 +1,103 @@
+#include "client/src/reader.h"
+
+#include "client/src/local_host.h"
+
+namespace vcfs::client {
+
+Reader::Reader(std::shared_ptr<Core> core, std::shared_ptr<Route> route, std::shared_ptr<SizeView> sizes)
+    : core_(std::move(core)), route_(std::move(route)), sizes_(std::move(sizes)) {}
+
+bool Reader::sealed() const { return sizes_->state() == FileState::closed || sizes_->state() == FileState::recovered; }
+
+// In-sync replicas in the order in which they are asked.
+std::vector<const Replica*> Reader::candidates() const {
+  std::vector<const Replica*> result;
+  for (const Replica& replica : route_->layout().replicas) {
+    if (replica.state == ReplicaState::inSync && avoid_.count(replica.storage) == 0) result.push_back(&replica);
+  }
+  if (result.empty()) return result;
+  std::rotate(result.begin(), result.begin() + static_cast<std::ptrdiff_t>(route_->inode() % result.size()),
+              result.end());
+  std::stable_partition(result.begin(), result.end(), [](const Replica* r) { return isLocalAddress(r->address); });
+  return result;
+}
+
+Task<std::shared_ptr<StorageLink>> Reader::choose(TimePoint deadline) {
+  if (!sealed()) co_return co_await route_->connect(deadline);
+  if (avoidEpoch_ != route_->epoch()) avoid_.clear();
+  avoidEpoch_ = route_->epoch();
+  while (true) {
+    auto replicas = candidates();
+    if (replicas.empty()) break;
+    const std::string address = replicas.front()->address;
+    const StorageId storage = replicas.front()->storage;
+    if (auto link = core_->storages->find(address, storage)) co_return link;
+    std::shared_ptr<StorageLink> link;
+    try {
+      link = co_await core_->storages->get(address, storage);
+    } catch (const Error&) {
+    }
+    if (link) co_return link;
+    avoid_.insert(storage);
+  }
+  // None can be reached: perhaps there is a newer layout; and they may come back.
+  avoid_.clear();
+  route_->stale(route_->epoch(), std::nullopt);
+  co_return co_await route_->connect(deadline);
+}
+
+void Reader::refused(const Reply& reply, Epoch epoch, StorageLink& link) {
+  const Verdict verdict = sealed() ? judgeReplica(reply.code, reply.where) : judgePrimary(reply.code, reply.where);
+  switch (verdict) {
+    case Verdict::fail:
+      throw reply.error();
+    case Verdict::later:
+      break;
+    case Verdict::resendLayout:
+      route_->forgetLayout(link);
+      break;
+    case Verdict::relayout:
+      // It is being written again, or this replica fell behind.
+      if (reply.code == Errc::notPrimary || reply.code == Errc::notInSync) sizes_->setState(FileState::open);
+      route_->stale(epoch, reply.layout);
+      break;
+    case Verdict::lost:
+      if (sealed()) {
+        avoid_.insert(link.id);
+      } else {
+        route_->lost(epoch);
+      }
+      break;
+  }
+}
+
+Task<Piece> Reader::fetch(std::uint64_t offset, std::size_t length) {
+  auto self = shared_from_this();
+  Retry retry(core_->now(), core_->options.stallLimit);
+  bool pause = false;
+  unsigned hurried = 0;
+  while (true) {
+    if (pause) co_await core_->runtime.clock.sleep(retry.pause(core_->now()));
+    std::shared_ptr<StorageLink> link = co_await choose(retry.deadline());
+    const Epoch epoch = route_->epoch();
+    auto request = link->storage.readRequest();
+    address(request, *route_, *link);
+    request.setOffset(offset);
+    request.setLength(static_cast<std::uint32_t>(length));
+    const SizeView::Stamp sent = sizes_->sending();
+    auto promise = toReply(request.send());
+    Reply reply = co_await receive(core_->runtime, kj::mv(promise), core_->options.requestLimit);
+    if (reply.ok()) {
+      route_->confirmLayout(*link, epoch);
+      sizes_->observed(sent, reply.info);
+      co_return std::move(reply.data);
+    }
+    if (retry.expired(core_->now())) throw reply.error();
+    refused(reply, epoch, *link);
+    // Another server or another layout is tried at once, but only a few times in a row.
+    const bool moved = route_->epoch() != epoch || reply.where == Where::transport || reply.code == Errc::needLayout;
+    pause = !moved || ++hurried > 3;
+  }
+}
+
+}  // namespace vcfs::client

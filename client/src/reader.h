@@ -1,0 +1,32 @@
+#pragma once
+
+#include "client/src/core.h"
+#include "client/src/core/size_view.h"
+#include "client/src/route.h"
+
+namespace vcfs::client {
+
+// Fetches bytes of one file from a replica that may be asked: the primary while the file is open, any in-sync one when
+// it is sealed (this host's own first, the others spread by inode). Fails over to another without the caller noticing.
+// Loop thread only.
+class Reader : public std::enable_shared_from_this<Reader> {
+ public:
+  Reader(std::shared_ptr<Core> core, std::shared_ptr<Route> route, std::shared_ptr<SizeView> sizes);
+
+  // At most schema::MAX_TRANSFER bytes. Fewer only at the published size. Throws as File::read.
+  Task<Piece> fetch(std::uint64_t offset, std::size_t length);
+
+ private:
+  Task<std::shared_ptr<StorageLink>> choose(TimePoint deadline);
+  std::vector<const Replica*> candidates() const;
+  void refused(const Reply& reply, Epoch epoch, StorageLink& link);
+  bool sealed() const;
+
+  std::shared_ptr<Core> core_;
+  std::shared_ptr<Route> route_;
+  std::shared_ptr<SizeView> sizes_;
+  std::set<StorageId> avoid_;  // replicas of this epoch that did not do
+  Epoch avoidEpoch_ = 0;
+};
+
+}  // namespace vcfs::client

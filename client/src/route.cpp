@@ -1,0 +1,167 @@
+#include "client/src/route.h"
+
+#include "common/base/log.h"
+
+namespace vcfs::client {
+
+Route::Route(std::shared_ptr<Core> core, InodeId inode)
+    : core_(std::move(core)), inode_(inode), repairing_(core_->runtime.io) {}
+
+bool Route::adopt(const Layout& layout) {
+  if (layout.inode != inode_ || layout.epoch < layout_.epoch) return false;
+  const bool newer = layout.epoch > layout_.epoch;
+  layout_ = layout;  // also of the same epoch: a server may have another address now
+  if (newer) {
+    suspect_ = Suspect::none;
+    link_.reset();
+  }
+  return newer;
+}
+
+std::shared_ptr<StorageLink> Route::ready() {
+  if (suspect_ != Suspect::none) return nullptr;
+  auto link = link_.lock();
+  if (link && link->alive()) return link;
+  const Replica* primary = layout_.primary();
+  if (primary == nullptr) return nullptr;
+  link = core_->storages->find(primary->address, primary->storage);
+  link_ = link;
+  return link;
+}
+
+void Route::lost(Epoch epoch) {
+  if (epoch == layout_.epoch) suspect_ = Suspect::lost;
+}
+
+void Route::stale(Epoch epoch, const std::optional<Layout>& better) {
+  if (better && adopt(*better)) return;
+  if (epoch == layout_.epoch && suspect_ == Suspect::none) suspect_ = Suspect::stale;
+}
+
+Task<std::shared_ptr<StorageLink>> Route::connect(TimePoint deadline) {
+  if (auto link = ready()) co_return link;
+  auto lock = co_await repairing_.lock();
+  Retry retry(core_->now(), deadline - core_->now());
+  for (unsigned attempt = 0;; ++attempt) {
+    if (auto link = ready()) co_return link;
+    const Epoch before = layout_.epoch;
+    std::optional<Error> failure;
+    try {
+      co_await repair();
+    } catch (const Error& error) {
+      failure = error;
+    }
+    if (!failure || layout_.epoch != before) continue;
+    const bool hopeless =
+        remedyOf(failure->code()) != Remedy::retry && remedyOf(failure->code()) != Remedy::refreshLayout;
+    if (hopeless) throw *failure;
+    if (retry.expired(core_->now())) {
+      throw Error(Errc::unavailable,
+                  "file " + log::hex(inode_) + ": its storage servers cannot be reached (" + failure->what() + ")");
+    }
+    // The first failure only told that the server must be reported: do that at once.
+    if (attempt > 0) co_await core_->runtime.clock.sleep(retry.pause(core_->now()));
+  }
+}
+
+// One step: ask about the layout when it is in doubt, then connect to the primary it names.
+Task<void> Route::repair() {
+  const Epoch before = layout_.epoch;
+  if (suspect_ != Suspect::none || layout_.primary() == nullptr) co_await relayout();
+  const Replica* primary = layout_.primary();
+  if (primary == nullptr) throw Error(Errc::unavailable, "no replica is in sync");
+  const std::string address = primary->address;
+  const StorageId storage = primary->storage;
+  std::optional<Error> failure;
+  try {
+    link_ = co_await core_->storages->get(address, storage);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (!failure) co_return;
+  if (layout_.epoch == before) lost(before);
+  throw *failure;
+}
+
+Task<void> Route::relayout() {
+  const Suspect suspect = std::exchange(suspect_, Suspect::none);
+  std::optional<Error> failure;
+  try {
+    const Replica* primary = layout_.primary();
+    if (suspect == Suspect::lost && primary != nullptr) {
+      const StorageId storage = primary->storage;
+      Layout layout = co_await core_->failures->report(inode_, layout_.epoch, storage);
+      adopt(layout);
+    } else {
+      auto build = [this](schema::Tracker::Client& tracker) {
+        auto request = tracker.getAttrRequest();
+        request.setInode(inode_);
+        return request.send();
+      };
+      auto answer = co_await core_->trackers->callFor(build, FailureReporter::kLimit);
+      Entry entry = schema::toEntry(answer.getEntry());
+      adopt(entry.layout);
+    }
+  } catch (const Error& error) {
+    failure = error;
+  }
+  // Without a tracker the only hope is that the server comes back: go on and try to connect.
+  if (failure && remedyOf(failure->code()) != Remedy::retry) throw *failure;
+}
+
+bool Route::mustSendLayout(const StorageLink& link) const {
+  for (const Confirmed& c : confirmed_) {
+    if (c.link == &link && c.epoch == layout_.epoch) return false;
+  }
+  return true;
+}
+
+void Route::confirmLayout(const StorageLink& link, Epoch epoch) {
+  for (Confirmed& c : confirmed_) {
+    if (c.link == &link) {
+      c.epoch = epoch;
+      return;
+    }
+  }
+  confirmed_[nextConfirmed_] = Confirmed{&link, epoch};
+  nextConfirmed_ = (nextConfirmed_ + 1) % confirmed_.size();
+}
+
+void Route::forgetLayout(const StorageLink& link) {
+  for (Confirmed& c : confirmed_) {
+    if (c.link == &link) c = Confirmed{};
+  }
+}
+
+Task<Reply> callPrimary(std::shared_ptr<Core> core, std::shared_ptr<Route> route, PrimaryCall build, Duration limit,
+                        Duration answerLimit) {
+  Retry retry(core->now(), limit);
+  std::optional<Error> refused;  // the server's disk said no: another replica may do, but not the same one again
+  Epoch refusedAt = 0;
+  while (true) {
+    std::shared_ptr<StorageLink> link = co_await route->connect(retry.deadline());
+    const Epoch epoch = route->epoch();
+    if (refused && refusedAt == epoch) throw *refused;
+    auto promise = build(*link);
+    Reply reply = co_await receive(core->runtime, kj::mv(promise), answerLimit);
+    if (reply.ok()) {
+      route->confirmLayout(*link, epoch);
+      co_return reply;
+    }
+    const Verdict verdict = judgePrimary(reply.code, reply.where);
+    if (verdict == Verdict::fail || retry.expired(core->now())) throw reply.error();
+    if (verdict == Verdict::lost) route->lost(epoch);
+    if (verdict == Verdict::lost && reply.where == Where::status) {
+      refused = reply.error();
+      refusedAt = epoch;
+    }
+    if (verdict == Verdict::relayout) route->stale(epoch, reply.layout);
+    const bool knewLayout = !route->mustSendLayout(*link);
+    if (verdict == Verdict::resendLayout) route->forgetLayout(*link);
+    const bool atOnce =
+        verdict == Verdict::lost || route->epoch() != epoch || (verdict == Verdict::resendLayout && knewLayout);
+    if (!atOnce) co_await core->runtime.clock.sleep(retry.pause(core->now()));
+  }
+}
+
+}  // namespace vcfs::client

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+
+#include "client/src/core.h"
+#include "client/src/reply.h"
+
+namespace vcfs::client {
+
+// The way to one file's replicas: its layout, the connection to its primary, and what was learnt about either being
+// wrong. Repairs itself in connect(): reports lost servers, asks for layouts, connects; callers that need the same
+// repair share it. Loop thread only.
+class Route {
+ public:
+  Route(std::shared_ptr<Core> core, InodeId inode);
+
+  InodeId inode() const { return inode_; }
+  const Layout& layout() const { return layout_; }
+  Epoch epoch() const { return layout_.epoch; }
+  // Takes a layout that is not older than the present one; true when the epoch is newer.
+  bool adopt(const Layout& layout);
+
+  // The link to the primary, when there is one and nothing is known to be wrong; else null.
+  std::shared_ptr<StorageLink> ready();
+  // The same, after whatever repairs it takes. Throws Error(unavailable) at `deadline`, Error(notFound) when the file
+  // is no more.
+  Task<std::shared_ptr<StorageLink>> connect(TimePoint deadline);
+
+  // The answers to calls of epoch `epoch` showed that: the primary cannot be reached; the layout is not the present
+  // one.
+  void lost(Epoch epoch);
+  void stale(Epoch epoch, const std::optional<Layout>& better);
+
+  // The layout goes with the first call of an (epoch, connection).
+  bool mustSendLayout(const StorageLink& link) const;
+  void confirmLayout(const StorageLink& link, Epoch epoch);
+  void forgetLayout(const StorageLink& link);
+
+ private:
+  enum class Suspect { none, lost, stale };
+  Task<void> repair();
+  Task<void> relayout();
+
+  std::shared_ptr<Core> core_;
+  const InodeId inode_;
+  Layout layout_;
+  Suspect suspect_ = Suspect::none;
+  std::weak_ptr<StorageLink> link_;
+  AsyncMutex repairing_;
+  struct Confirmed {
+    const StorageLink* link = nullptr;
+    Epoch epoch = 0;
+  };
+  std::array<Confirmed, 4> confirmed_;
+  std::size_t nextConfirmed_ = 0;
+};
+
+// One call that only the primary answers, repeated through failovers until `limit` has passed. `build` makes and sends
+// the request on the link; it must put layouts in as mustSendLayout() says. Throws what cannot be repaired.
+using PrimaryCall = std::function<kj::Promise<Reply>(StorageLink&)>;
+Task<Reply> callPrimary(std::shared_ptr<Core> core, std::shared_ptr<Route> route, PrimaryCall build, Duration limit,
+                        Duration answerLimit);
+
+// Puts what every request to a storage server begins with into it.
+template <class Request>
+void address(Request& request, const Route& route, const StorageLink& link) {
+  request.setInode(route.inode());
+  request.setEpoch(route.epoch());
+  if (route.mustSendLayout(link)) schema::fill(request.initLayout(), route.layout());
+}
+
+}  // namespace vcfs::client

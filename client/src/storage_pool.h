@@ -1,0 +1,71 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <unordered_map>
+
+#include "common/async/signal.h"
+#include "common/rpc/call.h"
+#include "common/rpc/connection.h"
+#include "schema/convert.h"
+#include "vcfs/cluster.h"
+
+namespace vcfs::client {
+
+// Something that must know at once when the connection to a storage server is lost.
+class LinkUser {
+ public:
+  virtual ~LinkUser() = default;
+  virtual void linkLost() = 0;
+};
+
+// A greeted connection to one storage server. Its pings renew the lease of every file this client writes there.
+struct StorageLink {
+  explicit StorageLink(schema::Storage::Client c) : storage(kj::mv(c)) {}
+
+  bool alive() const { return connection->alive(); }
+  // Until `key` is unregistered, `user` is told when the link is lost.
+  void addUser(const void* key, std::weak_ptr<LinkUser> user) { users[key] = std::move(user); }
+  void removeUser(const void* key) { users.erase(key); }
+
+  std::shared_ptr<rpc::Connection> connection;
+  schema::Storage::Client storage;
+  StorageId id = 0;
+  std::string name;
+  std::unordered_map<const void*, std::weak_ptr<LinkUser>> users;
+  TimePoint lastUsed;
+};
+
+// One connection per storage server, made when it is first needed, closed when nobody used it for a minute.
+// Loop thread only.
+class StoragePool : public std::enable_shared_from_this<StoragePool> {
+ public:
+  StoragePool(Runtime& runtime, const ClusterOptions& options, ClientId client);
+
+  // The link to `storage` at `address`; null when there is none yet (then get() makes it).
+  std::shared_ptr<StorageLink> find(const std::string& address, StorageId storage);
+  // Connects if needed; concurrent callers share one attempt. Throws Error(unavailable, timeout) when the server does
+  // not answer within connectLimit or is another one than `storage`.
+  Task<std::shared_ptr<StorageLink>> get(std::string address, StorageId storage);
+  void stop();
+  std::size_t size() const { return links_.size(); }
+
+ private:
+  struct Attempt;
+  Task<std::shared_ptr<StorageLink>> connect(std::string address);
+  Task<void> attempt(std::string address, std::shared_ptr<Attempt> attempt);
+  void established(const std::string& address, const std::shared_ptr<StorageLink>& link);
+  void lost(const std::string& address, StorageLink* link);
+  void armSweep();
+  void sweep();
+
+  Runtime& runtime_;
+  const ClusterOptions options_;
+  const ClientId client_;
+  std::unordered_map<std::string, std::shared_ptr<StorageLink>> links_;
+  std::unordered_map<std::string, std::shared_ptr<Attempt>> attempts_;
+  std::unique_ptr<Clock::Timer> sweepTimer_;
+  bool stopped_ = false;
+};
+
+}  // namespace vcfs::client

@@ -1,0 +1,185 @@
+#include "client/src/tracker_session.h"
+
+#include <unistd.h>
+
+#include "client/src/local_host.h"
+#include "common/base/log.h"
+
+namespace vcfs::client {
+
+// The trackers' calls to us. Holds no more than a weak reference: the connection owns it.
+class TrackerSession::WatcherServer final : public schema::Watcher::Server {
+ public:
+  explicit WatcherServer(std::weak_ptr<TrackerSession> session) : session_(std::move(session)) {}
+
+  kj::Promise<void> changed(ChangedContext context) override {
+    auto session = session_.lock();
+    if (!session || session->stopped_) return kj::READY_NOW;
+    for (auto reader : context.getParams().getChanges()) {
+      Change change;
+      change.inode = reader.getInode();
+      change.parent = reader.getParent();
+      change.name = schema::toString(reader.getName());
+      change.unlinked = reader.getUnlinked();
+      change.data = reader.getData();
+      session->deliver(change);
+    }
+    return kj::READY_NOW;
+  }
+
+ private:
+  std::weak_ptr<TrackerSession> session_;
+};
+
+TrackerSession::TrackerSession(Runtime& runtime, const ClusterOptions& options, ClientId client)
+    : runtime_(runtime), options_(options), client_(client), addresses_(options.trackers), state_(runtime.io) {}
+
+Task<void> TrackerSession::start() {
+  runtime_.spawn("tracker session", keepConnected());
+  co_await ready(runtime_.clock.now() + options_.stallLimit);
+}
+
+void TrackerSession::stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  changed_ = nullptr;
+  if (auto session = std::move(session_)) session->connection->close("client stops");
+  session_.reset();
+  state_.notifyAll();
+}
+
+void TrackerSession::deliver(const Change& change) {
+  if (changed_) changed_(change);
+}
+
+// ---- keeping a session
+
+Task<void> TrackerSession::keepConnected() {
+  auto self = shared_from_this();
+  unsigned failures = 0;
+  while (!stopped_) {
+    if (session_) {
+      co_await state_.wait();
+      continue;
+    }
+    bool failed = false;
+    try {
+      co_await open(addresses_[index_ % addresses_.size()]);
+      failures = 0;
+    } catch (const Error& error) {
+      failed = true;
+      lastFailure_ = addresses_[index_ % addresses_.size()] + ": " + error.what();
+    }
+    if (!failed || stopped_) continue;
+    nextTracker();
+    // Through the whole list without a pause, then ever more slowly.
+    if (++failures % addresses_.size() != 0) continue;
+    const auto rounds = std::min<std::size_t>(failures / addresses_.size(), 8);
+    co_await runtime_.clock.sleep(std::min<Duration>(Retry::kFirst * (1u << rounds), Retry::kMost));
+  }
+}
+
+Task<void> TrackerSession::open(std::string address) {
+  auto session = std::make_shared<Session>(Session{nullptr, schema::Tracker::Client(nullptr)});
+  session->connection = co_await rpc::Connection::connect(runtime_, address, options_.connectLimit);
+  session->tracker = session->connection->bootstrap<schema::Tracker>();
+  std::optional<Error> failure;
+  try {
+    co_await greet(session);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (failure || stopped_) session->connection->close("greeting failed");
+  if (failure) throw *failure;
+  if (!stopped_) established(session);
+}
+
+Task<void> TrackerSession::greet(std::shared_ptr<Session> session) {
+  auto hello = session->tracker.helloRequest();
+  hello.setProtocol(schema::PROTOCOL_VERSION);
+  hello.setClient(client_);
+  hello.setHost(localHostName());
+  hello.setKind(options_.kind);
+  hello.setPath(options_.path);
+  auto promise = hello.send();
+  auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.connectLimit);
+  schema::check(answer.getStatus());
+  const std::string cluster = schema::toString(answer.getCluster());
+  if (!cluster_.empty() && cluster != cluster_) {
+    throw Error(Errc::invalid,
+                session->connection->peer() + " is a tracker of cluster " + cluster + ", not of " + cluster_);
+  }
+  cluster_ = cluster;
+  for (auto other : answer.getTrackers()) learn(schema::toString(other));
+
+  auto watch = session->tracker.watchRequest();
+  watch.setWatcher(kj::heap<WatcherServer>(weak_from_this()));
+  auto watching = watch.send();
+  auto watched = co_await rpc::call(runtime_, kj::mv(watching), options_.connectLimit);
+  schema::check(watched.getStatus());
+}
+
+void TrackerSession::established(std::shared_ptr<Session> session) {
+  session->connection->startPings(
+      [tracker = session->tracker]() mutable { return tracker.pingRequest().send().ignoreResult(); },
+      options_.pingInterval, options_.pingLimit);
+  std::weak_ptr<TrackerSession> weak = weak_from_this();
+  session->connection->onClosed([weak, connection = session->connection.get()] {
+    if (auto self = weak.lock()) self->lost(connection);
+  });
+  log::info("client.tracker.connected", {{"tracker", session->connection->peer()}, {"cluster", cluster_}});
+  session_ = std::move(session);
+  state_.notifyAll();
+  if (hadSession_) {
+    Change change;
+    change.everything = true;
+    deliver(change);
+  }
+  hadSession_ = true;
+}
+
+void TrackerSession::lost(rpc::Connection* connection) {
+  if (!session_ || session_->connection.get() != connection) return;
+  log::info("client.tracker.lost", {{"tracker", connection->peer()}});
+  lastFailure_ = connection->peer() + ": connection lost";
+  session_.reset();
+  nextTracker();
+  state_.notifyAll();
+}
+
+void TrackerSession::learn(const std::string& address) {
+  if (!address.empty() && std::find(addresses_.begin(), addresses_.end(), address) == addresses_.end()) {
+    addresses_.push_back(address);
+  }
+}
+
+void TrackerSession::nextTracker() { index_ = (index_ + 1) % addresses_.size(); }
+
+// ---- calls
+
+Task<std::shared_ptr<TrackerSession::Session>> TrackerSession::ready(TimePoint deadline) {
+  while (true) {
+    if (stopped_) throw Error(Errc::cancelled, "the client was shut down");
+    if (session_ && session_->connection->alive()) co_return session_;
+    const TimePoint now = runtime_.clock.now();
+    if (now >= deadline) {
+      std::string why = lastFailure_.empty() ? std::string("none has answered") : lastFailure_;
+      throw Error(Errc::unavailable, "no tracker can be reached (" + why + ")");
+    }
+    co_await state_.waitFor(runtime_.clock, deadline - now);
+  }
+}
+
+Duration TrackerSession::judge(const Error& error, bool transport, Retry& retry,
+                               const std::shared_ptr<Session>& session) {
+  const TimePoint now = runtime_.clock.now();
+  const bool again = remedyOf(error.code()) == Remedy::retry && !(transport && stopped_);
+  if (!again || retry.expired(now)) throw error;
+  if (!transport) return retry.pause(now);
+  // No answer in time although the tracker answers pings: it has a problem of its own, others may not.
+  if (error.code() == Errc::timeout && addresses_.size() > 1) session->connection->close("no answer in time");
+  if (error.code() == Errc::unavailable && !session->connection->alive()) return Duration(0);
+  return retry.pause(now);
+}
+
+}  // namespace vcfs::client

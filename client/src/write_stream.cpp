@@ -1,0 +1,427 @@
+#include "client/src/write_stream.h"
+
+#include "common/base/log.h"
+
+namespace vcfs::client {
+
+namespace {
+
+constexpr std::size_t kReferenceFrom = 256u << 10;  // owned bytes from this size are not copied
+constexpr std::size_t kCopyIntoMessage = 4u << 10;  // smaller bodies go into the message itself
+constexpr std::size_t kInFlight = 8u << 20;         // bytes of one file under way at once
+
+SendWindow::Limits limitsOf(const ClusterOptions& options) {
+  SendWindow::Limits limits;
+  limits.segment = std::min<std::uint64_t>(schema::MAX_TRANSFER, options.sendWindow);
+  limits.inFlight = std::min<std::uint64_t>(kInFlight, options.sendWindow);
+  limits.maxLag = options.maxLag;
+  return limits;
+}
+
+}  // namespace
+
+WriteStream::WriteStream(std::shared_ptr<Core> core, std::shared_ptr<Route> route, std::shared_ptr<SizeView> sizes)
+    : core_(std::move(core)),
+      route_(std::move(route)),
+      sizes_(std::move(sizes)),
+      window_(limitsOf(core_->options), core_->sequenceFloor + 1),
+      progress_(core_->runtime.io) {}
+
+WriteStream::~WriteStream() {
+  if (auto link = watched_.lock()) link->removeUser(this);
+  core_->sequenceFloor = std::max(core_->sequenceFloor, window_.last());
+  window_.clear();
+  charge();
+}
+
+// ---- writing
+
+// How much of `length` may be taken now; all of it or nothing for what must not be split.
+std::size_t WriteStream::room(std::uint64_t offset, std::size_t length, bool append, bool owned) const {
+  const std::uint64_t cost = window_.costOf(offset, length, append, owned);
+  if (cost == 0) return length;
+  const std::uint64_t held = window_.charged();
+  if (!core_->sendBudget.fits(cost)) return 0;
+  if (held == 0) return length;
+  if (held + cost > core_->options.sendWindow || held + cost > core_->sendBudget.share(held)) return 0;
+  return length;
+}
+
+std::size_t WriteStream::take(std::uint64_t offset, std::span<const std::byte> data,
+                              const std::shared_ptr<const void>& owner, bool append) {
+  const TimePoint now = core_->now();
+  const std::size_t segment = limitsOf(core_->options).segment;
+  if (window_.empty()) progressAt_ = now;
+  std::size_t taken = 0;
+  while (taken < data.size()) {
+    const std::size_t piece = std::min(segment, data.size() - taken);
+    const bool owned = owner != nullptr && piece >= kReferenceFrom;
+    if (room(offset + taken, piece, append, owned) == 0) break;
+    window_.write(offset + taken, data.subspan(taken, piece), owned ? owner : nullptr, append, now);
+    charge();
+    taken += piece;
+  }
+  if (taken > 0) {
+    dirtySinceClose_ = true;
+    lastWriteNs_ = core_->runtime.clock.wallNs();
+  }
+  if (taken < data.size()) window_.flush();
+  pump();
+  return taken;
+}
+
+Task<void> WriteStream::waitRoom() {
+  window_.flush();
+  pump();
+  // Room comes from our own acknowledgements or from other files'; whichever is first, have a look now and then.
+  const Duration look = std::chrono::milliseconds(20);
+  if (window_.empty()) {
+    co_await core_->sendBudget.waitFreed(core_->runtime.clock, look);
+  } else {
+    co_await progress_.waitFor(core_->runtime.clock, look);
+  }
+}
+
+void WriteStream::charge() {
+  const std::uint64_t held = window_.charged();
+  if (held > charged_) core_->sendBudget.take(held - charged_);
+  if (held < charged_) core_->sendBudget.give(charged_ - held);
+  charged_ = held;
+}
+
+// ---- sending
+
+void WriteStream::pump() {
+  if (recovering_ || window_.allSent()) return;
+  auto link = route_->ready();
+  if (!link) return recover(false);
+  const TimePoint now = core_->now();
+  while (const SendWindow::Item* item = window_.next(now)) send(*item, link);
+  armLag();
+}
+
+void WriteStream::armLag() {
+  if (lagArmed_) return;
+  const auto due = window_.due();
+  if (!due) return;
+  lagArmed_ = true;
+  core_->lags->add(weak_from_this(), *due);
+}
+
+void WriteStream::lagPassed() {
+  lagArmed_ = false;
+  pump();
+}
+
+void WriteStream::send(const SendWindow::Item& item, const std::shared_ptr<StorageLink>& link) {
+  watchLink(link);
+  const SizeView::Stamp sent = sizes_->sending();
+  kj::Promise<Reply> promise = request(item, *link);
+  core_->runtime.spawn("write",
+                       await(item.sequence, item.kind, generation_, route_->epoch(), sent, link, kj::mv(promise)));
+}
+
+kj::Promise<Reply> WriteStream::request(const SendWindow::Item& item, StorageLink& link) {
+  const auto fill = [&](auto& request) {
+    address(request, *route_, link);
+    auto writer = request.initWriter();
+    writer.setClient(core_->clientId);
+    writer.setSequence(item.sequence);
+  };
+  switch (item.kind) {
+    case SendWindow::Kind::write:
+      break;
+    case SendWindow::Kind::truncate: {
+      auto request = link.storage.truncateRequest();
+      fill(request);
+      request.setSize(item.length);
+      return toReply(request.send());
+    }
+    case SendWindow::Kind::allocate: {
+      auto request = link.storage.allocateRequest();
+      fill(request);
+      request.setOffset(item.offset);
+      request.setLength(item.length);
+      request.setMode(item.mode);
+      return toReply(request.send());
+    }
+    case SendWindow::Kind::sync: {
+      auto request = link.storage.syncRequest();
+      fill(request);
+      return toReply(request.send());
+    }
+    case SendWindow::Kind::close: {
+      auto request = link.storage.closeRequest();
+      fill(request);
+      return toReply(request.send());
+    }
+  }
+  return writeRequest(item, link);
+}
+
+kj::Promise<Reply> WriteStream::writeRequest(const SendWindow::Item& item, StorageLink& link) {
+  const bool copied = item.length <= kCopyIntoMessage;
+  auto request = link.storage.writeRequest(capnp::MessageSize{64 + (copied ? item.length / 8 : 0), 0});
+  address(request, *route_, link);
+  auto writer = request.initWriter();
+  writer.setClient(core_->clientId);
+  writer.setSequence(item.sequence);
+  request.setOffset(item.offset);
+  request.setFlags(static_cast<std::uint16_t>((item.append ? schema::WRITE_FLAG_APPEND : 0) |
+                                              (item.closes ? schema::WRITE_FLAG_CLOSE : 0) |
+                                              (item.syncs ? schema::WRITE_FLAG_SYNC : 0)));
+  if (copied) {
+    request.setData(capnp::Data::Reader(reinterpret_cast<const capnp::byte*>(item.data), item.length));
+  } else {
+    schema::Storage::WriteParams::Builder params = request;
+    link.connection->link().hold(item.data, item.owner);
+    request.adoptData(rpc::reference(params, item.data, item.length));
+  }
+  return toReply(request.send());
+}
+
+Task<void> WriteStream::await(Sequence sequence, SendWindow::Kind kind, std::uint64_t generation, Epoch epoch,
+                              SizeView::Stamp sent, std::shared_ptr<StorageLink> link, kj::Promise<Reply> promise) {
+  auto self = shared_from_this();
+  // A sync may have gigabytes to bring to the disk.
+  const Duration limit = kind == SendWindow::Kind::sync ? core_->options.stallLimit : core_->options.requestLimit;
+  Reply reply = co_await receive(core_->runtime, kj::mv(promise), limit);
+  if (generation != generation_) co_return;  // the window was replayed since: that answer counts
+  if (reply.ok()) {
+    route_->confirmLayout(*link, epoch);
+    answered(sequence, sent, reply);
+  } else {
+    refused(sequence, reply, epoch, *link);
+  }
+}
+
+// ---- answers
+
+void WriteStream::answered(Sequence sequence, SizeView::Stamp sent, const Reply& reply) {
+  auto item = window_.finish(sequence);
+  if (!item) return;
+  progressAt_ = core_->now();
+  pauses_ = 0;
+  lostAt_ = 0;
+  applied(*item, sent, reply);
+  if (auto waiting = outcomes_.find(sequence); waiting != outcomes_.end()) waiting->second.reply = reply;
+  charge();
+  if (progress_.hasWaiters()) progress_.notifyAll();
+  pump();
+}
+
+void WriteStream::applied(const SendWindow::Item& item, SizeView::Stamp sent, const Reply& reply) {
+  constexpr std::uint32_t kKeepSize = 1;
+  leaseKnown_ = !(item.closes || item.kind == SendWindow::Kind::close);
+  switch (item.kind) {
+    case SendWindow::Kind::write:
+      sizes_->wrote(sent, reply.info, (item.append ? reply.offset : item.offset) + item.length);
+      break;
+    case SendWindow::Kind::truncate:
+      sizes_->truncated(reply.info, item.length);
+      break;
+    case SendWindow::Kind::allocate:
+      sizes_->wrote(sent, reply.info, (item.mode & kKeepSize) != 0 ? 0 : item.end());
+      break;
+    case SendWindow::Kind::sync:
+    case SendWindow::Kind::close:
+      sizes_->wrote(sent, reply.info, 0);
+      break;
+  }
+  if (!leaseKnown_ && window_.empty()) dirtySinceClose_ = false;
+}
+
+void WriteStream::refused(Sequence sequence, const Reply& reply, Epoch epoch, StorageLink& link) {
+  switch (judgePrimary(reply.code, reply.where)) {
+    case Verdict::fail:
+      return failed(sequence, reply);
+    case Verdict::later:
+      return recover(true);
+    case Verdict::lost:
+      if (reply.where == Where::status && refusedAt_ == epoch) return failed(sequence, reply);
+      if (reply.where == Where::status) refusedAt_ = epoch;
+      route_->lost(epoch);
+      // The same server again: it takes connections and drops them. Not in a tight loop.
+      return recover(std::exchange(lostAt_, epoch) == epoch);
+    case Verdict::relayout:
+      route_->stale(epoch, reply.layout);
+      return recover(route_->epoch() == epoch);
+    case Verdict::resendLayout: {
+      const bool known = !route_->mustSendLayout(link);
+      route_->forgetLayout(link);
+      return recover(!known);
+    }
+  }
+}
+
+void WriteStream::note(const Error& error) {
+  ++errors_;
+  lastError_ = error;
+}
+
+void WriteStream::failed(Sequence sequence, Reply reply) {
+  auto item = window_.finish(sequence);
+  if (!item) return;
+  log::warn("client.write.failed", {{"inode", log::hex(route_->inode())},
+                                    {"offset", item->offset},
+                                    {"length", item->length},
+                                    {"reason", reply.error().what()}});
+  progressAt_ = core_->now();
+  if (item->kind == SendWindow::Kind::write) note(reply.error());
+  if (auto waiting = outcomes_.find(sequence); waiting != outcomes_.end()) waiting->second.reply = std::move(reply);
+  charge();
+  progress_.notifyAll();
+  pump();
+}
+
+void WriteStream::failAll(const Error& error) {
+  log::error("client.write.abandoned", {{"inode", log::hex(route_->inode())}, {"reason", error.what()}});
+  note(error);
+  Reply reply;
+  reply.code = error.code();
+  reply.detail = error.detail();
+  for (auto& [sequence, outcome] : outcomes_) {
+    if (!outcome.reply) outcome.reply = reply;
+  }
+  window_.clear();
+  charge();
+  progress_.notifyAll();
+}
+
+// ---- failover
+
+void WriteStream::linkLost() {
+  watched_.reset();
+  if (window_.empty() && !keepLease_) return;
+  route_->lost(route_->epoch());
+  recover(false);
+}
+
+void WriteStream::watchLink(const std::shared_ptr<StorageLink>& link) {
+  auto watched = watched_.lock();
+  if (watched == link) return;
+  if (watched) watched->removeUser(this);
+  link->addUser(this, weak_from_this());
+  watched_ = link;
+}
+
+void WriteStream::recover(bool pause) {
+  if (recovering_) return;
+  recovering_ = true;
+  ++generation_;
+  core_->runtime.spawn("write recovery", recovery(pause));
+}
+
+Task<void> WriteStream::recovery(bool pause) {
+  auto self = shared_from_this();
+  if (pause)
+    co_await core_->runtime.clock.sleep(std::min(Retry::kFirst * (1 << std::min(pauses_++, 8u)), Retry::kMost));
+  std::optional<Error> failure;
+  std::shared_ptr<StorageLink> link;
+  const TimePoint since = window_.empty() ? core_->now() : progressAt_;
+  try {
+    link = co_await route_->connect(since + core_->options.stallLimit);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  const bool stalled = !window_.empty() && core_->now() - progressAt_ >= core_->options.stallLimit;
+  if (!failure && stalled) {
+    failure =
+        Error(Errc::unavailable, "file " + log::hex(route_->inode()) + ": its storage servers took no writes for " +
+                                     std::to_string(core_->options.stallLimit.count()) + " ms");
+  }
+  recovering_ = false;
+  window_.rewind();
+  if (failure) {
+    if (!window_.empty()) failAll(*failure);
+    co_return;
+  }
+  watchLink(link);
+  leaseKnown_ = false;
+  pump();
+  if (window_.empty() && keepLease_) co_await renewLease();
+}
+
+void WriteStream::keepLease(bool keep) {
+  keepLease_ = keep;
+  if (keep) {
+    if (auto link = route_->ready()) watchLink(link);
+  }
+}
+
+Task<void> WriteStream::renewLease() {
+  auto self = shared_from_this();
+  auto route = route_;
+  PrimaryCall build = [route, client = core_->clientId](StorageLink& link) {
+    auto request = link.storage.openRequest();
+    address(request, *route, link);
+    request.setClient(client);
+    return toReply(request.send());
+  };
+  const SizeView::Stamp sent = sizes_->sending();
+  Reply reply = co_await callPrimary(core_, route_, build, core_->options.stallLimit, core_->options.requestLimit);
+  sizes_->observed(sent, reply.info);
+  leaseKnown_ = true;
+  if (auto link = route_->ready()) watchLink(link);
+}
+
+// ---- draining
+
+void WriteStream::startDrain() {
+  window_.flush();
+  pump();
+}
+
+Task<void> WriteStream::drain() {
+  auto self = shared_from_this();
+  const Sequence target = window_.last();
+  if (window_.finishedUpTo(target)) co_return;
+  window_.flush();
+  pump();
+  while (!window_.finishedUpTo(target)) co_await progress_.wait();
+}
+
+Task<Reply> WriteStream::run(Sequence sequence) {
+  auto self = shared_from_this();
+  struct Forget {
+    std::map<Sequence, Outcome>& outcomes;
+    Sequence sequence;
+    ~Forget() {
+      if (--outcomes[sequence].waiters == 0) outcomes.erase(sequence);
+    }
+  };
+  ++outcomes_[sequence].waiters;
+  Forget forget{outcomes_, sequence};
+  window_.flush();
+  pump();
+  while (!outcomes_[sequence].reply) co_await progress_.wait();
+  Reply reply = *outcomes_[sequence].reply;
+  if (!reply.ok()) throw reply.error();
+  co_return reply;
+}
+
+Task<Reply> WriteStream::truncate(std::uint64_t size) {
+  if (window_.empty()) progressAt_ = core_->now();
+  dirtySinceClose_ = true;
+  lastWriteNs_ = core_->runtime.clock.wallNs();
+  return run(window_.truncate(size));
+}
+
+Task<Reply> WriteStream::allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) {
+  if (window_.empty()) progressAt_ = core_->now();
+  dirtySinceClose_ = true;
+  lastWriteNs_ = core_->runtime.clock.wallNs();
+  return run(window_.allocate(offset, length, mode));
+}
+
+Task<Reply> WriteStream::sync() {
+  if (window_.empty()) progressAt_ = core_->now();
+  return run(window_.sync());
+}
+
+Task<Reply> WriteStream::close() {
+  if (window_.empty()) progressAt_ = core_->now();
+  return run(window_.close());
+}
+
+}  // namespace vcfs::client
