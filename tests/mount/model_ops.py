@@ -6,16 +6,23 @@ import stat
 from vcfs_test import syscalls
 from vcfs_test.files import pattern
 
-SLOTS = 6          # open descriptors at a time
+SLOTS = 3          # open descriptors at a time
 LIMIT = 600_000    # largest offset
-PATHS = [*"abc", *(f"{d}/{n}" for d in "abc" for n in "abx"), "a/b/c", "b/a/c"]
+FOLDERS = ["d", "e", "d/i", "e/i"]
+FILES = [f"{folder}{name}" for folder in ("", "d/", "e/", "d/i/") for name in "fgh"]
+# What every sequence begins with, so that most operations find something.
+PREFACE = [["mkdir", "d"], ["mkdir", "e"], ["mkdir", "d/i"], ["open", 0, "f", 66], ["open", 1, "d/g", 66], ["open", 2, "d/i/h", 66]]
 CONTENT = pattern(LIMIT)
 
 
 # ---- drawing
 
 def _path(rng):
-    return rng.choice(PATHS)
+    return rng.choice(FILES) if rng.random() < 0.85 else rng.choice(FOLDERS)
+
+
+def _folder(rng):
+    return rng.choice(FOLDERS) if rng.random() < 0.85 else rng.choice(FILES)
 
 
 def _slot(rng):
@@ -30,7 +37,7 @@ def _length(rng):
     return rng.choice((1, rng.randrange(200), 4096, rng.randrange(20000), rng.randrange(LIMIT // 2)))
 
 
-FLAGS = [os.O_RDWR | os.O_CREAT, os.O_RDWR, os.O_RDONLY, os.O_RDWR | os.O_CREAT | os.O_TRUNC,
+FLAGS = [*[os.O_RDWR | os.O_CREAT] * 6, os.O_RDWR, os.O_RDONLY, os.O_RDWR | os.O_CREAT | os.O_TRUNC,
          os.O_RDWR | os.O_CREAT | os.O_EXCL, os.O_RDWR | os.O_CREAT | os.O_APPEND, os.O_WRONLY, os.O_WRONLY | os.O_APPEND]
 
 DRAW = {
@@ -48,8 +55,8 @@ DRAW = {
     "allocate": lambda r: [_slot(r), r.choice((0, 1, 3, 16, 17)), _offset(r), _length(r)],
     "map_write": lambda r: [_slot(r), _offset(r), r.randrange(1000)],
     "seek_data": lambda r: [_slot(r), _offset(r)],
-    "mkdir": lambda r: [_path(r)],
-    "rmdir": lambda r: [_path(r)],
+    "mkdir": lambda r: [_folder(r)],
+    "rmdir": lambda r: [_folder(r)],
     "unlink": lambda r: [_path(r)],
     "rename": lambda r: [_path(r), _path(r), r.choice((0, 0, 0, 1, 2))],
     "link": lambda r: [_path(r), _path(r)],
@@ -60,15 +67,15 @@ DRAW = {
     "setxattr": lambda r: [_path(r), f"user.{r.choice('ab')}", r.randrange(300), r.choice((0, 0, 1, 2))],
     "getxattr": lambda r: [_path(r), f"user.{r.choice('ab')}"],
     "removexattr": lambda r: [_path(r), f"user.{r.choice('ab')}"],
-    "list": lambda r: [_path(r)],
+    "list": lambda r: [_folder(r)],
     "mkfifo": lambda r: [_path(r)],
     "copy": lambda r: [_path(r), _path(r)],
 }
 
-NAMES = {"mkdir": 8, "rmdir": 4, "unlink": 5, "rename": 12, "link": 6, "symlink": 4, "readlink": 2, "open": 8, "close": 6, "chmod": 3,
+NAMES = {"mkdir": 8, "rmdir": 2, "unlink": 3, "rename": 12, "link": 6, "symlink": 4, "readlink": 2, "open": 8, "close": 2, "chmod": 3,
          "utime": 2, "setxattr": 3, "getxattr": 2, "removexattr": 1, "list": 4, "stat": 6, "mkfifo": 1, "fstat": 3, "write": 3,
          "read_file": 3}
-BYTES = {"open": 8, "close": 4, "write": 14, "append": 6, "read": 8, "read_file": 4, "ftruncate": 5, "truncate": 3, "fsync": 2,
+BYTES = {"open": 8, "close": 2, "write": 14, "append": 6, "read": 8, "read_file": 4, "ftruncate": 5, "truncate": 3, "fsync": 2,
          "fstat": 4, "stat": 3, "allocate": 4, "map_write": 3, "seek_data": 2, "unlink": 1, "rename": 2, "link": 1, "mkdir": 1,
          "copy": 2}
 ALL = {name: max(NAMES.get(name, 0), BYTES.get(name, 0)) for name in DRAW}

@@ -39,7 +39,7 @@ class RandomOperations(StoreCase):
 
     def check(self, seed, length, weights):
         rng = random.Random(seed)
-        operations = [model_ops.draw(rng, weights) for _ in range(length)]
+        operations = model_ops.PREFACE + [model_ops.draw(rng, weights) for _ in range(length)]
         found = self.difference(operations)
         if found is None:
             return

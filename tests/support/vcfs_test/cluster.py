@@ -36,8 +36,7 @@ class Cluster:
                          "--port-base", self.ports.base]
         if catalog:
             self._options += ["--catalog", catalog]
-        if mount:
-            self._options += ["--mount", self.mount]
+        self._options += ["--mount", self.mount] if mount else ["--no-mount"]
         self._extra_mounts = []
         self._stopped = set()
         self._pids = {}
@@ -60,11 +59,12 @@ class Cluster:
         self._remember_pids()
         return self
 
-    def down(self):
-        for pid in list(self._stopped):
+    def down(self, *options):
+        for pid in self._stopped:
             self._signal(pid, signal.SIGCONT)
+        self._stopped.clear()
         self._unmount_extra()
-        return self.vcfs("down", timeout=60 * env.SLOWDOWN)
+        return self.vcfs("down", *options, timeout=60 * env.SLOWDOWN)
 
     def close(self, keep_logs_as=None):
         """Always ends with no process, no mount and no directory of this cluster left."""
@@ -73,7 +73,7 @@ class Cluster:
         if keep_logs_as:
             print(f"logs kept in {self.scratch.keep_logs(keep_logs_as)}", flush=True)
         try:
-            self.down()
+            self.down("--busy-limit", 2, "--remove-mount-point")
         except Exception as e:  # noqa: BLE001 - the scratch directory's clean-up is the safety net
             print(f"down: {e}", flush=True)
         self.scratch.close()

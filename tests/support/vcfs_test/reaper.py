@@ -51,12 +51,20 @@ def clean_up(directory, keep=()):
         subprocess.run(["umount", "-l", path], stderr=subprocess.DEVNULL, check=False)
 
 
+def remove(directory):
+    """Also of mount points that `vcfs up` made unwritable (chattr +i). Nothing is removed below a living mount."""
+    if mounts_below(directory):
+        return
+    subprocess.run(["chattr", "-R", "-i", directory], stderr=subprocess.DEVNULL, check=False)
+    subprocess.run(["rm", "-rf", "--one-file-system", directory], check=False)
+
+
 def main():
     directory = sys.argv[1]
     if "done" in sys.stdin.read():
         return
     clean_up(directory)
-    subprocess.run(["rm", "-rf", "--one-file-system", directory], check=False)
+    remove(directory)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,7 @@ class Scratch:
         if self._guard is None:
             return
         reaper.clean_up(str(self.path), keep=(os.getpid(), self._guard.pid))
-        if not reaper.mounts_below(str(self.path)):
-            shutil.rmtree(self.path, ignore_errors=True)
+        reaper.remove(str(self.path))
         self._guard.stdin.write(b"done\n")
         self._guard.stdin.close()
         self._guard.wait()
