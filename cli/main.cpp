@@ -81,7 +81,11 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& e) {  // --help, --version
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    std::fprintf(stderr, "vcfs: %s\nTry 'vcfs --help'.\n", e.what());
+    const CLI::App* at = &app;
+    while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+    std::string name = at == &app ? "" : nameOf(at) + " ";
+    complain((at == &app ? "" : nameOf(at) + ": ") + e.what());
+    std::fprintf(stderr, "Try 'vcfs %s--help'.\n", name.c_str());
     return kUsage;
   }
   // The most deeply nested one that was named: "user assign" is declared before "user" could answer for itself.

@@ -18,6 +18,7 @@ CLI::App* parentCommand(CLI::App& app, const std::string& name, const std::strin
   } catch (const CLI::OptionNotFound&) {
     CLI::App* made = app.add_subcommand(name, purpose);
     made->require_subcommand(1);
+    made->footer("");
     return made;
   }
 }

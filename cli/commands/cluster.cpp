@@ -60,7 +60,8 @@ class Up final : public Command {
     app->add_option("--option", options_,
                     "an option of a role's daemons, ROLE.NAME=VALUE; may be repeated. Example: storage.reserve=1GiB, "
                     "mount.max_lag=0")
-        ->type_name("ROLE.NAME=VALUE");
+        ->type_name("ROLE.NAME=VALUE")
+        ->allow_extra_args(false);
     app->add_flag("--json", json_, "print the cluster's status as JSON when it is up");
     app->footer(
         "Run again, it starts what is missing (a daemon that died, everything after a reboot) with the settings in\n"
@@ -78,15 +79,12 @@ class Up final : public Command {
     if (mountOption_->count() > 0) requested_.mount = normalMount(mount_);
     if (!options_.empty()) requested_.options = options_;
     LocalCluster cluster(dir_);
-    auto saved = cluster.loadSettings();
-    bool mounted = saved && !saved->mount.empty() && cluster.running("mount");
-    ClusterSettings settings = decideSettings(saved, requested_, mounted, cluster.dir().root);
+    decide(cluster);  // what cannot be is refused before anything is made
+    Fd lock = cluster.lock();
+    ClusterSettings settings = decide(cluster);  // another `up` may have been faster
     auto plan = planCluster(settings, cluster.dir());
     Launcher launcher(cluster, [this](const std::string& line) { say(line); });
-    launcher.check(plan, settings);
-    Fd lock = cluster.lock();
-    if (!saved || *saved != settings) cluster.saveSettings(settings);
-    int started = launcher.start(plan, settings);
+    int started = start(cluster, launcher, plan, settings);
     Json status = waitRegistered(settings);
     report(cluster, settings, plan, started, std::move(status));
     return kOk;
@@ -101,6 +99,27 @@ class Up final : public Command {
   void text(CLI::App& app, const char* name, std::optional<std::string>& target, const char* meaning) {
     app.add_option_function<std::string>(
         name, [&target](const std::string& value) { target = value; }, meaning);
+  }
+
+  ClusterSettings decide(LocalCluster& cluster) {
+    auto saved = cluster.loadSettings();
+    bool mounted = saved && !saved->mount.empty() && cluster.running("mount");
+    ClusterSettings settings = decideSettings(saved, requested_, mounted, cluster.dir().root);
+    Launcher(cluster, nullptr).check(planCluster(settings, cluster.dir()), settings);
+    return settings;
+  }
+
+  // Settings that never ran are forgotten, so that the next try may have others.
+  int start(LocalCluster& cluster, Launcher& launcher, const std::vector<ProcessSpec>& plan,
+            const ClusterSettings& settings) {
+    bool first = !cluster.exists();
+    cluster.saveSettings(settings);
+    try {
+      return launcher.start(plan, settings);
+    } catch (...) {
+      if (first) ::unlink(cluster.dir().settings().c_str());
+      throw;
+    }
   }
 
   void say(const std::string& line) {
@@ -246,8 +265,11 @@ class Status final : public Command {
     try {
       status = Json::parse(queryStatus(target.trackers, kAsk));
       return "";
+    } catch (const Error& e) {
+      return fmt::format("no tracker of {} answers ({})", join(target.trackers),
+                         e.detail().empty() ? e.what() : e.detail());
     } catch (const std::exception& e) {
-      return fmt::format("no tracker of {} answers ({})", join(target.trackers), e.what());
+      return fmt::format("no tracker of {} answers as it should ({})", join(target.trackers), e.what());
     }
   }
 

@@ -61,10 +61,6 @@ void check(const ClusterSettings& s) {
     throw UsageError("--listen " + s.listen + ": must be one address of this machine, without a port");
   }
   for (const auto& option : s.options) parseRoleOption(option);
-  if (int last = storagePort(s, s.storages); last > 65535) {
-    throw UsageError(
-        fmt::format("--port-base {}: the last storage server would get port {}; use a lower one", s.portBase, last));
-  }
 }
 
 template <class T>

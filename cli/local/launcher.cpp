@@ -69,18 +69,15 @@ Launcher::Child Launcher::launch(const ProcessSpec& spec, const ClusterSettings&
   if (!spec.config.empty()) writeFileAtomically(dir.configFile(spec.name), spec.config, 0600);
   ::unlink(dir.readyFile(spec.name).c_str());
   if (spec.role == Role::mount) {
-    std::string reason;
-    if (isMounted(settings.mount)) {
+    if (auto there = mountAt(settings.mount)) {
       // Left by a mount process that died: "Transport endpoint is not connected". Anybody else's mount is not ours to
       // take away.
-      auto mounts = currentMounts();
-      auto top = std::find_if(mounts.rbegin(), mounts.rend(),
-                              [&](const MountEntry& m) { return m.mountPoint == settings.mount; });
-      if (top->type != "fuse.vcfs") {
+      if (there->type != "fuse.vcfs") {
         throw Error(Errc::exists, fmt::format("{} is mounted already, by something else (type {}): unmount it, or name "
                                               "another place with --mount",
-                                              settings.mount, top->type));
+                                              settings.mount, there->type));
       }
+      std::string reason;
       unmount(settings.mount, true, reason);
     }
     makeMountPoint(settings.mount);

@@ -75,9 +75,17 @@ std::vector<MountEntry> parseMountInfo(const std::string& text) {
 
 std::vector<MountEntry> currentMounts() { return parseMountInfo(readFileIfThere("/proc/self/mountinfo").value_or("")); }
 
-bool isMounted(const std::string& mountPoint) {
-  auto mounts = currentMounts();
-  return std::any_of(mounts.begin(), mounts.end(), [&](const MountEntry& m) { return m.mountPoint == mountPoint; });
+std::optional<MountEntry> mountAt(const std::string& mountPoint) {
+  // The directory above it: looking at a mount point itself would ask the mounted filesystem, which may hang.
+  fs::path path(mountPoint);
+  std::error_code error;
+  fs::path parent = fs::weakly_canonical(path.parent_path(), error);
+  std::string place = error ? mountPoint : (parent / path.filename()).string();
+  std::optional<MountEntry> last;
+  for (auto& mount : currentMounts()) {
+    if (mount.mountPoint == place) last = std::move(mount);
+  }
+  return last;
 }
 
 std::vector<MountMapping> vcfsMounts() {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +16,9 @@ struct MountEntry {
 // The text of /proc/self/mountinfo.
 std::vector<MountEntry> parseMountInfo(const std::string& text);
 std::vector<MountEntry> currentMounts();
-bool isMounted(const std::string& mountPoint);
+// The last mount at this place, if any. Links on the way to the mount point are followed, as mount(2) does.
+std::optional<MountEntry> mountAt(const std::string& mountPoint);
+inline bool isMounted(const std::string& mountPoint) { return mountAt(mountPoint).has_value(); }
 // Every vcfs mount of this machine, for paths that people type.
 std::vector<MountMapping> vcfsMounts();
 

@@ -67,9 +67,15 @@ TEST(ClusterSettings, values_outside_their_range_are_named) {
   r.storages = 2;
   r.portBase = 80;
   EXPECT_THAT(complaint(r), HasSubstr("--port-base 80"));
+}
+
+TEST(ClusterSettings, the_highest_port_base_leaves_room_for_the_last_storage_server) {
+  RequestedSettings r;
   r.portBase = 65000;
-  r.storages = 400;
-  EXPECT_THAT(complaint(r), HasSubstr("--port-base 65000"));
+  r.storages = kMaxStorages;
+  EXPECT_LE(storagePort(decide(r), kMaxStorages), 65535);
+  r.portBase = 65001;
+  EXPECT_THAT(complaint(r), HasSubstr("--port-base 65001"));
 }
 
 TEST(ClusterSettings, more_groups_than_storages_is_refused) {
