@@ -43,7 +43,7 @@ Task<void> ClientCommand::drive(std::shared_ptr<Outcome> outcome) {
   ClusterOptions options;
   options.trackers = target_.trackers;
   options.kind = "cli";
-  options.stallLimit = parseDuration(timeout_);
+  options.stallLimit = parseTimeout(timeout_);
   std::shared_ptr<Cluster> cluster;
   try {
     cluster = co_await Cluster::connect(*runtime_, std::move(options));
@@ -62,11 +62,7 @@ Task<void> ClientCommand::drive(std::shared_ptr<Outcome> outcome) {
 
 int ClientCommand::run() {
   target_ = options_.resolve();
-  try {
-    parseDuration(timeout_);
-  } catch (const Error& e) {
-    throw UsageError("--timeout: " + e.detail());
-  }
+  parseTimeout(timeout_);
   mustRun(target_);
   auto outcome = std::make_shared<Outcome>();
   {
@@ -86,6 +82,14 @@ Task<Entry> entryAt(std::shared_ptr<Cluster> cluster, std::string path, bool fol
   std::optional<Entry> entry = co_await cluster->resolve(kRootInode, path, follow);
   if (!entry) throw Error(Errc::notFound, path + ": there is no such file or directory in the store");
   co_return std::move(*entry);
+}
+
+std::chrono::milliseconds parseTimeout(const std::string& text) {
+  try {
+    return parseDuration(text);
+  } catch (const Error& e) {
+    throw UsageError("--timeout: " + e.detail());
+  }
 }
 
 void printLine(const std::string& text) {

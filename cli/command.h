@@ -52,6 +52,9 @@ class ClientCommand : public Command {
 // The entry at a path; throws Error(notFound) that names it.
 Task<Entry> entryAt(std::shared_ptr<Cluster> cluster, std::string path, bool follow);
 
+// Of --timeout; throws UsageError.
+std::chrono::milliseconds parseTimeout(const std::string& text);
+
 void printLine(const std::string& text);  // on standard output
 // "vcfs: text" on standard error.
 void complain(const std::string& text);

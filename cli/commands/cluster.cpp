@@ -20,7 +20,6 @@ using Json = nlohmann::ordered_json;
 using namespace std::chrono_literals;
 
 constexpr auto kRegisteredLimit = 15s;  // after this the storage servers that are missing are named
-constexpr auto kAsk = 3s;
 
 std::map<std::string, LocalState> localStates(const LocalCluster& cluster, const std::vector<ProcessSpec>& plan,
                                               const std::string& mountPoint) {
@@ -32,11 +31,15 @@ std::map<std::string, LocalState> localStates(const LocalCluster& cluster, const
   return states;
 }
 
+// With the links on the way to it resolved, as /proc/self/mountinfo shows it. The mount point itself is not looked at:
+// it may hang.
 std::string normalMount(const std::string& path) {
   if (path.empty()) return path;
-  std::string text = std::filesystem::absolute(path).lexically_normal().string();
-  if (text.size() > 1 && text.back() == '/') text.pop_back();
-  return text;
+  std::filesystem::path full = std::filesystem::absolute(path).lexically_normal();
+  if (!full.has_filename()) full = full.parent_path();
+  std::error_code error;
+  auto parent = std::filesystem::weakly_canonical(full.parent_path(), error);
+  return error ? full.string() : (parent / full.filename()).string();
 }
 
 class Up final : public Command {
@@ -105,6 +108,7 @@ class Up final : public Command {
     auto saved = cluster.loadSettings();
     bool mounted = saved && !saved->mount.empty() && cluster.running("mount");
     ClusterSettings settings = decideSettings(saved, requested_, mounted, cluster.dir().root);
+    if (!saved) settings.mount = normalMount(settings.mount);
     Launcher(cluster, nullptr).check(planCluster(settings, cluster.dir()), settings);
     return settings;
   }
@@ -229,6 +233,9 @@ class Status final : public Command {
         parent.add_subcommand("status", "Show what runs: trackers, storage servers, HTTP servers, mounts, room");
     target_.declare(*app);
     app->add_flag("--json", json_, "print JSON (docs/operations.md explains each field)");
+    app->add_option("--timeout", timeout_, "how long to wait for a tracker's answer")
+        ->type_name("TIME")
+        ->capture_default_str();
     app->footer(
         "States: up; unreachable (not heard of for 3 s); down (the process is dead or does not answer).\n"
         "Exit code: 0 when a tracker answered, 1 when none did; then a cluster of `vcfs up` is shown as its processes\n"
@@ -241,6 +248,7 @@ class Status final : public Command {
 
   int run() override {
     auto target = target_.resolve();
+    parseTimeout(timeout_);
     Json status = Json::object();
     std::string failure = ask(target, status);
     if (!failure.empty() && !target.settings) throw Error(Errc::unavailable, failure);
@@ -263,7 +271,7 @@ class Status final : public Command {
       return fmt::format("the cluster in {} is not running: start it with `vcfs up --dir {}`", target.dir, target.dir);
     }
     try {
-      status = Json::parse(queryStatus(target.trackers, kAsk));
+      status = Json::parse(queryStatus(target.trackers, parseTimeout(timeout_)));
       return "";
     } catch (const Error& e) {
       return fmt::format("no tracker of {} answers ({})", join(target.trackers),
@@ -282,6 +290,7 @@ class Status final : public Command {
   }
 
   TargetOptions target_;
+  std::string timeout_ = "3s";
   bool json_ = false;
 };
 

@@ -59,6 +59,7 @@ void Launcher::check(const std::vector<ProcessSpec>& plan, const ClusterSettings
     if (spec.port != 0) checkPort(spec, settings);
     if (spec.role == Role::mount) {
       if (std::string obstacle = mountObstacle(); !obstacle.empty()) throw Error(Errc::notSupported, obstacle);
+      checkMountPoint(settings.mount);
     }
   }
 }

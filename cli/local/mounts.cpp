@@ -96,13 +96,18 @@ std::vector<MountMapping> vcfsMounts() {
   return result;
 }
 
-void makeMountPoint(const std::string& path) {
+void checkMountPoint(const std::string& path) {
+  if (isMounted(path)) return;
   struct stat st {};
-  if (::lstat(path.c_str(), &st) == 0) {
-    if (S_ISDIR(st.st_mode)) return;
-    throw Error(Errc::notDirectory,
-                fmt::format("the mount point {} is not a directory: name another with --mount", path));
-  }
+  if (::lstat(path.c_str(), &st) != 0 || S_ISDIR(st.st_mode)) return;
+  throw Error(Errc::notDirectory,
+              fmt::format("the mount point {} is not a directory: name another with --mount", path));
+}
+
+void makeMountPoint(const std::string& path) {
+  checkMountPoint(path);
+  struct stat st {};
+  if (::lstat(path.c_str(), &st) == 0) return;
   if (errno != ENOENT) throw Error(fromErrno(errno), fmt::format("the mount point {}: {}", path, std::strerror(errno)));
   makeDirectories(fs::path(path).parent_path().string());
   if (::mkdir(path.c_str(), 0) != 0) {

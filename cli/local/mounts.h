@@ -26,6 +26,8 @@ std::vector<MountMapping> vcfsMounts();
 // immutable attribute, which stops root too), so that a recorder fails loudly when the store is not mounted. One that
 // is there is left as it is. Throws Error.
 void makeMountPoint(const std::string& path);
+// Throws as makeMountPoint() would for what is in its place; makes nothing.
+void checkMountPoint(const std::string& path);
 // Takes back what makeMountPoint() made, when it is empty. False when it is not there or cannot be removed.
 bool removeMountPoint(const std::string& path);
 
