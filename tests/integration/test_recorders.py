@@ -112,10 +112,10 @@ class Gstreamer(StoreCase):
         self.record(self.path("copy"), "queue")
         self.assertEqual(sha256(self.path("copy")), sha256(media.clip(20)))
 
-    @each([("mp4mux", "mp4", "qtdemux name=d d.video_0 ! queue ! mp4mux"),
-           ("mp4mux_faststart", "mp4", "qtdemux name=d d.video_0 ! queue ! mp4mux faststart=true"),
-           ("mp4mux_fragmented", "mp4", "qtdemux name=d d.video_0 ! queue ! mp4mux fragment-duration=1000"),
-           ("matroskamux", "mkv", "qtdemux name=d d.video_0 ! queue ! matroskamux")])
+    @each([("mp4mux", "mp4", "qtdemux ! video/x-h264 ! h264parse ! queue ! mp4mux"),
+           ("mp4mux_faststart", "mp4", "qtdemux ! video/x-h264 ! h264parse ! queue ! mp4mux faststart=true"),
+           ("mp4mux_fragmented", "mp4", "qtdemux ! video/x-h264 ! h264parse ! queue ! mp4mux fragment-duration=1000"),
+           ("matroskamux", "mkv", "qtdemux ! video/x-h264 ! h264parse ! queue ! matroskamux")])
     def test_plays_the_same(self, extension, pipeline):
         """Muxers stamp the time of day, so decoded frames and sizes are compared."""
         ours, theirs = self.path("out." + extension), os.path.join(self.local, "out." + extension)

@@ -1,0 +1,102 @@
+"""The frame of a fault test: a recorder writes and syncs through one mount, a follower reads through a second one, a fault
+happens in between, and afterwards everything is compared.
+
+The recorder writes 32 KiB records at 4 Mbit/s and calls fsync once a second, as a recorder that must not lose a meeting does.
+A stall is the longest single call (write or fsync) beyond what this disk's fsync takes without a fault; a record's age is what
+a viewer notices.
+"""
+import unittest
+
+from vcfs_test import env
+from vcfs_test.cluster import Cluster
+from vcfs_test.files import sha256
+from vcfs_test.records import Follower, Recorder, verify
+from vcfs_test.wait import wait_for
+
+KILLED_MS = 100   # longest stall when a process dies
+HUNG_MS = 3000    # longest stall when it hangs or is cut off
+PATH = "/meeting/rec.bin"
+
+
+class FaultCase(unittest.TestCase):
+    """One cluster per test: a fault leaves nothing for the next one."""
+
+    time_limit = 180
+    storages = 3
+
+    def setUp(self):
+        self.cluster = Cluster(storages=self.storages)
+        self.addCleanup(self._close)
+        self.cluster.up()
+        self.other = self.cluster.mount_again("viewer")
+        (self.cluster.mount / "meeting").mkdir()
+        self.recorder = self.follower = None
+
+    def _close(self):
+        for process in (self.recorder, self.follower):
+            if process:
+                process.close()
+        outcome = getattr(self, "_outcome", None)
+        failed = bool(outcome and not outcome.success)
+        self.cluster.close(keep_logs_as=self.id() if failed else None)
+
+    # ---- setup
+
+    def start_recording(self, seconds=60, fsync=1000, path=PATH, follow=True):
+        """Returns when a second's worth of records is on both replicas."""
+        target = self.cluster.mount / path[1:]
+        self.stop_file = self.cluster.scratch.path / "stop"
+        self.done_file = self.cluster.scratch.path / "done"
+        self.recorder = Recorder(target, seconds=seconds, fsync=fsync, stop_file=str(self.stop_file))
+        if follow:
+            self.follower = Follower(self.other / path[1:], done_file=str(self.done_file), poll=2, idle=30)
+        self.wait_for_growth(500_000, path)
+
+    def wait_for_growth(self, more, path=PATH, deadline=15):
+        """Until `more` further bytes can be read on the other host."""
+        target = self.other / path[1:]
+        start = target.stat().st_size if target.exists() else 0
+        wait_for(lambda: target.stat().st_size >= start + more, deadline, f"{more} more bytes of {path}")
+
+    # ---- expectation
+
+    def finish(self, stall_ms, path=PATH, fsync_extra_ms=0):
+        """Ends the recording and checks that nobody noticed: no error, no stall beyond the limit, every byte right."""
+        self.stop_file.touch()
+        written = self.recorder.result()
+        self.done_file.touch()
+        self.assertEqual((written["errors"], written["first_error"]), (0, ""))
+        if self.follower:
+            self.check_follower(written)
+        checked = verify(self.other / path[1:], records=written["records"])
+        self.assertEqual((checked["bad"], checked["records"], checked["partial"]), (0, written["records"], 0))
+        self.check_stalls(written, stall_ms, fsync_extra_ms)
+        return written
+
+    def check_follower(self, written):
+        seen = self.follower.result()
+        self.assertEqual((seen["zeros"], seen["wrong"], seen["shrinks"], seen["errors"]), (0, 0, 0, 0), seen)
+        self.assertEqual(seen["records"], written["records"])
+        print(f"{self._testMethodName}: viewer: oldest record {seen['age']['max_ms']:.0f} ms, p50 {seen['age']['p50_ms']:.1f} ms",
+              flush=True)
+
+    def check_stalls(self, written, stall_ms, fsync_extra_ms):
+        write, sync, close = written["write"], written["fsync"], written["close"]
+        usual_sync = sync.get("p50_ms", 0)
+        print(f"{self._testMethodName}: longest write {write['max_ms']:.1f} ms, fsync {sync.get('max_ms', 0):.1f} ms (usual"
+              f" {usual_sync:.1f}), close {close['max_ms']:.1f} ms", flush=True)
+        limit = stall_ms * env.SLOWDOWN
+        self.assertLessEqual(write["max_ms"], limit, "longest write()")
+        self.assertLessEqual(sync.get("max_ms", 0), limit + 2 * usual_sync + fsync_extra_ms, "longest fsync()")
+        self.assertLessEqual(close["max_ms"], limit + 2 * usual_sync, "close()")
+
+    def assert_replicas_equal(self, path=PATH, copies=2, deadline=40):
+        """Every replica that the catalog names is in sync and has the same bytes as the mount."""
+        self.cluster.wait_in_sync(path, copies, deadline)
+        expected = sha256(self.other / path[1:])
+        paths = self.cluster.replica_paths(path)
+        self.assertGreaterEqual(len(paths), copies)
+        self.assertEqual({sha256(p) for p in paths}, {expected})
+
+    def assert_sealed(self, path=PATH, state="closed"):
+        self.cluster.wait_state(path, state, 30)

@@ -1,0 +1,184 @@
+"""A storage server fails while a meeting is recorded.
+
+Fault model: one storage process at a time is killed (kill -9: its connections reset) or hangs (SIGSTOP: its connections stay, it
+answers nothing) at a moment when records are on their way; it may come back. Disks keep what was written to them.
+Survival is expected because every acknowledged byte is on both replicas, the catalog decides about the epoch, and the mount
+replays what was not acknowledged.
+"""
+import unittest
+
+from fault_case import HUNG_MS, KILLED_MS, PATH, FaultCase
+from vcfs_test.files import sha256
+from vcfs_test.wait import wait_for
+
+
+class ThreeStorages(FaultCase):
+    """With a third server in the group a new replica takes the lost one's place."""
+
+    def test_primary_killed_in_mid_recording_is_replaced_unnoticed(self):
+        self.start_recording()
+        self.cluster.kill(self.cluster.primary_of(PATH))
+        self.wait_for_growth(1_500_000)
+        self.finish(KILLED_MS)
+        self.assert_sealed()
+        self.assert_replicas_equal()
+
+    def test_follower_killed_in_mid_recording_is_replaced_unnoticed(self):
+        self.start_recording()
+        self.cluster.kill(self.cluster.followers_of(PATH)[0])
+        self.wait_for_growth(1_500_000)
+        self.finish(KILLED_MS)
+        self.assert_sealed()
+        self.assert_replicas_equal()
+
+    def test_primary_hanging_in_mid_recording_is_replaced_within_3_s(self):
+        self.start_recording()
+        primary = self.cluster.primary_of(PATH)
+        self.cluster.stop(primary)
+        self.wait_for_growth(1_500_000)
+        self.cluster.cont(primary)
+        self.wait_for_growth(500_000)
+        self.finish(HUNG_MS)
+        self.assert_replicas_equal()
+
+    def test_follower_hanging_in_mid_recording_is_replaced_within_3_s(self):
+        self.start_recording()
+        follower = self.cluster.followers_of(PATH)[0]
+        self.cluster.stop(follower)
+        self.wait_for_growth(1_500_000)
+        self.cluster.cont(follower)
+        self.wait_for_growth(500_000)
+        self.finish(HUNG_MS)
+        self.assert_replicas_equal()
+
+    def test_idle_third_server_killed_disturbs_nobody(self):
+        self.start_recording()
+        used = {r["storage"] for r in self.cluster.stat(PATH)["replicas"]}
+        self.cluster.kill(next(s for s in self.cluster.storages() if s not in used))
+        self.wait_for_growth(1_000_000)
+        self.finish(KILLED_MS)
+        self.assert_replicas_equal()
+
+    def test_two_primaries_killed_one_after_the_other_lose_nothing(self):
+        self.start_recording()
+        first = self.cluster.primary_of(PATH)
+        self.cluster.kill(first)
+        self.cluster.wait_in_sync(PATH)
+        self.cluster.kill(self.cluster.primary_of(PATH))
+        self.wait_for_growth(1_500_000)
+        self.cluster.up()
+        self.finish(KILLED_MS)
+        self.assert_replicas_equal()
+
+    def test_restarted_primary_catches_up_what_it_missed(self):
+        self.start_recording()
+        primary = self.cluster.primary_of(PATH)
+        self.cluster.kill(primary)
+        self.wait_for_growth(1_000_000)
+        self.cluster.restart(primary)
+        self.wait_for_growth(1_000_000)
+        self.finish(KILLED_MS)
+        self.assert_replicas_equal()
+
+
+class TwoStorages(FaultCase):
+    """Without a spare server the file goes on with one replica and is completed when the other one is back."""
+
+    storages = 2
+
+    def degraded(self):
+        return self.cluster.status()["files"]["degraded"]
+
+    def test_last_follower_killed_goes_on_degraded_and_heals_when_it_returns(self):
+        self.start_recording()
+        follower = self.cluster.followers_of(PATH)[0]
+        self.cluster.kill(follower)
+        self.wait_for_growth(1_500_000)
+        wait_for(lambda: self.degraded() >= 1, 10, "a degraded file in vcfs status")
+        self.cluster.restart(follower)
+        self.cluster.wait_in_sync(PATH)
+        self.finish(KILLED_MS)
+        self.assert_replicas_equal()
+        wait_for(lambda: self.degraded() == 0, 10, "no degraded file in vcfs status")
+
+    def test_primary_killed_goes_on_degraded_and_heals_when_it_returns(self):
+        self.start_recording()
+        primary = self.cluster.primary_of(PATH)
+        self.cluster.kill(primary)
+        self.wait_for_growth(1_500_000)
+        self.cluster.restart(primary)
+        self.cluster.wait_in_sync(PATH)
+        self.finish(KILLED_MS)
+        self.assert_replicas_equal()
+
+    def test_primary_hanging_comes_back_and_cannot_spoil_what_went_on_without_it(self):
+        self.start_recording()
+        primary = self.cluster.primary_of(PATH)
+        self.cluster.stop(primary)
+        self.wait_for_growth(1_500_000)
+        self.assertNotEqual(self.cluster.primary_of(PATH), primary)
+        self.cluster.cont(primary)
+        self.cluster.wait_in_sync(PATH)
+        self.wait_for_growth(500_000)
+        self.finish(HUNG_MS)
+        self.assert_replicas_equal()
+
+    def test_server_killed_after_close_catches_up_files_it_missed(self):
+        victim = sorted(self.cluster.storages())[0]
+        (self.cluster.mount / "before").write_bytes(b"before" * 10_000)
+        self.cluster.kill(victim)
+        (self.cluster.mount / "during").write_bytes(b"during" * 100_000)
+        with open(self.cluster.mount / "before", "ab") as f:
+            f.write(b"more" * 10_000)
+        self.cluster.restart(victim)
+        for path in ("/before", "/during"):
+            self.assert_replicas_equal(path)
+
+    def test_a_reader_in_the_middle_of_a_file_does_not_notice_a_killed_server(self):
+        from vcfs_test.files import pattern
+        data = pattern(1 << 20) * 60
+        (self.cluster.mount / "movie").write_bytes(data)
+        victims = [r["storage"] for r in self.cluster.stat("/movie")["replicas"]]
+        for victim in victims:
+            with open(self.other / "movie", "rb", buffering=0) as f:
+                got = f.read(1 << 20)
+                self.cluster.kill(victim)
+                while piece := f.read(1 << 20):
+                    got += piece
+            self.assertTrue(got == data, "the bytes differ")
+            self.cluster.restart(victim)
+            self.cluster.wait_in_sync("/movie")
+
+    def test_both_servers_away_for_a_moment_stall_the_recording_but_lose_nothing(self):
+        self.start_recording()
+        names = sorted(self.cluster.storages())
+        for name in names:
+            self.cluster.stop(name)
+        import time
+        time.sleep(4)  # the fault's duration
+        for name in names:
+            self.cluster.cont(name)
+        self.wait_for_growth(1_000_000, deadline=30)
+        self.finish(20_000)
+        self.assert_replicas_equal()
+
+    def test_every_server_killed_after_fsync_keeps_the_synced_prefix(self):
+        """Nothing else is promised: records after the last fsync may be gone."""
+        self.start_recording(follow=False)
+        names = sorted(self.cluster.storages())
+        for name in names:
+            self.cluster.kill(name)
+        self.stop_file.touch()
+        self.cluster.up()
+        written = self.recorder.result(90)
+        checksum = {sha256(p) for p in self.cluster.replica_paths(PATH)} if written["errors"] == 0 else None
+        from vcfs_test.records import verify
+        checked = verify(self.other / PATH[1:])
+        self.assertEqual(checked["bad"], 0)
+        self.assertGreaterEqual(checked["records"], written["synced"])
+        if checksum is not None:
+            self.assertEqual(checked["records"], written["records"])
+
+
+if __name__ == "__main__":
+    unittest.main()
