@@ -1,0 +1,102 @@
+#include "fuse/convert.h"
+
+namespace vcfs::fuse {
+
+namespace {
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+timespec toTimespec(std::int64_t ns) {
+  auto seconds = ns / kSecond;
+  auto rest = ns % kSecond;
+  if (rest < 0) {
+    rest += kSecond;
+    --seconds;
+  }
+  return {static_cast<time_t>(seconds), static_cast<long>(rest)};
+}
+}  // namespace
+
+std::uint32_t modeBits(FileType type) {
+  switch (type) {
+    case FileType::directory:
+      return S_IFDIR;
+    case FileType::symlink:
+      return S_IFLNK;
+    case FileType::fifo:
+      return S_IFIFO;
+    case FileType::socket:
+      return S_IFSOCK;
+    case FileType::blockDevice:
+      return S_IFBLK;
+    case FileType::charDevice:
+      return S_IFCHR;
+    case FileType::regular:
+    case FileType::none:
+      return S_IFREG;
+  }
+  return S_IFREG;
+}
+
+FileType fileTypeOf(std::uint32_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFDIR:
+      return FileType::directory;
+    case S_IFLNK:
+      return FileType::symlink;
+    case S_IFIFO:
+      return FileType::fifo;
+    case S_IFSOCK:
+      return FileType::socket;
+    case S_IFBLK:
+      return FileType::blockDevice;
+    case S_IFCHR:
+      return FileType::charDevice;
+    case S_IFREG:
+    case 0:
+      return FileType::regular;
+    default:
+      return FileType::none;
+  }
+}
+
+struct stat toStat(const Attr& attr) {
+  struct stat s = {};
+  s.st_ino = attr.inode;
+  s.st_mode = modeBits(attr.type) | (attr.mode & 07777);
+  s.st_nlink = attr.nlink;
+  s.st_uid = attr.uid;
+  s.st_gid = attr.gid;
+  s.st_rdev = attr.rdev;
+  s.st_size = static_cast<off_t>(attr.size);
+  s.st_blksize = 4096;  // stdio buffers this much: more would hold a recording back from its followers
+  // 0 means "not known yet": du and cp must not take a full file for an empty or sparse one.
+  s.st_blocks = static_cast<blkcnt_t>(attr.blocks != 0 ? attr.blocks : (attr.size + 511) / 512);
+  s.st_atim = toTimespec(attr.atimeNs);
+  s.st_mtim = toTimespec(attr.mtimeNs);
+  s.st_ctim = toTimespec(attr.ctimeNs);
+  return s;
+}
+
+std::int64_t toNs(const timespec& time) { return static_cast<std::int64_t>(time.tv_sec) * kSecond + time.tv_nsec; }
+
+std::string_view nameOf(FileState state) {
+  switch (state) {
+    case FileState::open:
+      return "open";
+    case FileState::closed:
+      return "closed";
+    case FileState::recovered:
+      return "recovered";
+    case FileState::none:
+      return "";
+  }
+  return "";
+}
+
+std::uint32_t withoutPrivileges(std::uint32_t mode) {
+  mode &= ~static_cast<std::uint32_t>(S_ISUID);
+  if ((mode & S_IXGRP) != 0) mode &= ~static_cast<std::uint32_t>(S_ISGID);
+  return mode;
+}
+
+}  // namespace vcfs::fuse

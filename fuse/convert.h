@@ -1,0 +1,22 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+
+#include "vcfs/types.h"
+
+// Our values as the kernel wants them, and back.
+namespace vcfs::fuse {
+
+std::uint32_t modeBits(FileType type);    // S_IFREG …
+FileType fileTypeOf(std::uint32_t mode);  // of a mode with type bits
+struct stat toStat(const Attr& attr);
+std::int64_t toNs(const timespec& time);
+std::string_view nameOf(FileState state);  // "open", "closed", "recovered", ""
+
+// What Linux takes away from a file's mode when somebody without the right to keep it writes or chowns: setuid always,
+// setgid when the group may execute (without that it is the old mark of mandatory locking).
+std::uint32_t withoutPrivileges(std::uint32_t mode);
+
+}  // namespace vcfs::fuse

@@ -1,0 +1,125 @@
+#include "fuse/file_system.h"
+
+#include "common/base/log.h"
+#include "fuse/convert.h"
+#include "fuse/errno_map.h"
+
+namespace vcfs::fuse {
+
+FileSystem::FileSystem(Runtime& runtime, std::shared_ptr<Cluster> cluster, const MountSettings& settings,
+                       KernelCache& kernel)
+    : runtime_(runtime),
+      cluster_(std::move(cluster)),
+      settings_(settings),
+      kernel_(&kernel),
+      inodes_(runtime.io, settings.inodeCache) {}
+
+void FileSystem::listen() {
+  std::weak_ptr<FileSystem> weak = shared_from_this();
+  cluster_->onChanged([weak](const Change& change) {
+    if (auto self = weak.lock()) self->changed(change);
+  });
+}
+
+void FileSystem::perform(RequestPtr request, Task<void> operation) {
+  asio::co_spawn(runtime_.io, guarded(std::move(request), std::move(operation)), asio::detached);
+}
+
+Task<void> FileSystem::guarded(RequestPtr request, Task<void> operation) {
+  auto self = shared_from_this();
+  int error = 0;
+  try {
+    co_await std::move(operation);
+  } catch (const Error& e) {
+    error = toErrno(e.code());
+    if (error == errnoStalled()) {
+      log::warn("fuse.operation_failed", {{"opcode", request->origin().opcode}, {"reason", e.what()}});
+    }
+  } catch (const std::exception& e) {
+    error = errnoStalled();
+    log::warn("fuse.operation_failed", {{"opcode", request->origin().opcode}, {"reason", e.what()}});
+  }
+  if (!request->answered()) request->error(error != 0 ? error : errnoStalled());
+}
+
+// Somebody else changed something. The kernel hears of it on the notifiers' threads.
+void FileSystem::changed(const Change& change) {
+  if (kernel_ == nullptr) return;
+  if (change.everything) {
+    changes_.noteEverything();
+    inodes_.distrustAll();
+    kernel_->dropEverything();
+    inodes_.forEachOpen([this](const Inode& inode) { kernel_->dropAttributes(nodeOf(inode.id)); });
+    return;
+  }
+  if (change.inode != 0) {
+    changes_.note(change.inode);
+    if (auto inode = inodes_.find(change.inode)) {
+      inode->known = false;
+      inode->withoutAttributes = false;
+      if (change.data) inode->pages.reset();
+    }
+    if (change.data) {
+      kernel_->dropPages(nodeOf(change.inode));
+    } else {
+      kernel_->dropAttributes(nodeOf(change.inode));
+    }
+  }
+  if (change.parent != 0 && !change.name.empty()) {
+    changes_.note(change.parent);
+    kernel_->dropName(nodeOf(change.parent), change.name);
+  }
+}
+
+double FileSystem::attributesLast(const Entry& entry, std::uint64_t since) const {
+  if (entry.attr.state == FileState::open || changes_.changedSince(entry.attr.inode, since)) return 0;
+  return std::chrono::duration<double>(settings_.attrCache).count();
+}
+
+fuse_entry_param FileSystem::parameters(const Entry& entry, std::uint64_t since) const {
+  fuse_entry_param param = {};
+  param.ino = nodeOf(entry.attr.inode);
+  param.attr = toStat(entry.attr);
+  param.attr_timeout = attributesLast(entry, since);
+  param.entry_timeout = std::chrono::duration<double>(settings_.entryCache).count();
+  return param;
+}
+
+Task<void> FileSystem::present(Entry& entry, std::uint64_t since, InodeId parent) {
+  if (entry.attr.type == FileType::regular && entry.attr.state == FileState::open) co_await cluster_->refresh(entry);
+  auto inode = inodes_.remember(entry, runtime_.clock.now());
+  if (changes_.changedSince(inode->id, since)) inode->known = false;
+  if (parent != 0) inode->parent = parent;
+  if (entry.attr.type == FileType::regular) co_await inode->gate.beforeTelling(entry.attr.size);
+}
+
+Task<Entry> FileSystem::freshEntry(InodeId id) {
+  if (auto inode = inodes_.find(id)) {
+    bool young = runtime_.clock.now() - inode->fetched < Duration(settings_.attrCache);
+    if (inode->known && young) co_return inode->entry;
+  }
+  auto since = changes_.now();
+  auto entry = co_await cluster_->getAttr(id);
+  auto inode = inodes_.remember(entry, runtime_.clock.now());
+  if (changes_.changedSince(id, since)) inode->known = false;
+  co_return entry;
+}
+
+// We changed it: what is on its way to the kernel about it is old.
+void FileSystem::noteOwnChange(const Entry& entry) {
+  if (entry.attr.inode == 0) return;
+  changes_.note(entry.attr.inode);
+  auto inode = inodes_.find(entry.attr.inode);
+  if (!inode) return;
+  inode->entry = entry;
+  inode->known = true;
+  inode->fetched = runtime_.clock.now();
+}
+
+std::shared_ptr<FileHandle> FileSystem::fileAt(std::uint64_t handle) const {
+  auto file = files_.find(handle);
+  if (!file) throw Error(Errc::invalid, "no such open file");
+  return file;
+}
+
+}  // namespace vcfs::fuse

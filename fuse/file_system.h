@@ -1,0 +1,110 @@
+#pragma once
+
+#include "common/runtime/runtime.h"
+#include "fuse/kernel_cache.h"
+#include "fuse/mount_settings.h"
+#include "fuse/session/request.h"
+#include "fuse/tables/change_log.h"
+#include "fuse/tables/handle_table.h"
+#include "fuse/tables/inode_table.h"
+#include "vcfs/cluster.h"
+
+namespace vcfs::fuse {
+
+// The operations of the mount on top of the client library: one coroutine per operation, in ops/*.cpp, each with
+// exactly one answer. What an operation throws becomes an errno in perform(). Node numbers are the kernel's (1: the
+// mount's root); InodeIds are the store's.
+//
+// Nothing here decides about bytes or names; it keeps what the kernel caches true (DESIGN.md, "What the kernel may
+// believe"). Loop thread only.
+class FileSystem : public std::enable_shared_from_this<FileSystem> {
+ public:
+  // `kernel` outlives the object's last use of it: detach() ends that.
+  FileSystem(Runtime& runtime, std::shared_ptr<Cluster> cluster, const MountSettings& settings, KernelCache& kernel);
+  void listen();  // to the cluster's changes
+  void detach() { kernel_ = nullptr; }
+
+  // Runs an operation to its end and sees to it that the request is answered.
+  void perform(RequestPtr request, Task<void> operation);
+
+  // ---- names (ops/names.cpp)
+  Task<void> lookup(RequestPtr request, std::uint64_t parent, std::string name);
+  Task<void> mknod(RequestPtr request, std::uint64_t parent, std::string name, std::uint32_t mode, std::uint64_t rdev);
+  Task<void> mkdir(RequestPtr request, std::uint64_t parent, std::string name, std::uint32_t mode);
+  Task<void> unlink(RequestPtr request, std::uint64_t parent, std::string name);
+  Task<void> rmdir(RequestPtr request, std::uint64_t parent, std::string name);
+  Task<void> symlink(RequestPtr request, std::string target, std::uint64_t parent, std::string name);
+  Task<void> readlink(RequestPtr request, std::uint64_t node);
+  Task<void> rename(RequestPtr request, std::uint64_t parent, std::string name, std::uint64_t newParent,
+                    std::string newName, std::uint32_t flags);
+  Task<void> link(RequestPtr request, std::uint64_t node, std::uint64_t newParent, std::string newName);
+  void forget(std::uint64_t node);
+
+  // ---- attributes (ops/attributes.cpp, ops/xattrs.cpp)
+  Task<void> getattr(RequestPtr request, std::uint64_t node);
+  Task<void> setattr(RequestPtr request, std::uint64_t node, struct stat wanted, int which, std::uint64_t handle);
+  Task<void> statfs(RequestPtr request, std::uint64_t node);
+  Task<void> getxattr(RequestPtr request, std::uint64_t node, std::string name, std::size_t room);
+  Task<void> listxattr(RequestPtr request, std::uint64_t node, std::size_t room);
+  Task<void> setxattr(RequestPtr request, std::uint64_t node, std::string name, std::string value, int flags);
+  Task<void> removexattr(RequestPtr request, std::uint64_t node, std::string name);
+
+  // ---- open files (ops/files.cpp, ops/data.cpp)
+  Task<void> open(RequestPtr request, std::uint64_t node, int flags);
+  Task<void> create(RequestPtr request, std::uint64_t parent, std::string name, std::uint32_t mode, int flags);
+  Task<void> flush(RequestPtr request, std::uint64_t handle);
+  Task<void> release(RequestPtr request, std::uint64_t handle);
+  Task<void> fsync(RequestPtr request, std::uint64_t handle);
+  Task<void> read(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size);
+  Task<void> write(RequestPtr request, std::uint64_t handle, std::uint64_t offset, Piece payload);
+  Task<void> fallocate(RequestPtr request, std::uint64_t handle, int mode, std::uint64_t offset, std::uint64_t length);
+  Task<void> seek(RequestPtr request, std::uint64_t handle, std::uint64_t offset, bool hole);
+
+  // ---- directories (ops/directories.cpp)
+  Task<void> opendir(RequestPtr request, std::uint64_t node);
+  Task<void> readdir(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size, bool plus);
+  void releasedir(std::uint64_t handle);
+  Task<void> fsyncdir(RequestPtr request, std::uint64_t node);
+
+  std::size_t openFiles() const { return files_.size(); }
+  std::size_t knownInodes() const { return inodes_.size(); }
+
+ private:
+  Task<void> guarded(RequestPtr request, Task<void> operation);
+  void changed(const Change& change);
+
+  InodeId inodeOf(std::uint64_t node) const { return node == FUSE_ROOT_ID ? settings_.root : node; }
+  std::uint64_t nodeOf(InodeId inode) const { return inode == settings_.root ? FUSE_ROOT_ID : inode; }
+
+  // What the kernel is told of an entry: how long it may believe it depends on who may be changing it.
+  double attributesLast(const Entry& entry, std::uint64_t since) const;
+  fuse_entry_param parameters(const Entry& entry, std::uint64_t since) const;
+  // Makes an entry fit to be told: a growing file's size comes from its primary. `since`: changes_.now() from before
+  // the question was asked. The caller answers without awaiting anything else.
+  Task<void> present(Entry& entry, std::uint64_t since, InodeId parent);
+  Task<Entry> freshEntry(InodeId inode);  // asks unless what is remembered can be trusted
+  void noteOwnChange(const Entry& entry);
+  Task<void> dropPrivileges(InodePtr inode);
+
+  std::shared_ptr<FileHandle> fileAt(std::uint64_t handle) const;  // throws Error(invalid)
+  std::uint64_t openHandle(std::shared_ptr<File> file, InodePtr inode, int flags, fuse_file_info& answer);
+  void closeInBackground(std::shared_ptr<FileHandle> handle);
+  Task<void> closeFile(std::shared_ptr<FileHandle> handle);
+  void withdraw(std::uint64_t handle);  // an open that the kernel did not take
+  Task<void> reportMade(RequestPtr request, Entry entry, std::uint64_t since, InodeId parent);
+  Task<void> setOthers(InodeId inode, const struct stat& wanted, int which, bool dropPrivileges);
+
+  Task<void> fillPage(std::shared_ptr<DirHandle> directory, std::uint64_t after);
+  Task<InodeId> parentOf(InodeId directory);
+
+  Runtime& runtime_;
+  std::shared_ptr<Cluster> cluster_;
+  const MountSettings& settings_;
+  KernelCache* kernel_;
+  InodeTable inodes_;
+  ChangeLog changes_;
+  HandleTable<FileHandle> files_;
+  HandleTable<DirHandle> directories_;
+};
+
+}  // namespace vcfs::fuse

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "common/base/ids.h"
+
+namespace vcfs::fuse {
+
+// What the file system tells the kernel without being asked. Returns at once; the kernel hears it a moment later.
+// Nodes are the kernel's numbers (the mount's root is 1). Loop thread.
+class KernelCache {
+ public:
+  virtual ~KernelCache() = default;
+  virtual void dropAttributes(InodeId node) = 0;
+  virtual void dropPages(InodeId node) = 0;  // and attributes
+  virtual void dropName(InodeId directory, const std::string& name) = 0;
+  virtual void dropEverything() = 0;    // every name; open files keep their pages
+  virtual bool mapsDirect() const = 0;  // shared mmap works on files that are open past the page cache
+};
+
+}  // namespace vcfs::fuse

@@ -1,0 +1,79 @@
+// Bytes: read, write, fallocate, lseek.
+
+#include "fuse/errno_map.h"
+#include "fuse/file_system.h"
+
+namespace vcfs::fuse {
+
+namespace {
+
+// A READ through the page cache, for as long as the kernel may still be filling pages from it.
+class CachedRead {
+ public:
+  explicit CachedRead(InodePtr inode) : inode_(std::move(inode)) {}
+  CachedRead(const CachedRead&) = delete;
+  CachedRead& operator=(const CachedRead&) = delete;
+  ~CachedRead() { inode_->gate.endRead(); }
+
+ private:
+  InodePtr inode_;
+};
+
+constexpr std::size_t kZeroCopyFrom = 256u << 10;  // what File::write takes without a copy
+constexpr std::uint64_t kMaxFileSize = 0x7fffffff0000;
+
+}  // namespace
+
+Task<void> FileSystem::read(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size) {
+  auto file = fileAt(handle);
+  if (file->direct) {
+    auto pieces = co_await file->file->read(offset, size);
+    request->pieces(pieces, size);
+    co_return;
+  }
+  co_await file->inode->gate.beginRead();
+  CachedRead reading(file->inode);
+  auto pieces = co_await file->file->read(offset, size);
+  request->pieces(pieces, size);
+}
+
+Task<void> FileSystem::write(RequestPtr request, std::uint64_t handle, std::uint64_t offset, Piece payload) {
+  auto file = fileAt(handle);
+  auto size = payload.data.size();
+  if (offset > kMaxFileSize || size > kMaxFileSize - offset) throw Error(Errc::tooLarge);
+  if (request->origin().dropPrivileges) co_await dropPrivileges(file->inode);
+  std::shared_ptr<const void> owner;
+  if (size >= kZeroCopyFrom) owner = payload.owner;
+  co_await file->file->write(offset, payload.data, std::move(owner));
+  if (file->syncEach) co_await file->file->sync();
+  if (file->direct && file->inode->gate.busy()) {
+    co_await file->inode->gate.beforeTelling(offset + size);
+  } else {
+    file->inode->gate.grewTo(offset + size);
+  }
+  request->written(size);
+}
+
+Task<void> FileSystem::fallocate(RequestPtr request, std::uint64_t handle, int mode, std::uint64_t offset,
+                                 std::uint64_t length) {
+  auto file = fileAt(handle);
+  if (offset > kMaxFileSize || length > kMaxFileSize - offset) throw Error(Errc::tooLarge);
+  co_await file->file->allocate(offset, length, static_cast<std::uint32_t>(mode));
+  file->inode->pages.reset();
+  changes_.note(file->inode->id);
+  request->done();
+}
+
+Task<void> FileSystem::seek(RequestPtr request, std::uint64_t handle, std::uint64_t offset, bool hole) {
+  auto file = fileAt(handle);
+  std::uint64_t found = 0;
+  try {
+    found = co_await file->file->seek(offset, hole);
+  } catch (const Error& error) {
+    request->error(error.code() == Errc::noAttribute ? errnoNoSuchPlace() : toErrno(error.code()));
+    co_return;
+  }
+  request->place(found);
+}
+
+}  // namespace vcfs::fuse

@@ -1,0 +1,164 @@
+// Open files: open, create, flush, release, fsync.
+
+#include <fcntl.h>
+
+#include "common/base/log.h"
+#include "fuse/convert.h"
+#include "fuse/errno_map.h"
+#include "fuse/file_system.h"
+
+namespace vcfs::fuse {
+
+namespace {
+
+OpenRequest wishOf(int flags) {
+  OpenRequest wish;
+  auto access = flags & O_ACCMODE;
+  wish.read = access == O_RDONLY || access == O_RDWR;
+  wish.write = access == O_WRONLY || access == O_RDWR;
+  wish.append = wish.write && (flags & O_APPEND) != 0;
+  wish.direct = (flags & O_DIRECT) != 0;
+  return wish;
+}
+
+OpenMode modeOf(const OpenRequest& wish) {
+  OpenMode mode;
+  mode.read = wish.read;
+  mode.write = wish.write;
+  mode.append = wish.append;
+  return mode;
+}
+
+}  // namespace
+
+Task<void> FileSystem::open(RequestPtr request, std::uint64_t node, int flags) {
+  auto entry = co_await freshEntry(inodeOf(node));
+  // The kernel checked this against the mode it knows; opening makes no difference for pipes and devices.
+  auto mode = modeOf(wishOf(flags));
+  auto file = co_await cluster_->open(entry, mode);
+  auto inode = inodes_.get(entry.attr.inode);
+  if (mode.write && entry.attr.state != FileState::open) {
+    // It is being written from now on; what else changed with that is asked for when somebody wants to know.
+    inode->entry = entry;
+    inode->entry.attr.state = FileState::open;
+    inode->known = false;
+    changes_.note(inode->id);
+  }
+  fuse_file_info answer = {};
+  auto handle = openHandle(std::move(file), std::move(inode), flags, answer);
+  if (!request->opened(answer)) withdraw(handle);
+}
+
+Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::string name, std::uint32_t mode,
+                              int flags) {
+  CreateRequest wanted;
+  wanted.parent = inodeOf(parent);
+  wanted.name = std::move(name);
+  wanted.mode = mode & 07777;
+  wanted.uid = request->uid();
+  wanted.gid = request->gid();
+  wanted.exclusive = (flags & O_EXCL) != 0;
+  auto made = co_await cluster_->create(std::move(wanted));
+  if (!made.created) {
+    // Somebody was faster. The kernel looks again, finds it, checks its permissions, and opens it.
+    request->error(errnoNameRace());
+    co_return;
+  }
+  auto openMode = modeOf(wishOf(flags));
+  auto file = co_await cluster_->open(made.entry, openMode);
+  auto inode = inodes_.remember(made.entry, runtime_.clock.now());
+  inode->withoutAttributes = true;
+  changes_.note(inode->id);
+  auto since = changes_.now();
+  fuse_file_info answer = {};
+  auto handle = openHandle(std::move(file), std::move(inode), flags, answer);
+  if (!request->created(parameters(made.entry, since), answer)) withdraw(handle);
+}
+
+std::uint64_t FileSystem::openHandle(std::shared_ptr<File> file, InodePtr inode, int flags, fuse_file_info& answer) {
+  auto wish = wishOf(flags);
+  OpenSituation situation;
+  situation.state = inode->entry.attr.state;
+  situation.cachedHandles = inode->cachedHandles;
+  situation.directWriters = inode->directWriters;
+  situation.kernelMapsDirect = kernel_ != nullptr && kernel_->mapsDirect();
+  auto version = pageVersionOf(inode->entry.attr);
+  situation.pagesAreCurrent = inode->known && inode->pages == version;
+  auto mode = chooseIoMode(wish, situation);
+
+  auto handle = std::make_shared<FileHandle>();
+  if (wish.write) inode->writer = file;
+  handle->file = std::move(file);
+  handle->inode = inode;
+  handle->write = wish.write;
+  handle->direct = mode.direct;
+  handle->syncEach = (flags & (O_SYNC | O_DSYNC)) != 0;
+  ++inode->handles;
+  if (!mode.direct) ++inode->cachedHandles;
+  if (mode.direct && wish.write) ++inode->directWriters;
+  if (wish.write) {
+    inode->pages.reset();
+  } else if (!mode.direct) {
+    inode->pages.reset();
+    if (inode->known) inode->pages = version;
+  }
+  answer.fh = files_.add(std::move(handle));
+  answer.direct_io = mode.direct ? 1 : 0;
+  answer.keep_cache = mode.keepPages ? 1 : 0;
+  answer.noflush = mode.skipFlush ? 1 : 0;
+  return answer.fh;
+}
+
+void FileSystem::withdraw(std::uint64_t handle) {
+  if (auto file = files_.remove(handle)) closeInBackground(std::move(file));
+}
+
+// close(2): every byte on every replica, errors told.
+Task<void> FileSystem::flush(RequestPtr request, std::uint64_t handle) {
+  auto file = fileAt(handle);
+  if (file->write) {
+    co_await file->file->flush(false);
+    file->inode->known = false;  // its size and times have moved on
+  }
+  request->done();
+}
+
+Task<void> FileSystem::release(RequestPtr request, std::uint64_t handle) {
+  auto file = files_.remove(handle);
+  // Nobody waits for this answer, but until it comes it takes one of the kernel's places for background requests.
+  request->done();
+  if (file) closeInBackground(std::move(file));
+  co_return;
+}
+
+void FileSystem::closeInBackground(std::shared_ptr<FileHandle> handle) {
+  auto& inode = *handle->inode;
+  --inode.handles;
+  if (!handle->direct) --inode.cachedHandles;
+  if (handle->direct && handle->write) --inode.directWriters;
+  if (handle->write) {
+    inode.known = false;
+    changes_.note(inode.id);
+  }
+  runtime_.spawn("fuse.close", closeFile(std::move(handle)));
+}
+
+Task<void> FileSystem::closeFile(std::shared_ptr<FileHandle> handle) {
+  auto self = shared_from_this();
+  try {
+    co_await handle->file->close();
+  } catch (const Error& error) {
+    // The program was told by its close(); this is the last trace when it never called one.
+    if (handle->write)
+      log::warn("fuse.close_failed", {{"inode", log::hex(handle->inode->id)}, {"reason", error.what()}});
+  }
+  handle->inode->known = false;
+}
+
+Task<void> FileSystem::fsync(RequestPtr request, std::uint64_t handle) {
+  auto file = fileAt(handle);
+  co_await file->file->sync();
+  request->done();
+}
+
+}  // namespace vcfs::fuse

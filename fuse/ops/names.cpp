@@ -1,0 +1,123 @@
+// Names: lookup, creation of everything but regular files, removal, renaming, links.
+
+#include <sys/stat.h>
+
+#include "fuse/convert.h"
+#include "fuse/errno_map.h"
+#include "fuse/file_system.h"
+
+namespace vcfs::fuse {
+
+Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::string name) {
+  auto since = changes_.now();
+  auto directory = inodeOf(parent);
+  std::optional<Entry> entry;
+  if (name == ".") {  // asked by the kernel's NFS server
+    entry = co_await cluster_->getAttr(directory);
+  } else if (name == "..") {
+    auto above = co_await parentOf(directory);
+    entry = co_await cluster_->getAttr(above);
+  } else {
+    entry = co_await cluster_->lookup(directory, std::move(name));
+  }
+  if (!entry) {
+    bool appeared = changes_.changedSince(directory, since);
+    request->noEntry(appeared ? 0 : std::chrono::duration<double>(settings_.negativeCache).count());
+    co_return;
+  }
+  co_await present(*entry, since, entry->attr.type == FileType::directory ? directory : 0);
+  request->entry(parameters(*entry, since));
+}
+
+// A new inode that is not opened: what its maker is told.
+Task<void> FileSystem::reportMade(RequestPtr request, Entry entry, std::uint64_t since, InodeId parent) {
+  noteOwnChange(entry);
+  since = changes_.now();
+  co_await present(entry, since, parent);
+  if (auto inode = inodes_.find(entry.attr.inode)) inode->withoutAttributes = true;
+  request->entry(parameters(entry, since));
+}
+
+Task<void> FileSystem::mknod(RequestPtr request, std::uint64_t parent, std::string name, std::uint32_t mode,
+                             std::uint64_t rdev) {
+  CreateRequest wanted;
+  wanted.parent = inodeOf(parent);
+  wanted.name = std::move(name);
+  wanted.type = fileTypeOf(mode);
+  wanted.mode = mode & 07777;
+  wanted.uid = request->uid();
+  wanted.gid = request->gid();
+  wanted.exclusive = true;
+  wanted.rdev = rdev;
+  if (wanted.type == FileType::none) throw Error(Errc::invalid, "unknown file type");
+  auto since = changes_.now();
+  auto made = co_await cluster_->create(std::move(wanted));
+  co_await reportMade(std::move(request), std::move(made.entry), since, 0);
+}
+
+Task<void> FileSystem::symlink(RequestPtr request, std::string target, std::uint64_t parent, std::string name) {
+  CreateRequest wanted;
+  wanted.parent = inodeOf(parent);
+  wanted.name = std::move(name);
+  wanted.type = FileType::symlink;
+  wanted.mode = 0777;
+  wanted.uid = request->uid();
+  wanted.gid = request->gid();
+  wanted.exclusive = true;
+  wanted.symlinkTarget = std::move(target);
+  auto since = changes_.now();
+  auto made = co_await cluster_->create(std::move(wanted));
+  co_await reportMade(std::move(request), std::move(made.entry), since, 0);
+}
+
+Task<void> FileSystem::mkdir(RequestPtr request, std::uint64_t parent, std::string name, std::uint32_t mode) {
+  auto since = changes_.now();
+  auto directory = inodeOf(parent);
+  auto entry = co_await cluster_->mkdir(directory, std::move(name), mode & 07777, request->uid(), request->gid());
+  co_await reportMade(std::move(request), std::move(entry), since, directory);
+}
+
+Task<void> FileSystem::unlink(RequestPtr request, std::uint64_t parent, std::string name) {
+  auto entry = co_await cluster_->unlink(inodeOf(parent), std::move(name));
+  noteOwnChange(entry);
+  request->done();
+}
+
+Task<void> FileSystem::rmdir(RequestPtr request, std::uint64_t parent, std::string name) {
+  co_await cluster_->rmdir(inodeOf(parent), std::move(name));
+  request->done();
+}
+
+Task<void> FileSystem::rename(RequestPtr request, std::uint64_t parent, std::string name, std::uint64_t newParent,
+                              std::string newName, std::uint32_t flags) {
+  constexpr std::uint32_t kNoReplace = 1, kExchange = 2;
+  if ((flags & ~(kNoReplace | kExchange)) != 0 || flags == (kNoReplace | kExchange)) {
+    throw Error(Errc::invalid, "rename flags");
+  }
+  auto to = inodeOf(newParent);
+  auto renamed = co_await cluster_->rename(inodeOf(parent), std::move(name), to, std::move(newName), flags);
+  noteOwnChange(renamed.entry);
+  if (renamed.replaced) noteOwnChange(*renamed.replaced);
+  if (auto inode = inodes_.find(renamed.entry.attr.inode)) inode->parent = flags == kExchange ? 0 : to;
+  if (flags == kExchange && renamed.replaced) {
+    if (auto inode = inodes_.find(renamed.replaced->attr.inode)) inode->parent = 0;
+  }
+  request->done();
+}
+
+Task<void> FileSystem::link(RequestPtr request, std::uint64_t node, std::uint64_t newParent, std::string newName) {
+  auto entry = co_await cluster_->link(inodeOf(node), inodeOf(newParent), std::move(newName));
+  noteOwnChange(entry);
+  auto since = changes_.now();
+  co_await present(entry, since, 0);
+  request->entry(parameters(entry, since));
+}
+
+Task<void> FileSystem::readlink(RequestPtr request, std::uint64_t node) {
+  auto target = co_await cluster_->readLink(inodeOf(node));
+  request->link(target);
+}
+
+void FileSystem::forget(std::uint64_t node) { inodes_.forget(inodeOf(node)); }
+
+}  // namespace vcfs::fuse

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string_view>
+
+// FUSE tells that a caller got a signal, not which. A local filesystem lets go of a blocked call only when the caller
+// is being killed; a mere timer or child signal must not turn into EINTR, which programs do not expect from open or
+// mkdir.
+namespace vcfs::fuse {
+
+enum class CallerState { alive, dying, unknown };
+
+// From the text of /proc/<tid>/status: is SIGKILL pending (the kernel makes every fatal signal one)?
+CallerState callerStateFromStatus(std::string_view status);
+// Of a thread in our pid namespace. `unknown` when it cannot be seen.
+CallerState callerState(pid_t tid);
+
+}  // namespace vcfs::fuse

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/async/signal.h"
+#include "fuse/session/libfuse.h"
+#include "vcfs/types.h"
+
+struct stat;
+
+namespace vcfs::fuse {
+
+class InFlight;
+
+// One request of the kernel: who asks, and the one answer it gets. The first answer counts, later ones are dropped and
+// return false. So does an answer that the kernel did not take because the caller is gone: what the answer handed out
+// (an open file) must then be given back. Loop thread only.
+class Request : public std::enable_shared_from_this<Request> {
+ public:
+  struct Origin {
+    std::uint64_t unique = 0;
+    std::uint32_t opcode = 0;
+    bool dropPrivileges = false;  // the kernel asks us to clear setuid and setgid with this call
+    std::uint64_t bytes = 0;      // that a READ or WRITE moves
+  };
+  Request(fuse_req_t req, InFlight& inFlight, Origin origin);
+  ~Request();
+
+  uid_t uid() const { return uid_; }
+  gid_t gid() const { return gid_; }
+  pid_t pid() const { return pid_; }
+  const Origin& origin() const { return origin_; }
+  bool answered() const { return req_ == nullptr; }
+
+  bool done() { return error(0); }
+  bool error(int errnoValue);
+  bool entry(const fuse_entry_param& entry);
+  bool noEntry(double seconds);  // the name does not exist, and that may be remembered
+  bool created(const fuse_entry_param& entry, const fuse_file_info& file);
+  bool attributes(const struct stat& attributes, double seconds);
+  bool opened(const fuse_file_info& file);
+  bool link(const std::string& target);
+  bool written(std::size_t bytes);
+  bool bytes(const char* data, std::size_t size);
+  bool pieces(const std::vector<Piece>& pieces, std::size_t limit);
+  bool space(const struct statvfs& space);
+  bool attributeSize(std::size_t bytes);
+  bool place(std::uint64_t offset);
+
+ private:
+  fuse_req_t take();  // null when answered already
+
+  fuse_req_t req_;
+  InFlight& inFlight_;
+  Origin origin_;
+  uid_t uid_;
+  gid_t gid_;
+  pid_t pid_;
+};
+using RequestPtr = std::shared_ptr<Request>;
+
+// The requests that have not been answered yet.
+class InFlight {
+ public:
+  explicit InFlight(asio::io_context& io) : drained_(io) {}
+
+  RequestPtr find(std::uint64_t unique);
+  std::size_t count() const { return requests_.size(); }
+  std::uint64_t bytes() const { return bytes_; }
+  // Ends when the READs and WRITEs under way move at most `limit` bytes.
+  Task<void> waitBelow(std::uint64_t limit);
+  // Answers everything that came before `before` with `errnoValue`; returns how many.
+  std::size_t expire(TimePoint before, int errnoValue);
+  void setNow(const Clock* clock) { clock_ = clock; }
+
+ private:
+  friend class Request;
+  void add(Request* request);
+  void remove(Request* request);
+
+  struct Slot {
+    Request* request = nullptr;
+    TimePoint since;
+  };
+  const Clock* clock_ = nullptr;
+  std::unordered_map<std::uint64_t, Slot> requests_;
+  std::uint64_t bytes_ = 0;
+  Signal drained_;
+};
+
+}  // namespace vcfs::fuse

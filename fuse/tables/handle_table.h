@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+#include "fuse/tables/inode_table.h"
+#include "vcfs/file.h"
+
+namespace vcfs::fuse {
+
+// One open file description of the kernel.
+struct FileHandle {
+  std::shared_ptr<File> file;
+  InodePtr inode;
+  bool write = false;
+  bool direct = false;    // past the page cache
+  bool syncEach = false;  // O_SYNC or O_DSYNC
+};
+
+// An open directory, with the page of it that is being read out.
+struct DirHandle {
+  InodeId directory = 0;
+  DirPage page;
+  std::uint64_t after = 0;  // the cookie the page begins behind
+  bool filled = false;
+  TimePoint fetched;
+  std::uint64_t change = 0;  // the change log's position when it was fetched
+};
+
+// Numbers for the kernel to call our handles by. Loop thread only.
+template <class Handle>
+class HandleTable {
+ public:
+  std::uint64_t add(std::shared_ptr<Handle> handle) {
+    handles_.emplace(++last_, std::move(handle));
+    return last_;
+  }
+  std::shared_ptr<Handle> find(std::uint64_t number) const {
+    auto at = handles_.find(number);
+    return at == handles_.end() ? nullptr : at->second;
+  }
+  std::shared_ptr<Handle> remove(std::uint64_t number) {
+    auto at = handles_.find(number);
+    if (at == handles_.end()) return nullptr;
+    auto handle = std::move(at->second);
+    handles_.erase(at);
+    return handle;
+  }
+  std::size_t size() const { return handles_.size(); }
+
+ private:
+  std::uint64_t last_ = 0;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Handle>> handles_;
+};
+
+}  // namespace vcfs::fuse

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <list>
+#include <memory>
+#include <unordered_map>
+
+#include "fuse/policy/io_mode.h"
+#include "fuse/policy/size_gate.h"
+#include "vcfs/file.h"
+
+namespace vcfs::fuse {
+
+// What this mount knows about an inode. Held by handles that are open on it; everything in it can be lost and asked for
+// again, except the counts, which only matter while a handle holds it.
+struct Inode {
+  Inode(asio::io_context& io, InodeId number) : id(number), gate(io) {}
+
+  const InodeId id;
+  Entry entry;  // as of `fetched`; valid if `known`
+  bool known = false;
+  TimePoint fetched;
+  InodeId parent = 0;              // a directory's; 0: not known
+  bool withoutAttributes = false;  // made here and nobody has set an extended attribute since
+
+  std::optional<PageVersion> pages;  // the version of the bytes that the kernel's pages are of
+  std::uint32_t cachedHandles = 0;   // open through the page cache
+  std::uint32_t directWriters = 0;   // open for writing past it
+  std::uint32_t handles = 0;
+  std::weak_ptr<File> writer;  // the latest opened for writing here
+  SizeGate gate;
+};
+using InodePtr = std::shared_ptr<Inode>;
+
+// The inodes this mount remembers: those that are open, and beyond them a bounded number, the least recently used
+// forgotten first. The kernel's node numbers are inode numbers, so forgetting is always harmless and the kernel's own
+// lookup counts are not needed. Loop thread only.
+class InodeTable {
+ public:
+  InodeTable(asio::io_context& io, std::size_t capacity) : io_(io), capacity_(capacity) {}
+
+  InodePtr find(InodeId id);  // null: not remembered
+  InodePtr get(InodeId id);
+  InodePtr remember(const Entry& entry, TimePoint now);
+  void forget(InodeId id);  // if no handle is open on it
+  void distrustAll();       // what is known of any inode must be asked for again
+  template <class F>
+  void forEachOpen(F f) {
+    for (auto& [id, slot] : slots_) {
+      if (slot.inode->handles > 0) f(*slot.inode);
+    }
+  }
+  std::size_t size() const { return slots_.size(); }
+
+ private:
+  struct Slot {
+    InodePtr inode;
+    std::list<InodeId>::iterator place;
+  };
+  void makeRoom();
+
+  asio::io_context& io_;
+  const std::size_t capacity_;
+  std::unordered_map<InodeId, Slot> slots_;
+  std::list<InodeId> recent_;  // most recently used first
+};
+
+}  // namespace vcfs::fuse
