@@ -159,6 +159,7 @@ CREATE TABLE removals (
 --@sqlite  WITHOUT ROWID
 --@mariadb ENGINE=InnoDB
 ;
+CREATE INDEX removals_inode ON removals(inode);
 
 -- Roles that one tracker has at a time.
 CREATE TABLE leases (

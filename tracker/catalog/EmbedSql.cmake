@@ -1,0 +1,11 @@
+# cmake -DOUTPUT=… -DFILES=a;b -P EmbedSql.cmake: writes schema/sql's steps as one C++ header.
+set(text "#pragma once\n// Made from schema/sql by EmbedSql.cmake.\nnamespace vcfs::tracker {\n")
+string(APPEND text "struct EmbeddedSql { const char* name; const char* text; };\ninline constexpr EmbeddedSql kEmbeddedSql[] = {\n")
+list(SORT FILES)
+foreach(file ${FILES})
+  file(READ ${file} content)
+  get_filename_component(name ${file} NAME_WE)
+  string(APPEND text "{\"${name}\", R\"VCFSSQL(${content})VCFSSQL\"},\n")
+endforeach()
+string(APPEND text "};\n}  // namespace vcfs::tracker\n")
+file(WRITE ${OUTPUT} "${text}")

@@ -1,0 +1,26 @@
+#include "tracker/catalog/open_catalog.h"
+
+#include "common/base/error.h"
+#include "tracker/catalog/sqlite/sqlite_catalog.h"
+
+namespace vcfs::tracker {
+
+namespace {
+
+const std::string kSqlite = "sqlite:";
+const std::string kMariadb = "mariadb://";
+
+bool startsWith(const std::string& text, const std::string& prefix) { return text.rfind(prefix, 0) == 0; }
+
+}  // namespace
+
+Task<std::unique_ptr<Catalog>> openCatalog(Runtime& runtime, std::string url, int connections) {
+  if (startsWith(url, kSqlite) && url.size() > kSqlite.size()) {
+    SqliteOptions options;
+    options.path = url.substr(kSqlite.size());
+    co_return std::make_unique<SqliteCatalog>(runtime, std::move(options));
+  }
+  throw Error(Errc::invalid, "the catalog \"" + url + "\" must be sqlite:PATH or mariadb://user:password@host:port/database");
+}
+
+}  // namespace vcfs::tracker

@@ -1,0 +1,106 @@
+#include "tracker/core/cluster_map.h"
+
+namespace vcfs::tracker {
+
+namespace {
+constexpr Duration kViewAge = std::chrono::milliseconds(100);
+constexpr std::uint64_t kLoadPerFile = 1u << 20;  // a live file counts as this many bytes per second
+}  // namespace
+
+void ClusterMap::load(StorageServer known) {
+  const auto found = servers_.find(known.id);
+  if (found != servers_.end() && found->second.connected) return;
+  servers_[known.id] = std::move(known);
+  view_.reset();
+}
+
+void ClusterMap::registered(StorageServer server, TimePoint now) {
+  server.connected = true;
+  server.lastHeard = now;
+  servers_[server.id] = std::move(server);
+  view_.reset();
+}
+
+bool ClusterMap::heartbeat(StorageId id, const Heartbeat& beat, TimePoint now) {
+  const auto found = servers_.find(id);
+  if (found == servers_.end() || !found->second.connected) return false;
+  StorageServer& server = found->second;
+  const bool wasAlive = isAlive(server, now);
+  server.lastHeard = now;
+  server.capacityBytes = beat.capacityBytes;
+  server.freeBytes = beat.freeBytes;
+  server.liveFiles = beat.liveFiles;
+  server.bytesToGo = beat.bytesToGo;
+  server.loadBytesPerSecond = beat.loadBytesPerSecond;
+  server.placedSince = 0;
+  if (!wasAlive) view_.reset();
+  return true;
+}
+
+void ClusterMap::disconnected(StorageId id, std::uint64_t instance) {
+  const auto found = servers_.find(id);
+  if (found == servers_.end() || found->second.instance != instance) return;
+  found->second.connected = false;
+  view_.reset();
+}
+
+void ClusterMap::placed(StorageId id) {
+  const auto found = servers_.find(id);
+  if (found != servers_.end()) ++found->second.placedSince;
+}
+
+bool ClusterMap::isAlive(const StorageServer& server, TimePoint now) const {
+  return server.connected && now - server.lastHeard <= options_.unreachableAfter;
+}
+
+bool ClusterMap::alive(StorageId id, TimePoint now) const {
+  const StorageServer* server = find(id);
+  return server != nullptr && isAlive(*server, now);
+}
+
+const StorageServer* ClusterMap::find(StorageId id) const {
+  const auto found = servers_.find(id);
+  return found == servers_.end() ? nullptr : &found->second;
+}
+
+const StorageServer* ClusterMap::findByName(const std::string& name) const {
+  for (const auto& [id, server] : servers_) {
+    if (server.name == name) return &server;
+  }
+  return nullptr;
+}
+
+std::string ClusterMap::address(StorageId id) const {
+  const StorageServer* server = find(id);
+  return server == nullptr ? std::string() : server->address;
+}
+
+std::shared_ptr<const PlacementView> ClusterMap::view(TimePoint now) {
+  if (!view_ || now - viewMade_ >= kViewAge) {
+    view_ = makeView(now);
+    viewMade_ = now;
+  }
+  return view_;
+}
+
+std::shared_ptr<const PlacementView> ClusterMap::makeView(TimePoint now) const {
+  auto view = std::make_shared<PlacementView>();
+  view->minFreeBytes = options_.minFreeBytes;
+  view->defaultCopies = options_.defaultCopies;
+  const bool settling = now - start_ < options_.settleTime;
+  for (const auto& [id, known] : servers_) {
+    Server server;
+    server.id = id;
+    server.group = known.group;
+    server.zone = known.zone;
+    server.alive = isAlive(known, now);
+    server.capacityBytes = known.capacityBytes;
+    server.freeBytes = known.freeBytes;
+    server.load = known.loadBytesPerSecond + (std::uint64_t{known.liveFiles} + known.placedSince) * kLoadPerFile;
+    if (settling && known.instance == 0) view->settling.insert(known.group);
+    view->servers.push_back(std::move(server));
+  }
+  return view;
+}
+
+}  // namespace vcfs::tracker

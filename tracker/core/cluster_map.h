@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/runtime/clock.h"
+#include "tracker/core/placement.h"
+
+namespace vcfs::tracker {
+
+// A storage server as this tracker knows it: what is durable (from the catalog) and what is live.
+struct StorageServer {
+  StorageId id = 0;
+  std::string name;
+  std::string group;
+  std::string zone;
+  std::string address;
+  std::string dataDirectory;
+  std::uint64_t instance = 0;  // of its process; 0: not seen since this tracker started
+  bool connected = false;      // it has a session here
+  TimePoint lastHeard;
+  std::uint64_t capacityBytes = 0;
+  std::uint64_t freeBytes = 0;
+  std::uint32_t liveFiles = 0;
+  std::uint64_t bytesToGo = 0;
+  std::uint64_t loadBytesPerSecond = 0;
+  std::uint32_t placedSince = 0;  // files placed here by this tracker since the last heartbeat
+};
+
+// The live map of storage servers. No I/O; the time comes in with each call.
+class ClusterMap {
+ public:
+  struct Options {
+    Duration unreachableAfter = std::chrono::seconds(3);  // without a heartbeat
+    Duration settleTime = std::chrono::seconds(3);        // after the start: known servers are waited for
+    std::uint64_t minFreeBytes = 64u << 20;
+    std::uint32_t defaultCopies = 2;
+  };
+  ClusterMap(Options options, TimePoint start) : options_(options), start_(start) {}
+
+  void load(StorageServer known);  // from the catalog, at the start and when another tracker registered one
+  void registered(StorageServer server, TimePoint now);
+  struct Heartbeat {
+    std::uint64_t capacityBytes = 0;
+    std::uint64_t freeBytes = 0;
+    std::uint32_t liveFiles = 0;
+    std::uint64_t bytesToGo = 0;
+    std::uint64_t loadBytesPerSecond = 0;
+  };
+  bool heartbeat(StorageId id, const Heartbeat& beat, TimePoint now);  // false: not registered here
+  void disconnected(StorageId id, std::uint64_t instance);
+  void placed(StorageId id);
+
+  bool alive(StorageId id, TimePoint now) const;
+  const StorageServer* find(StorageId id) const;
+  const StorageServer* findByName(const std::string& name) const;
+  const std::map<StorageId, StorageServer>& servers() const { return servers_; }
+  std::string address(StorageId id) const;  // empty when unknown
+  const Options& options() const { return options_; }
+
+  // Shared and immutable; made anew when something changed or 100 ms have passed.
+  std::shared_ptr<const PlacementView> view(TimePoint now);
+
+ private:
+  bool isAlive(const StorageServer& server, TimePoint now) const;
+  std::shared_ptr<const PlacementView> makeView(TimePoint now) const;
+
+  Options options_;
+  TimePoint start_;
+  std::map<StorageId, StorageServer> servers_;
+  std::shared_ptr<const PlacementView> view_;
+  TimePoint viewMade_;
+};
+
+}  // namespace vcfs::tracker

@@ -1,0 +1,140 @@
+#include "tracker/core/failover.h"
+
+namespace vcfs::tracker {
+
+namespace {
+
+std::uint32_t countUseful(const ReplicaSet& replicas) {
+  return static_cast<std::uint32_t>(std::count_if(replicas.begin(), replicas.end(),
+                                                  [](const Replica& r) { return r.state != ReplicaState::stale; }));
+}
+
+bool alive(const PlacementView& view, StorageId id) {
+  const Server* server = view.find(id);
+  return server != nullptr && server->alive;
+}
+
+ReplicaSet::iterator find(ReplicaSet& replicas, StorageId storage) {
+  return std::find_if(replicas.begin(), replicas.end(), [&](const Replica& r) { return r.storage == storage; });
+}
+
+// Adds syncing replicas on servers that have none yet.
+bool addReplicas(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs) {
+  const std::uint32_t useful = countUseful(replicas);
+  if (useful >= needs.copies) return false;
+  PlacementRequest request;
+  request.group = needs.group;
+  request.copies = needs.copies - useful;
+  request.seed = needs.seed;
+  request.exclude = needs.barred;
+  for (const Replica& replica : replicas) {
+    request.exclude.push_back(replica.storage);
+    if (replica.state != ReplicaState::stale) request.beside.push_back(replica.storage);
+  }
+  const std::vector<StorageId> added = place(view, request);
+  for (StorageId id : added) replicas.push_back(Replica{id, ReplicaState::syncing, {}});
+  return !added.empty();
+}
+
+void promote(ReplicaSet& replicas, const PlacementView& view) {
+  auto next = std::find_if(replicas.begin(), replicas.end(), [&](const Replica& r) {
+    return r.state == ReplicaState::inSync && alive(view, r.storage);
+  });
+  if (next == replicas.end()) {
+    next = std::find_if(replicas.begin(), replicas.end(), [](const Replica& r) { return r.state == ReplicaState::inSync; });
+  }
+  const StorageId primary = next->storage;
+  std::rotate(replicas.begin(), next, next + 1);
+  for (Replica& replica : replicas) {
+    if (replica.state == ReplicaState::inSync && replica.storage != primary) replica.state = ReplicaState::syncing;
+  }
+}
+
+void dropSurplus(ReplicaSet& replicas, const FileNeeds& needs, std::vector<StorageId>& dropped) {
+  if (countInSync(replicas) < needs.copies) return;
+  std::erase_if(replicas, [&](const Replica& replica) {
+    if (replica.state == ReplicaState::inSync) return false;
+    dropped.push_back(replica.storage);
+    return true;
+  });
+}
+
+}  // namespace
+
+const Replica* primaryOf(const ReplicaSet& replicas) {
+  for (const Replica& replica : replicas) {
+    if (replica.state == ReplicaState::inSync) return &replica;
+  }
+  return nullptr;
+}
+
+std::uint32_t countInSync(const ReplicaSet& replicas) {
+  return static_cast<std::uint32_t>(std::count_if(replicas.begin(), replicas.end(),
+                                                  [](const Replica& r) { return r.state == ReplicaState::inSync; }));
+}
+
+std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost, const PlacementView& view,
+                                      const FileNeeds& needs) {
+  ReplicaSet next = replicas;
+  const auto gone = find(next, lost);
+  if (gone == next.end() || gone->state == ReplicaState::stale) return std::nullopt;
+  const bool wasInSync = gone->state == ReplicaState::inSync;
+  if (wasInSync && countInSync(next) == 1) return std::nullopt;
+  const bool wasPrimary = wasInSync && primaryOf(next)->storage == lost;
+  gone->state = ReplicaState::stale;
+  if (wasPrimary) promote(next, view);
+  addReplicas(next, view, needs);
+  return next;
+}
+
+std::optional<ReplicaSet> catchUpReplica(const ReplicaSet& replicas, StorageId storage, const FileNeeds& needs,
+                                         std::vector<StorageId>& dropped) {
+  ReplicaSet next = replicas;
+  const auto ready = find(next, storage);
+  if (ready == next.end() || ready->state != ReplicaState::syncing) return std::nullopt;
+  ready->state = ReplicaState::inSync;
+  dropSurplus(next, needs, dropped);
+  return next;
+}
+
+std::optional<ReplicaSet> returnReplica(const ReplicaSet& replicas, StorageId storage, const FileNeeds& needs,
+                                        std::vector<StorageId>& dropped) {
+  ReplicaSet next = replicas;
+  const auto back = find(next, storage);
+  if (back == next.end() || back->state != ReplicaState::stale) return std::nullopt;
+  if (countInSync(next) == 0) return std::nullopt;
+  if (countUseful(next) < needs.copies) {
+    back->state = ReplicaState::syncing;
+    return next;
+  }
+  // Only a full set of others makes this one superfluous; while one of them is still syncing it is kept in reserve.
+  if (countInSync(next) < needs.copies) return std::nullopt;
+  next.erase(back);
+  dropped.push_back(storage);
+  return next;
+}
+
+std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs) {
+  if (countInSync(replicas) == 0) return std::nullopt;
+  ReplicaSet next = replicas;
+  bool changed = false;
+  // A syncing replica on a server that is away helps nobody: it gives up its place.
+  for (Replica& replica : next) {
+    if (replica.state == ReplicaState::syncing && !alive(view, replica.storage)) {
+      replica.state = ReplicaState::stale;
+      changed = true;
+    }
+  }
+  for (Replica& replica : next) {
+    if (countUseful(next) >= needs.copies) break;
+    if (replica.state == ReplicaState::stale && alive(view, replica.storage)) {
+      replica.state = ReplicaState::syncing;
+      changed = true;
+    }
+  }
+  changed = addReplicas(next, view, needs) || changed;
+  if (!changed) return std::nullopt;
+  return next;
+}
+
+}  // namespace vcfs::tracker

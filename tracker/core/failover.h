@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "tracker/core/placement.h"
+#include "vcfs/types.h"
+
+// How a file's replica set changes. Each function takes the present set and says what the next one is, or nothing when
+// nothing changes; the caller stores it with a raised epoch in one compare-and-set transaction.
+namespace vcfs::tracker {
+
+using ReplicaSet = std::vector<Replica>;  // in order: the first in-sync one is the primary. Addresses are not looked at
+
+struct FileNeeds {
+  std::string group;
+  std::uint32_t copies = 1;
+  std::uint64_t seed = 0;
+  std::vector<StorageId> barred;  // servers that are still to delete an older replica of the file
+};
+
+const Replica* primaryOf(const ReplicaSet& replicas);
+std::uint32_t countInSync(const ReplicaSet& replicas);
+
+// `lost` cannot be reached. It becomes stale. Was it the primary and several others are in sync, they may differ in
+// bytes that were never acknowledged: one (a live one if possible) becomes primary, the others syncing. A syncing
+// replica is added where the group has a server. Nothing changes when `lost` has no replica that counts, or the last
+// one in sync.
+std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost, const PlacementView& view,
+                                      const FileNeeds& needs);
+
+// `storage` has every byte: in sync from now on. Replicas that are needed no more go into `dropped`.
+std::optional<ReplicaSet> catchUpReplica(const ReplicaSet& replicas, StorageId storage, const FileNeeds& needs,
+                                         std::vector<StorageId>& dropped);
+
+// `storage`, whose replica is stale, is back: it shall be caught up, or dropped when there are enough others.
+std::optional<ReplicaSet> returnReplica(const ReplicaSet& replicas, StorageId storage, const FileNeeds& needs,
+                                        std::vector<StorageId>& dropped);
+
+// Fewer replicas than wanted are in sync or on their way: stale ones on live servers are made syncing, then new ones
+// are added.
+std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs);
+
+}  // namespace vcfs::tracker

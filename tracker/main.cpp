@@ -1,0 +1,59 @@
+#include "common/base/daemon.h"
+#include "common/base/log.h"
+#include "common/base/settings.h"
+#include "tracker/catalog/open_catalog.h"
+#include "tracker/tracker_service.h"
+
+using namespace vcfs;
+
+namespace {
+
+struct Options {
+  tracker::TrackerOptions tracker;
+  std::string catalog = "sqlite:/var/lib/vcfs/tracker/catalog.db";
+  std::int64_t copies = 2;
+  std::int64_t connections = 4;
+  std::string readyFile;
+};
+
+void declare(Settings& settings, Options& o) {
+  settings.address("listen", o.tracker.listen, "address to answer at");
+  settings.text("advertise", o.tracker.advertise, "address at which others reach this tracker (default: --listen)");
+  settings.text("catalog", o.catalog, "the catalog: sqlite:PATH or mariadb://user:password@host:port/database");
+  settings.integer("catalog-connections", o.connections, 1, 64, "connections", "connections to MariaDB");
+  settings.list("idservers", o.tracker.idservers, "ID servers, any of which is asked (default: ids from the catalog)");
+  settings.list("trackers", o.tracker.trackers, "every tracker of the cluster, this one too (default: this one only)");
+  settings.integer("copies", o.copies, 1, 8, "replicas", "copies of a file in a group that is met for the first time");
+  settings.duration("trash-retention", o.tracker.trashRetention, std::chrono::milliseconds(0), std::chrono::hours(24 * 365),
+                    "how long data without a name is kept");
+  settings.duration("seal-after", o.tracker.sealAfter, std::chrono::seconds(1), std::chrono::hours(24),
+                    "a file left open without a writer is sealed after this long");
+  settings.size("min-free", o.tracker.map.minFreeBytes, 0, std::uint64_t{1} << 50,
+                "a storage server with less free space is given no new files");
+  settings.text("cluster", o.tracker.cluster, "name of a new cluster");
+  settings.text("ready-file", o.readyFile, "written with the pid when the tracker answers");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  Settings settings("vcfs-tracker", "The namespace of a vcfs cluster, the map of its storage servers, and their failover.");
+  declare(settings, options);
+  settings.parseOrExit(argc, argv);
+  options.tracker.map.defaultCopies = static_cast<std::uint32_t>(options.copies);
+
+  Daemon daemon;
+  std::unique_ptr<tracker::Catalog> catalog;
+  std::unique_ptr<tracker::TrackerService> service;
+  auto start = [&]() -> Task<void> {
+    catalog = co_await tracker::openCatalog(daemon.runtime(), options.catalog, static_cast<int>(options.connections));
+    service = std::make_unique<tracker::TrackerService>(daemon.runtime(), *catalog, options.tracker);
+    co_await service->start();
+  };
+  auto stop = [&]() -> Task<void> {
+    if (service) service->stop();
+    if (catalog) co_await catalog->sync();
+  };
+  return daemon.run(start, stop, options.readyFile);
+}

@@ -1,0 +1,123 @@
+#include "common/base/error.h"
+#include "tracker/ops/operations.h"
+
+namespace vcfs::tracker::ops {
+
+namespace {
+
+constexpr Statement kReadLease{"SELECT holder, candidate, term, expires FROM leases WHERE role = ? /*lock*/"};
+constexpr Statement kWriteLease{"REPLACE INTO leases (role, holder, candidate, term, expires) VALUES (?, ?, ?, ?, ?)"};
+constexpr Statement kOpenFiles{"SELECT " VCFS_INODE_COLUMNS
+                               ", i.opener, i.opened_at FROM inodes i"
+                               " WHERE i.state = 1 AND i.opened_at < ? AND i.opened_at > ? ORDER BY i.opened_at LIMIT ?"};
+constexpr Statement kSealFile{
+    "UPDATE inodes SET size = ?, blocks = ?, mtime = ?, state = ?, opened_at = 0, change_id = change_id + 1"
+    " WHERE inode = ? AND epoch = ? AND state = 1 AND opened_at = ?"};
+constexpr Statement kMissing{"SELECT inode FROM inodes WHERE missing > 0 AND inode > ? ORDER BY inode LIMIT ?"};
+constexpr Statement kNextClient{"SELECT MIN(client) FROM requests WHERE client > ?"};
+constexpr Statement kOldestRequests{
+    "SELECT sequence, made_at FROM requests WHERE client = ? ORDER BY sequence LIMIT 1000"};
+constexpr Statement kForgetRequests{"DELETE FROM requests WHERE client = ? AND sequence <= ?"};
+constexpr Statement kForgetPins{"DELETE FROM pins WHERE expires < ?"};
+const std::string kRole = "coordinator";
+
+// Deletes the oldest requests of one client, at most 1000; they were made in the order of their sequence.
+Task<std::uint64_t> forgetRequests(SqlTx& tx, std::int64_t client, std::int64_t before) {
+  const Rows rows = co_await tx.exec(kOldestRequests, client);
+  std::size_t old = 0;
+  while (old < rows.size() && rows.integer(old, 1) < before) ++old;
+  if (old == 0) co_return 0;
+  co_await tx.exec(kForgetRequests, client, rows.integer(old - 1, 0));
+  co_return old;
+}
+
+}  // namespace
+
+Task<Lease> readLease(SqlTx& tx) {
+  const Rows rows = co_await tx.exec(kReadLease, kRole);
+  Lease lease;
+  if (rows.empty()) co_return lease;
+  lease.holder = rows.text(0, 0);
+  lease.candidate = rows.text(0, 1);
+  lease.term = rows.integer(0, 2);
+  lease.expires = rows.integer(0, 3);
+  co_return lease;
+}
+
+Task<Lease> renewLease(SqlTx& tx, std::string self, std::string candidate, std::int64_t now, LeaseRules rules) {
+  const Lease present = co_await readLease(tx);
+  const auto next = claim(present, self, candidate, now, rules);
+  if (!next) co_return present;
+  co_await tx.exec(kWriteLease, kRole, next->holder, next->candidate, next->term, next->expires);
+  co_return *next;
+}
+
+Task<void> checkFence(SqlTx& tx, const Fence& fence) {
+  const Lease lease = co_await readLease(tx);
+  if (lease.holder != fence.holder || lease.term != fence.term) {
+    throw Error(Errc::notPrimary, "another tracker has become the coordinator");
+  }
+}
+
+Task<std::vector<OpenFile>> listOpenFiles(SqlTx& tx, std::int64_t openedBefore, std::int64_t after, std::uint32_t limit) {
+  const Rows rows = co_await tx.exec(kOpenFiles, openedBefore, after, limit);
+  std::vector<OpenFile> files;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    OpenFile file;
+    file.layout = toInodeRow(rows, i).layout();
+    file.opener = static_cast<ClientId>(rows.integer(i, kInodeColumns));
+    file.openedAtNs = rows.integer(i, kInodeColumns + 1);
+    files.push_back(std::move(file));
+  }
+  co_return files;
+}
+
+Task<std::vector<Change>> sealFile(SqlTx& tx, Fence fence, Seal seal, std::int64_t now) {
+  co_await checkFence(tx, fence);
+  std::vector<Change> changes;
+  auto row = co_await findInode(tx, seal.inode, Lock::rows);
+  if (!row) co_return changes;
+  const bool written = seal.mtimeNs > row->mtimeFixedNs;
+  const std::int64_t mtime = written ? seal.mtimeNs : row->attr.mtimeNs;
+  const Rows sealed = co_await tx.exec(kSealFile, seal.size, seal.blocks, mtime, seal.state, seal.inode, seal.epoch,
+                                       seal.openedAtNs);
+  if (sealed.changed() != 0) changes.push_back(tellInode(seal.inode));
+  co_return changes;
+}
+
+Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint32_t limit, Occasion occasion) {
+  co_await checkFence(tx, fence);
+  const Rows rows = co_await tx.exec(kMissing, after, limit + 1);
+  LayoutPage page;
+  page.more = rows.size() > limit;
+  for (std::size_t i = 0; i < std::min<std::size_t>(rows.size(), limit); ++i) {
+    auto row = co_await findInode(tx, static_cast<InodeId>(rows.integer(i, 0)), Lock::rows);
+    if (!row || row->attr.nlink == 0) continue;
+    const FileNeeds needs = co_await needsOf(tx, *row);
+    LayoutChange change;
+    if (auto next = completeReplicas(row->replicas, *occasion.view, needs)) {
+      row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
+      change.changed = true;
+    }
+    change.layout = row->layout();
+    page.layouts.push_back(std::move(change));
+  }
+  co_return page;
+}
+
+Task<std::uint64_t> forgetOld(SqlTx& tx, Fence fence, std::int64_t requestsBefore, std::int64_t now) {
+  co_await checkFence(tx, fence);
+  co_await tx.exec(kForgetPins, now);
+  std::uint64_t forgotten = 0;
+  std::int64_t client = INT64_MIN;
+  for (int clients = 0; clients < 1000; ++clients) {
+    const Rows next = co_await tx.exec(kNextClient, client);
+    if (next.empty() || std::holds_alternative<std::monostate>(next.at(0, 0))) break;
+    client = next.integer(0, 0);
+    forgotten += co_await forgetRequests(tx, client, requestsBefore);
+    if (forgotten >= 2000) break;
+  }
+  co_return forgotten;
+}
+
+}  // namespace vcfs::tracker::ops

@@ -1,0 +1,146 @@
+#include "common/base/error.h"
+#include "tracker/core/names.h"
+#include "tracker/core/posix_acl.h"
+#include "tracker/ops/operations.h"
+
+namespace vcfs::tracker::ops {
+
+namespace {
+
+constexpr std::uint32_t kSetGid = 02000;
+constexpr std::size_t kMaxRememberedPath = 1024;
+
+void check(const CreateParams& params) {
+  checkName(params.name);
+  if (params.type == FileType::none || params.type == FileType::directory || params.type > FileType::charDevice) {
+    throw Error(Errc::invalid, "create makes files, links and nodes; mkdir makes directories");
+  }
+  if (params.type != FileType::symlink) return;
+  if (params.symlinkTarget.empty()) throw Error(Errc::notFound, "a symbolic link needs a target");
+  if (params.symlinkTarget.size() > kMaxSymlink) throw Error(Errc::nameTooLong, "a symbolic link's target has at most 4095 bytes");
+}
+
+// The tenant is the first-level directory; files directly in the root belong to "default".
+void setOrigin(InodeRow& row, const std::vector<Ancestor>& chain, const std::string& name) {
+  row.tenant = chain.empty() ? "default" : chain.back().name;
+  for (auto it = chain.rbegin(); it != chain.rend(); ++it) row.path += "/" + it->name;
+  row.path += "/" + name;
+  if (row.path.size() > kMaxRememberedPath) row.path.resize(kMaxRememberedPath);
+}
+
+Task<void> placeReplicas(SqlTx& tx, InodeRow* row, std::shared_ptr<const PlacementView> view) {
+  const GroupRow group = co_await groupForUser(tx, row->tenant, view);
+  if (view->settling.count(group.name) > 0) {
+    throw Error(Errc::unavailable, "the storage servers of group " + group.name + " are still reporting in");
+  }
+  PlacementRequest request;
+  request.group = group.name;
+  request.copies = group.copies;
+  request.seed = row->attr.inode;
+  const std::vector<StorageId> servers = place(*view, request);
+  if (servers.empty()) {
+    if (anyAlive(*view, group.name)) throw Error(Errc::noSpace, "no storage server of group " + group.name + " has room");
+    throw Error(Errc::unavailable, "no storage server of group " + group.name + " is reachable");
+  }
+  row->group = group.name;
+  row->copies = group.copies;
+  for (StorageId id : servers) row->replicas.push_back(Replica{id, ReplicaState::inSync, {}});
+}
+
+InodeRow newRow(const CreateParams& params, const InodeRow& parent, const Occasion& occasion) {
+  InodeRow row;
+  row.attr.inode = occasion.freshId;
+  row.attr.type = params.type;
+  row.attr.mode = params.mode & 07777;
+  row.attr.nlink = 1;
+  row.attr.uid = params.uid;
+  row.attr.gid = (parent.attr.mode & kSetGid) != 0 ? parent.attr.gid : params.gid;
+  row.attr.atimeNs = row.attr.mtimeNs = row.attr.ctimeNs = occasion.now;
+  row.attr.rdev = params.rdev;
+  row.attr.changeId = 1;
+  if (params.type == FileType::symlink) {
+    row.attr.size = params.symlinkTarget.size();
+    row.attr.mode = 0777;
+  }
+  return row;
+}
+
+}  // namespace
+
+Task<Outcome> create(SqlTx& tx, CreateParams params, Occasion occasion) {
+  check(params);
+  const InodeRow parent = co_await getDirectory(tx, params.parent, Lock::rows);
+  Outcome outcome;
+  if (auto present = co_await findChild(tx, params.parent, params.name)) {
+    if (params.exclusive || params.type != FileType::regular) throw Error(Errc::exists, "the name exists");
+    outcome.entry = present->entry();
+    co_await recordRequest(tx, occasion.request, RequestOp::create, outcome, occasion.now);
+    co_return outcome;
+  }
+  InodeRow row = newRow(params, parent, occasion);
+  std::string acl;
+  if (!params.defaultAcl.empty() && params.type != FileType::symlink) {
+    if (auto inherited = inheritAcl(params.defaultAcl, row.attr.mode)) {
+      row.attr.mode = inherited->mode;
+      acl = inherited->access;
+    }
+  }
+  if (row.isFile()) {
+    row.attr.state = FileState::open;
+    row.attr.epoch = 1;
+    const auto chain = co_await ancestors(tx, params.parent);
+    setOrigin(row, chain, params.name);
+    co_await placeReplicas(tx, &row, occasion.view);
+  }
+  co_await insertInode(tx, row, params.symlinkTarget, occasion.request.client);
+  if (!acl.empty()) co_await putXattr(tx, row.attr.inode, kAclAccess, acl);
+  DentryRow dentry{row.attr.inode, row.attr.type, occasion.freshId};
+  co_await insertDentry(tx, params.parent, params.name, dentry);
+  co_await touchDirectory(tx, params.parent, 0, occasion.now);
+
+  outcome.entry = row.entry();
+  outcome.created = true;
+  outcome.changes.push_back(tellName(row.attr.inode, params.parent, params.name));
+  outcome.changes.push_back(tellInode(params.parent));
+  co_await recordRequest(tx, occasion.request, RequestOp::create, outcome, occasion.now);
+  co_return outcome;
+}
+
+Task<Outcome> mkdir(SqlTx& tx, CreateParams params, Occasion occasion) {
+  checkName(params.name);
+  const InodeRow parent = co_await getDirectory(tx, params.parent, Lock::rows);
+  if (auto present = co_await findDentry(tx, params.parent, params.name)) throw Error(Errc::exists, "the name exists");
+  if (parent.attr.nlink >= kMaxLinks * 1000) throw Error(Errc::tooManyLinks, "the directory has too many directories");
+  params.type = FileType::directory;
+  InodeRow row = newRow(params, parent, occasion);
+  row.attr.nlink = 2;
+  row.attr.mode |= parent.attr.mode & kSetGid;
+  row.parent = params.parent;
+  row.path = params.name;
+  std::string access;
+  std::optional<std::string> defaults;
+  if ((parent.flags & kFlagDefaultAcl) != 0) {
+    defaults = co_await findXattr(tx, params.parent, kAclDefault);
+    if (auto inherited = inheritAcl(defaults.value_or(std::string()), row.attr.mode)) {
+      row.attr.mode = inherited->mode;
+      access = inherited->access;
+      row.flags |= kFlagDefaultAcl;
+    }
+  }
+  co_await insertInode(tx, row, params.symlinkTarget, occasion.request.client);
+  if (!access.empty()) co_await putXattr(tx, row.attr.inode, kAclAccess, access);
+  if ((row.flags & kFlagDefaultAcl) != 0) co_await putXattr(tx, row.attr.inode, kAclDefault, *defaults);
+  DentryRow dentry{row.attr.inode, row.attr.type, occasion.freshId};
+  co_await insertDentry(tx, params.parent, params.name, dentry);
+  co_await touchDirectory(tx, params.parent, 1, occasion.now);
+
+  Outcome outcome;
+  outcome.entry = row.entry();
+  outcome.created = true;
+  outcome.changes.push_back(tellName(row.attr.inode, params.parent, params.name));
+  outcome.changes.push_back(tellInode(params.parent));
+  co_await recordRequest(tx, occasion.request, RequestOp::mkdir, outcome, occasion.now);
+  co_return outcome;
+}
+
+}  // namespace vcfs::tracker::ops

@@ -1,0 +1,28 @@
+#include "common/base/error.h"
+#include "tracker/ops/operations.h"
+
+namespace vcfs::tracker::ops {
+
+namespace {
+constexpr Statement kOpen{
+    "UPDATE inodes SET state = 1, opener = ?, opened_at = ?, flags = ?, change_id = change_id + 1 WHERE inode = ?"};
+}  // namespace
+
+Task<Outcome> openForWrite(SqlTx& tx, InodeId inode, ClientId client, Occasion occasion) {
+  InodeRow row = co_await getInode(tx, inode, Lock::rows);
+  if (row.isDirectory()) throw Error(Errc::isDirectory, "a directory cannot be written");
+  if (!row.isFile()) throw Error(Errc::invalid, "only regular files are opened for writing");
+  if (primaryOf(row.replicas) == nullptr) throw Error(Errc::unavailable, "no replica of the file is in sync");
+  const bool wasOpen = row.attr.state == FileState::open;
+  row.flags |= kFlagReopened;
+  row.attr.state = FileState::open;
+  ++row.attr.changeId;
+  co_await tx.exec(kOpen, client, occasion.now, row.flags, inode);
+  Outcome outcome;
+  outcome.entry = row.entry();
+  if (!wasOpen) outcome.changes.push_back(tellInode(inode));
+  co_await recordRequest(tx, occasion.request, RequestOp::openForWrite, outcome, occasion.now);
+  co_return outcome;
+}
+
+}  // namespace vcfs::tracker::ops

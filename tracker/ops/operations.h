@@ -1,0 +1,213 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tracker/catalog/sql.h"
+#include "tracker/core/failover.h"
+#include "tracker/core/lease.h"
+#include "tracker/core/placement.h"
+#include "tracker/ops/rows.h"
+#include "vcfs/types.h"
+
+// The operations on the catalog, one per .cpp file. Each runs inside one transaction, may be run again from the start,
+// knows nothing of RPC or the loop, and gets everything it needs (time, fresh ids, the picture of the servers) as
+// values. schema/tracker.capnp says what each means to clients and which errors it answers with.
+namespace vcfs::tracker::ops {
+
+// What every change of the namespace is given.
+struct Occasion {
+  std::int64_t now = 0;  // nanoseconds since the Unix epoch
+  Request request;
+  std::uint64_t freshId = 0;  // unused so far: for a new inode or a new name's cookie
+  std::shared_ptr<const PlacementView> view;
+  TrashRules trash;
+};
+
+// What a change of the namespace answers, and what others have to be told.
+struct Outcome {
+  Entry entry;
+  std::optional<Entry> replaced;
+  bool created = false;
+  std::vector<Change> changes;
+};
+
+// ---- names: reading
+Task<std::optional<Entry>> lookup(SqlTx& tx, InodeId parent, std::string name);
+Task<Entry> getAttr(SqlTx& tx, InodeId inode);
+Task<std::optional<Entry>> resolve(SqlTx& tx, InodeId base, std::string path, bool follow);
+Task<DirPage> readDir(SqlTx& tx, InodeId directory, std::uint64_t after, std::uint32_t limit, bool layouts);
+Task<std::string> readLink(SqlTx& tx, InodeId inode);
+Task<InodeId> parentOf(SqlTx& tx, InodeId inode);
+Task<std::string> groupOf(SqlTx& tx, InodeId directory);  // of the user it belongs to; empty: the root, or a new user
+Task<std::uint32_t> copiesOf(SqlTx& tx, std::string group, std::uint32_t otherwise);
+
+// ---- names: changing
+struct CreateParams {
+  InodeId parent = 0;
+  std::string name;
+  FileType type = FileType::regular;
+  std::uint32_t mode = 0;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  bool exclusive = false;
+  std::string symlinkTarget;
+  std::uint64_t rdev = 0;
+  std::string defaultAcl;  // of the parent, as the caller knows it
+};
+Task<Outcome> create(SqlTx& tx, CreateParams params, Occasion occasion);
+Task<Outcome> mkdir(SqlTx& tx, CreateParams params, Occasion occasion);
+Task<Outcome> unlink(SqlTx& tx, InodeId parent, std::string name, Occasion occasion);
+Task<Outcome> rmdir(SqlTx& tx, InodeId parent, std::string name, Occasion occasion);
+struct RenameParams {
+  InodeId parent = 0;
+  std::string name;
+  InodeId newParent = 0;
+  std::string newName;
+  std::uint32_t flags = 0;
+};
+inline constexpr std::uint32_t kRenameNoReplace = 1;
+inline constexpr std::uint32_t kRenameExchange = 2;
+Task<Outcome> rename(SqlTx& tx, RenameParams params, Occasion occasion);
+Task<Outcome> link(SqlTx& tx, InodeId inode, InodeId newParent, std::string newName, Occasion occasion);
+struct SetAttrParams {
+  std::uint32_t mask = 0;  // bits of schema SetAttr.mask
+  std::uint32_t mode = 0;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::int64_t atimeNs = 0;
+  std::int64_t mtimeNs = 0;
+  std::int64_t ctimeNs = 0;
+};
+Task<Outcome> setAttr(SqlTx& tx, InodeId inode, SetAttrParams params, Occasion occasion);
+Task<Outcome> openForWrite(SqlTx& tx, InodeId inode, ClientId client, Occasion occasion);
+
+// ---- extended attributes
+Task<std::string> getXattr(SqlTx& tx, InodeId inode, std::string name);  // throws noAttribute
+Task<std::vector<std::string>> listXattr(SqlTx& tx, InodeId inode);
+struct SetXattrParams {
+  std::string name;
+  std::string value;
+  std::uint32_t flags = 0;  // 1 XATTR_CREATE, 2 XATTR_REPLACE
+  std::uint32_t mode = 0;   // 0, or permission bits | 0x80000000
+};
+Task<Outcome> setXattr(SqlTx& tx, InodeId inode, SetXattrParams params, Occasion occasion);
+Task<Outcome> removeXattr(SqlTx& tx, InodeId inode, std::string name, Occasion occasion);
+// Without checks, request and times: for create and chmod.
+Task<std::optional<std::string>> findXattr(SqlTx& tx, InodeId inode, std::string name);
+Task<void> putXattr(SqlTx& tx, InodeId inode, std::string name, std::string value);
+
+// ---- repeated requests
+enum class RequestOp { create = 1, mkdir, unlink, rmdir, rename, link, setAttr, openForWrite, setXattr, removeXattr, assignUser, setGroup };
+// Part of the same transaction as the change. Throws exists when the request was committed before.
+Task<void> recordRequest(SqlTx& tx, Request request, RequestOp op, const Outcome& outcome, std::int64_t now);
+// What the request answered when it was committed, with present attributes; nullopt: it never was.
+Task<std::optional<Outcome>> findRequest(SqlTx& tx, Request request, RequestOp op);
+
+// ---- failures and sizes
+struct FailedReplica {
+  InodeId inode = 0;
+  Epoch epoch = 0;
+  StorageId storage = 0;
+};
+struct LayoutChange {
+  Layout layout;                   // present; inode 0: no such file
+  bool changed = false;            // by this call
+  std::vector<StorageId> dropped;  // servers that shall delete their replica
+};
+Task<std::vector<LayoutChange>> reportFailure(SqlTx& tx, std::vector<FailedReplica> failed, Occasion occasion);
+struct FileReport {
+  InodeId inode = 0;
+  Epoch epoch = 0;
+  std::uint64_t size = 0;
+  std::int64_t mtimeNs = 0;
+  std::uint64_t blocks = 0;
+  FileState state = FileState::none;
+};
+Task<std::vector<Change>> reportFiles(SqlTx& tx, StorageId storage, std::vector<FileReport> reports, Occasion occasion);
+Task<LayoutChange> caughtUp(SqlTx& tx, StorageId storage, InodeId inode, Epoch epoch, Occasion occasion);
+struct LayoutPage {
+  std::vector<LayoutChange> layouts;
+  bool more = false;
+};
+Task<LayoutPage> staleReplicas(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit, Occasion occasion);
+Task<bool> pin(SqlTx& tx, std::vector<InodeId> inodes, ClientId client, std::int64_t expires);
+
+// ---- servers, groups, users
+struct StorageRow {
+  StorageId id = 0;
+  std::string name;
+  std::string group;
+  std::string zone;
+  std::string address;
+  std::string dataDirectory;
+};
+Task<StorageId> registerStorage(SqlTx& tx, StorageRow row, std::uint32_t defaultCopies);
+Task<std::vector<StorageRow>> listStorages(SqlTx& tx);
+struct GroupRow {
+  std::string name;
+  std::uint32_t copies = 0;
+};
+Task<std::vector<GroupRow>> listGroups(SqlTx& tx);
+struct UserRow {
+  std::string name;
+  std::string group;
+};
+Task<std::vector<UserRow>> listUsers(SqlTx& tx);
+Task<Outcome> assignUser(SqlTx& tx, std::string user, std::string group, Occasion occasion);
+Task<Outcome> setGroup(SqlTx& tx, std::string group, std::uint32_t copies, Occasion occasion);
+// The group (and its copies) in which new files of `user` go; a new user is given one.
+Task<GroupRow> groupForUser(SqlTx& tx, std::string user, std::shared_ptr<const PlacementView> view);
+struct Counts {
+  std::uint64_t files = 0;     // inodes of every kind
+  std::uint64_t live = 0;      // files in state open
+  std::uint64_t degraded = 0;  // files with fewer in-sync replicas than wanted
+};
+Task<Counts> countFiles(SqlTx& tx, bool all);
+Task<InodeRow> fileInfo(SqlTx& tx, InodeId inode);
+
+// ---- the coordinator's work. `term` fences: throws notPrimary when the lease has changed hands since.
+struct Fence {
+  std::string holder;
+  std::int64_t term = 0;
+};
+Task<Lease> renewLease(SqlTx& tx, std::string self, std::string candidate, std::int64_t now, LeaseRules rules);
+Task<Lease> readLease(SqlTx& tx);
+Task<void> checkFence(SqlTx& tx, const Fence& fence);
+struct Reclaimed {
+  std::uint32_t inodes = 0;
+  bool more = false;
+};
+Task<Reclaimed> reclaimTrash(SqlTx& tx, Fence fence, std::int64_t now, std::uint32_t limit);
+Task<std::vector<InodeId>> listRemovals(SqlTx& tx, StorageId storage, std::uint32_t limit);
+Task<bool> removalsDone(SqlTx& tx, StorageId storage, std::vector<InodeId> inodes);
+struct OpenFile {
+  Layout layout;
+  ClientId opener = 0;
+  std::int64_t openedAtNs = 0;
+};
+Task<std::vector<OpenFile>> listOpenFiles(SqlTx& tx, std::int64_t openedBefore, std::int64_t after, std::uint32_t limit);
+struct Seal {
+  InodeId inode = 0;
+  Epoch epoch = 0;
+  std::uint64_t size = 0;
+  std::int64_t mtimeNs = 0;
+  std::uint64_t blocks = 0;
+  FileState state = FileState::recovered;
+  std::int64_t openedAtNs = 0;  // only if nobody opened it since
+};
+Task<std::vector<Change>> sealFile(SqlTx& tx, Fence fence, Seal seal, std::int64_t now);
+Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint32_t limit, Occasion occasion);
+Task<std::uint64_t> forgetOld(SqlTx& tx, Fence fence, std::int64_t requestsBefore, std::int64_t now);
+
+// ---- the beginning
+struct ClusterRow {
+  std::string name;
+  std::string uuid;
+};
+Task<ClusterRow> bootstrap(SqlTx& tx, std::string name, std::string uuid, std::int64_t now);
+Task<std::uint64_t> leaseIds(SqlTx& tx, std::uint32_t count);  // when no ID server is configured
+
+}  // namespace vcfs::tracker::ops

@@ -1,0 +1,47 @@
+#include "common/base/error.h"
+#include "tracker/ops/operations.h"
+
+namespace vcfs::tracker::ops {
+
+namespace {
+
+constexpr Statement kBarred{"SELECT storage FROM removals WHERE inode = ?"};
+
+Task<LayoutChange> loseOne(SqlTx& tx, FailedReplica failed, const Occasion& occasion) {
+  LayoutChange change;
+  auto row = co_await findInode(tx, failed.inode, Lock::rows);
+  if (!row || !row->isFile()) co_return change;
+  if (row->attr.epoch == failed.epoch) {
+    const FileNeeds needs = co_await needsOf(tx, *row);
+    if (auto next = loseReplica(row->replicas, failed.storage, *occasion.view, needs)) {
+      row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
+      change.changed = true;
+    }
+  }
+  change.layout = row->layout();
+  co_return change;
+}
+
+}  // namespace
+
+Task<FileNeeds> needsOf(SqlTx& tx, const InodeRow& row) {
+  FileNeeds needs;
+  needs.group = row.group;
+  needs.copies = row.copies;
+  needs.seed = row.attr.inode + row.attr.epoch;
+  const Rows rows = co_await tx.exec(kBarred, row.attr.inode);
+  for (std::size_t i = 0; i < rows.size(); ++i) needs.barred.push_back(static_cast<StorageId>(rows.integer(i, 0)));
+  co_return needs;
+}
+
+Task<std::vector<LayoutChange>> reportFailure(SqlTx& tx, std::vector<FailedReplica> failed, Occasion occasion) {
+  std::vector<LayoutChange> changes;
+  changes.reserve(failed.size());
+  for (const FailedReplica& one : failed) {
+    LayoutChange change = co_await loseOne(tx, one, occasion);
+    changes.push_back(std::move(change));
+  }
+  co_return changes;
+}
+
+}  // namespace vcfs::tracker::ops

@@ -1,0 +1,52 @@
+#include "common/base/error.h"
+#include "tracker/ops/operations.h"
+
+namespace vcfs::tracker::ops {
+
+namespace {
+
+constexpr Statement kApply{
+    "UPDATE inodes SET size = ?, blocks = ?, mtime = ?, ctime = ?, state = ?, opened_at = ?,"
+    " change_id = change_id + 1 WHERE inode = ?"};
+
+bool sameAs(const Attr& attr, const FileReport& report) {
+  return attr.size == report.size && attr.blocks == report.blocks && attr.state == report.state &&
+         attr.mtimeNs >= report.mtimeNs;
+}
+
+// A file that was written again after it had been complete may have changed anywhere.
+bool mayHaveOverwritten(const InodeRow& row, const FileReport& report) {
+  return (row.flags & kFlagReopened) != 0 && (report.state != FileState::open || report.size < row.attr.size);
+}
+
+Task<std::optional<Change>> applyOne(SqlTx& tx, StorageId storage, FileReport report, std::int64_t now) {
+  auto row = co_await findInode(tx, report.inode, Lock::rows);
+  if (!row || !row->isFile() || row->attr.epoch != report.epoch) co_return std::nullopt;
+  const Replica* primary = primaryOf(row->replicas);
+  if (primary == nullptr || primary->storage != storage || sameAs(row->attr, report)) co_return std::nullopt;
+  const Attr& attr = row->attr;
+  // What a client set by utimens() stands until something is written after it.
+  const bool written = report.mtimeNs > row->mtimeFixedNs && report.mtimeNs != 0;
+  const std::int64_t mtime = written ? report.mtimeNs : attr.mtimeNs;
+  const std::int64_t ctime = written ? std::max(attr.ctimeNs, report.mtimeNs) : attr.ctimeNs;
+  const std::int64_t openedAt = report.state == FileState::open ? now : 0;
+  co_await tx.exec(kApply, report.size, report.blocks, mtime, ctime, report.state, openedAt, report.inode);
+  Change change;
+  change.inode = report.inode;
+  change.data = mayHaveOverwritten(*row, report);
+  co_return change;
+}
+
+}  // namespace
+
+Task<std::vector<Change>> reportFiles(SqlTx& tx, StorageId storage, std::vector<FileReport> reports, Occasion occasion) {
+  std::vector<Change> changes;
+  for (const FileReport& report : reports) {
+    if (report.state == FileState::none) continue;
+    auto change = co_await applyOne(tx, storage, report, occasion.now);
+    if (change) changes.push_back(std::move(*change));
+  }
+  co_return changes;
+}
+
+}  // namespace vcfs::tracker::ops

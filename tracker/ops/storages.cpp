@@ -1,0 +1,119 @@
+#include "common/base/error.h"
+#include "tracker/core/names.h"
+#include "tracker/ops/operations.h"
+
+namespace vcfs::tracker::ops {
+
+namespace {
+
+constexpr Statement kFindByName{"SELECT id FROM storages WHERE name = ? /*lock*/"};
+constexpr Statement kNextId{"SELECT COALESCE(MAX(id), 0) + 1 FROM storages"};
+constexpr Statement kInsert{
+    "INSERT INTO storages (id, name, group_name, zone, address, data_directory) VALUES (?, ?, ?, ?, ?, ?)"};
+constexpr Statement kUpdate{
+    "UPDATE storages SET group_name = ?, zone = ?, address = ?, data_directory = ? WHERE id = ?"};
+constexpr Statement kList{"SELECT id, name, group_name, zone, address, data_directory FROM storages ORDER BY id"};
+constexpr Statement kFindGroup{"SELECT copies FROM storage_groups WHERE name = ?"};
+constexpr Statement kPutGroup{"REPLACE INTO storage_groups (name, copies) VALUES (?, ?)"};
+constexpr Statement kListGroups{"SELECT name, copies FROM storage_groups ORDER BY name"};
+constexpr Statement kFindUser{"SELECT group_name FROM users WHERE name = ?"};
+constexpr Statement kPutUser{"REPLACE INTO users (name, group_name) VALUES (?, ?)"};
+constexpr Statement kListUsers{"SELECT name, group_name FROM users ORDER BY name"};
+constexpr std::uint32_t kMaxCopies = 8;
+
+}  // namespace
+
+Task<StorageId> registerStorage(SqlTx& tx, StorageRow row, std::uint32_t defaultCopies) {
+  const Rows group = co_await tx.exec(kFindGroup, row.group);
+  if (group.empty()) co_await tx.exec(kPutGroup, row.group, defaultCopies);
+  const Rows known = co_await tx.exec(kFindByName, row.name);
+  if (!known.empty()) {
+    row.id = static_cast<StorageId>(known.integer(0, 0));
+    co_await tx.exec(kUpdate, row.group, row.zone, row.address, row.dataDirectory, row.id);
+    co_return row.id;
+  }
+  const Rows next = co_await tx.exec(kNextId);
+  row.id = static_cast<StorageId>(next.integer(0, 0));
+  co_await tx.exec(kInsert, row.id, row.name, row.group, row.zone, row.address, row.dataDirectory);
+  co_return row.id;
+}
+
+Task<std::vector<StorageRow>> listStorages(SqlTx& tx) {
+  const Rows rows = co_await tx.exec(kList);
+  std::vector<StorageRow> result;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    StorageRow row;
+    row.id = static_cast<StorageId>(rows.integer(i, 0));
+    row.name = rows.text(i, 1);
+    row.group = rows.text(i, 2);
+    row.zone = rows.text(i, 3);
+    row.address = rows.text(i, 4);
+    row.dataDirectory = rows.text(i, 5);
+    result.push_back(std::move(row));
+  }
+  co_return result;
+}
+
+Task<std::vector<GroupRow>> listGroups(SqlTx& tx) {
+  const Rows rows = co_await tx.exec(kListGroups);
+  std::vector<GroupRow> result;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    result.push_back(GroupRow{rows.text(i, 0), static_cast<std::uint32_t>(rows.integer(i, 1))});
+  }
+  co_return result;
+}
+
+Task<std::vector<UserRow>> listUsers(SqlTx& tx) {
+  const Rows rows = co_await tx.exec(kListUsers);
+  std::vector<UserRow> result;
+  for (std::size_t i = 0; i < rows.size(); ++i) result.push_back(UserRow{rows.text(i, 0), rows.text(i, 1)});
+  co_return result;
+}
+
+Task<std::uint32_t> copiesOf(SqlTx& tx, std::string group, std::uint32_t otherwise) {
+  const Rows rows = co_await tx.exec(kFindGroup, group);
+  co_return rows.empty() ? otherwise : static_cast<std::uint32_t>(rows.integer(0, 0));
+}
+
+Task<GroupRow> groupForUser(SqlTx& tx, std::string user, std::shared_ptr<const PlacementView> view) {
+  const Rows rows = co_await tx.exec(kFindUser, user);
+  GroupRow group;
+  if (!rows.empty()) {
+    group.name = rows.text(0, 0);
+  } else {
+    if (!view->settling.empty()) throw Error(Errc::unavailable, "the storage servers are still reporting in");
+    group.name = groupForNewUser(*view);
+    if (!anyAlive(*view, group.name)) throw Error(Errc::unavailable, "no storage server is reachable");
+    co_await tx.exec(kPutUser, user, group.name);
+  }
+  group.copies = co_await copiesOf(tx, group.name, view->defaultCopies);
+  co_return group;
+}
+
+Task<std::string> groupOf(SqlTx& tx, InodeId directory) {
+  const auto chain = co_await ancestors(tx, directory);
+  if (chain.empty()) co_return std::string();
+  const Rows rows = co_await tx.exec(kFindUser, chain.back().name);
+  co_return rows.empty() ? std::string() : rows.text(0, 0);
+}
+
+Task<Outcome> assignUser(SqlTx& tx, std::string user, std::string group, Occasion occasion) {
+  checkName(user);
+  const Rows rows = co_await tx.exec(kFindGroup, group);
+  if (rows.empty()) throw Error(Errc::notFound, "there is no storage group " + group + "; see `vcfs groups`");
+  co_await tx.exec(kPutUser, user, group);
+  Outcome outcome;
+  co_await recordRequest(tx, occasion.request, RequestOp::assignUser, outcome, occasion.now);
+  co_return outcome;
+}
+
+Task<Outcome> setGroup(SqlTx& tx, std::string group, std::uint32_t copies, Occasion occasion) {
+  checkLabel("group", group);
+  if (copies < 1 || copies > kMaxCopies) throw Error(Errc::invalid, "a group has 1 to 8 copies");
+  co_await tx.exec(kPutGroup, group, copies);
+  Outcome outcome;
+  co_await recordRequest(tx, occasion.request, RequestOp::setGroup, outcome, occasion.now);
+  co_return outcome;
+}
+
+}  // namespace vcfs::tracker::ops

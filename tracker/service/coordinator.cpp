@@ -1,0 +1,218 @@
+#include "tracker/service/coordinator.h"
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+
+namespace vcfs::tracker {
+
+namespace {
+constexpr std::uint32_t kTrashBatch = 200;      // inodes per transaction: others get in between
+constexpr std::uint32_t kRemoveBatch = 500;     // files per call to a storage server
+constexpr std::uint32_t kCompleteBatch = 100;   // files per transaction
+constexpr std::uint32_t kSealBatch = 200;
+constexpr int kMaxBatchesPerRound = 50;
+constexpr Duration kSealInterval = std::chrono::seconds(5);
+constexpr Duration kForgetInterval = std::chrono::seconds(10);
+constexpr Duration kForgetSoon = std::chrono::milliseconds(500);
+}  // namespace
+
+Coordinator::Coordinator(std::shared_ptr<TrackerCore> core) : core_(std::move(core)), wake_(core_->runtime.io) {}
+
+void Coordinator::start() {
+  core_->runtime.spawn("coordinator.lease", keepLease());
+  core_->runtime.spawn("coordinator.work", work());
+}
+
+void Coordinator::stop() {
+  stopped_ = true;
+  wake_.notifyAll();
+}
+
+void Coordinator::nudge() { wake_.notifyAll(); }
+
+bool Coordinator::holdsLease() const { return core_->runtime.clock.now() < heldUntil_; }
+
+ops::Fence Coordinator::fence() const { return ops::Fence{core_->options.address(), core_->lease.term}; }
+
+Task<void> Coordinator::keepLease() {
+  auto self = shared_from_this();
+  const Duration interval = std::chrono::nanoseconds(core_->options.lease.lengthNs / 4);
+  while (!stopped_) {
+    try {
+      co_await renew();
+    } catch (const Error& error) {
+      log::warn("coordinator.lease_not_renewed", {{"reason", error.what()}});
+    }
+    co_await core_->runtime.clock.sleep(interval);
+  }
+}
+
+Task<void> Coordinator::renew() {
+  const TimePoint asked = core_->runtime.clock.now();
+  const std::string address = core_->options.address();
+  const std::string candidate = core_->peers->firstLive();
+  const std::int64_t now = core_->runtime.clock.wallNs();
+  const LeaseRules rules = core_->options.lease;
+  auto op = [=](SqlTx& tx) { return ops::renewLease(tx, address, candidate, now, rules); };
+  const Lease lease = co_await core_->catalog.write(std::move(op));
+  const bool had = holdsLease();
+  core_->lease = lease;
+  if (lease.holder != address) {
+    heldUntil_ = TimePoint{};
+    co_return;
+  }
+  // Counted from before the question and shortened, so that it ends here before it ends for others.
+  heldUntil_ = asked + std::chrono::nanoseconds(rules.lengthNs - rules.lengthNs / 10);
+  if (had) co_return;
+  log::info("coordinator.started", {{"term", lease.term}, {"candidate", candidate}});
+  nudge();
+}
+
+Task<void> Coordinator::work() {
+  auto self = shared_from_this();
+  while (!stopped_) {
+    try {
+      if (holdsLease()) co_await round();
+      if (core_->catalog.shared()) co_await core_->loadStorages();
+    } catch (const Error& error) {
+      if (error.code() == Errc::notPrimary) heldUntil_ = TimePoint{};
+      log::warn("coordinator.interrupted", {{"reason", error.what()}});
+    }
+    if (!stopped_) co_await wake_.waitFor(core_->runtime.clock, core_->options.coordinatorInterval);
+  }
+}
+
+Task<void> Coordinator::round() {
+  co_await reclaim();
+  co_await removeFromServers();
+  co_await completeFiles();
+  const TimePoint now = core_->runtime.clock.now();
+  if (now >= nextSeal_) {
+    nextSeal_ = now + kSealInterval;
+    co_await sealLeftOpen();
+  }
+  if (now >= nextForget_) {
+    nextForget_ = now + kForgetInterval;
+    co_await forget();
+  }
+}
+
+Task<void> Coordinator::reclaim() {
+  for (int batch = 0; batch < kMaxBatchesPerRound && holdsLease() && !stopped_; ++batch) {
+    const ops::Fence guard = fence();
+    const std::int64_t now = core_->runtime.clock.wallNs();
+    auto op = [guard, now](SqlTx& tx) { return ops::reclaimTrash(tx, guard, now, kTrashBatch); };
+    const ops::Reclaimed reclaimed = co_await core_->catalog.write(std::move(op));
+    core_->inodeCount -= std::min<std::uint64_t>(core_->inodeCount, reclaimed.inodes);
+    if (!reclaimed.more) co_return;
+  }
+}
+
+Task<void> Coordinator::removeFromServers() {
+  std::vector<StorageId> live;
+  for (const auto& [id, server] : core_->map.servers()) {
+    if (core_->map.alive(id, core_->runtime.clock.now())) live.push_back(id);
+  }
+  for (StorageId storage : live) {
+    try {
+      co_await removeFrom(storage);
+    } catch (const Error& error) {
+      log::debug("coordinator.remove_failed", {{"storage", storage}, {"reason", error.what()}});
+    }
+  }
+}
+
+Task<void> Coordinator::removeFrom(StorageId storage) {
+  for (int batch = 0; batch < kMaxBatchesPerRound && holdsLease() && !stopped_; ++batch) {
+    auto list = [storage](SqlTx& tx) { return ops::listRemovals(tx, storage, kRemoveBatch); };
+    const std::vector<InodeId> inodes = co_await core_->catalog.read(std::move(list));
+    if (inodes.empty()) co_return;
+    co_await core_->storages.remove(storage, inodes);
+    auto done = [storage, inodes](SqlTx& tx) { return ops::removalsDone(tx, storage, inodes); };
+    co_await core_->catalog.write(std::move(done));
+    if (inodes.size() < kRemoveBatch) co_return;
+  }
+}
+
+Task<void> Coordinator::completeFiles() {
+  InodeId after = 0;
+  for (int batch = 0; batch < kMaxBatchesPerRound && holdsLease() && !stopped_; ++batch) {
+    auto any = [](SqlTx& tx) { return ops::countFiles(tx, false); };
+    if (batch == 0) {
+      const ops::Counts counts = co_await core_->catalog.read(std::move(any));
+      if (counts.degraded == 0) co_return;
+    }
+    const ops::Fence guard = fence();
+    const ops::Occasion occasion = core_->occasion(ops::Request());
+    auto op = [=](SqlTx& tx) { return ops::completeFiles(tx, guard, after, kCompleteBatch, occasion); };
+    ops::LayoutPage page = co_await core_->catalog.write(std::move(op), Durability::stable);
+    std::vector<Layout> changed;
+    for (ops::LayoutChange& change : page.layouts) {
+      after = std::max(after, change.layout.inode);
+      if (change.changed) changed.push_back(std::move(change.layout));
+    }
+    if (!changed.empty()) {
+      log::info("coordinator.replicas_added", {{"files", changed.size()}});
+      co_await core_->announce(std::move(changed), 0, core_->options.callLimit);
+    }
+    if (!page.more || page.layouts.empty()) co_return;
+  }
+}
+
+Task<void> Coordinator::sealLeftOpen() {
+  const std::int64_t before =
+      core_->runtime.clock.wallNs() - std::chrono::nanoseconds(core_->options.sealAfter).count();
+  std::int64_t after = 0;
+  for (int batch = 0; batch < kMaxBatchesPerRound && holdsLease() && !stopped_; ++batch) {
+    auto list = [=](SqlTx& tx) { return ops::listOpenFiles(tx, before, after, kSealBatch); };
+    std::vector<ops::OpenFile> files = co_await core_->catalog.read(std::move(list));
+    if (files.empty()) co_return;
+    after = files.back().openedAtNs;
+    const bool last = files.size() < kSealBatch;
+    for (ops::OpenFile& file : files) {
+      try {
+        co_await sealOne(std::move(file));
+      } catch (const Error& error) {
+        if (error.code() == Errc::notPrimary && !holdsLease()) throw;
+        log::debug("coordinator.seal_failed", {{"reason", error.what()}});
+      }
+    }
+    if (last) co_return;
+  }
+}
+
+Task<void> Coordinator::sealOne(ops::OpenFile file) {
+  core_->fillAddresses(file.layout);
+  const Replica* primary = file.layout.primary();
+  if (primary == nullptr || !core_->map.alive(primary->storage, core_->runtime.clock.now())) co_return;
+  const StorageLinks::Info info = co_await core_->storages.stat(primary->storage, file.layout);
+  const bool sealed = info.state == FileState::closed || info.state == FileState::recovered;
+  if (!sealed && info.writers > 0) co_return;
+  // Nobody has written a byte yet, but whoever opened it is still there.
+  if (!sealed && core_->hasSession(file.opener)) co_return;
+  ops::Seal seal;
+  seal.inode = file.layout.inode;
+  seal.epoch = file.layout.epoch;
+  seal.size = info.size;
+  seal.mtimeNs = info.mtimeNs;
+  seal.blocks = info.blocks;
+  seal.state = sealed ? info.state : FileState::recovered;
+  seal.openedAtNs = file.openedAtNs;
+  const ops::Fence guard = fence();
+  const std::int64_t now = core_->runtime.clock.wallNs();
+  auto op = [=](SqlTx& tx) { return ops::sealFile(tx, guard, seal, now); };
+  const auto changes = co_await core_->catalog.write(std::move(op));
+  if (!changes.empty()) log::info("file.sealed", {{"inode", log::hex(seal.inode)}, {"size", seal.size}});
+  core_->hub.publish(changes, 0);
+}
+
+Task<void> Coordinator::forget() {
+  const ops::Fence guard = fence();
+  const std::int64_t now = core_->runtime.clock.wallNs();
+  const std::int64_t before = now - std::chrono::nanoseconds(core_->options.requestsKept).count();
+  auto op = [=](SqlTx& tx) { return ops::forgetOld(tx, guard, before, now); };
+  const std::uint64_t forgotten = co_await core_->catalog.write(std::move(op));
+  if (forgotten >= 2000) nextForget_ = core_->runtime.clock.now() + kForgetSoon;
+}
+
+}  // namespace vcfs::tracker

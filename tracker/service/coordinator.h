@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+
+#include "common/async/signal.h"
+#include "tracker/service/tracker_core.h"
+
+namespace vcfs::tracker {
+
+// Drives what one tracker must drive while it has the coordinator's lease: the trash, removals on storage servers, files
+// left open, files with too few replicas, old request ids. Nothing in the foreground waits for it. Each of its
+// transactions checks the lease's term, so that a coordinator that was replaced changes nothing.
+class Coordinator : public std::enable_shared_from_this<Coordinator> {
+ public:
+  explicit Coordinator(std::shared_ptr<TrackerCore> core);
+  void start();
+  void stop();
+  void nudge();  // there may be something to do at once (a server came)
+  bool holdsLease() const;
+
+ private:
+  Task<void> keepLease();
+  Task<void> renew();
+  Task<void> work();
+  Task<void> round();
+  Task<void> reclaim();
+  Task<void> removeFromServers();
+  Task<void> removeFrom(StorageId storage);
+  Task<void> completeFiles();
+  Task<void> sealLeftOpen();
+  Task<void> sealOne(ops::OpenFile file);
+  Task<void> forget();
+  ops::Fence fence() const;
+
+  std::shared_ptr<TrackerCore> core_;
+  Signal wake_;
+  TimePoint heldUntil_;
+  TimePoint nextSeal_;
+  TimePoint nextForget_;
+  bool stopped_ = false;
+};
+
+}  // namespace vcfs::tracker

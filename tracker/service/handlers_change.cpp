@@ -1,0 +1,179 @@
+#include "common/base/error.h"
+#include "schema/convert.h"
+#include "tracker/service/handlers.h"
+
+// The namespace: changing.
+namespace vcfs::tracker {
+
+namespace {
+
+constexpr std::int64_t kPinNs = 60'000'000'000;
+constexpr unsigned kMaxPins = 1000;
+
+FileType toType(schema::FileType type) {
+  const auto value = static_cast<std::uint16_t>(type);
+  if (value > static_cast<std::uint16_t>(FileType::charDevice)) throw Error(Errc::invalid, "unknown type of file");
+  return static_cast<FileType>(value);
+}
+
+ops::SetAttrParams toParams(schema::SetAttr::Reader set) {
+  ops::SetAttrParams params;
+  params.mask = set.getMask();
+  params.mode = set.getMode();
+  params.uid = set.getUid();
+  params.gid = set.getGid();
+  params.atimeNs = set.getAtimeNs();
+  params.mtimeNs = set.getMtimeNs();
+  params.ctimeNs = set.getCtimeNs();
+  return params;
+}
+
+}  // namespace
+
+Task<void> Handlers::create(CreateContext context) {
+  auto p = context.getParams();
+  ops::CreateParams params;
+  params.parent = p.getParent();
+  params.name = schema::toString(p.getName());
+  params.type = toType(p.getType());
+  params.mode = p.getMode();
+  params.uid = p.getOwner().getUid();
+  params.gid = p.getOwner().getGid();
+  params.exclusive = p.getExclusive();
+  params.symlinkTarget = schema::toString(p.getSymlinkTarget());
+  params.rdev = p.getRdev();
+  params.defaultAcl = schema::toString(p.getPosixAclDefault());
+  ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
+  occasion.freshId = co_await core_->ids->take();
+  auto op = [params, occasion](SqlTx& tx) { return ops::create(tx, params, occasion); };
+  const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::create, std::move(op));
+  if (outcome.created) {
+    ++core_->inodeCount;
+    for (const Replica& replica : outcome.entry.layout.replicas) core_->map.placed(replica.storage);
+  }
+  auto results = context.getResults();
+  schema::fill(results.initEntry(), outcome.entry);
+  results.setCreated(outcome.created);
+}
+
+Task<void> Handlers::mkdir(MkdirContext context) {
+  auto p = context.getParams();
+  ops::CreateParams params;
+  params.parent = p.getParent();
+  params.name = schema::toString(p.getName());
+  params.type = FileType::directory;
+  params.mode = p.getMode();
+  params.uid = p.getOwner().getUid();
+  params.gid = p.getOwner().getGid();
+  ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
+  occasion.freshId = co_await core_->ids->take();
+  auto op = [params, occasion](SqlTx& tx) { return ops::mkdir(tx, params, occasion); };
+  const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::mkdir, std::move(op));
+  ++core_->inodeCount;
+  schema::fill(context.getResults().initEntry(), outcome.entry);
+}
+
+Task<void> Handlers::unlink(UnlinkContext context) {
+  auto p = context.getParams();
+  const InodeId parent = p.getParent();
+  const std::string name = schema::toString(p.getName());
+  const ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
+  auto op = [parent, name, occasion](SqlTx& tx) { return ops::unlink(tx, parent, name, occasion); };
+  const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::unlink, std::move(op));
+  schema::fill(context.getResults().initEntry(), outcome.entry);
+}
+
+Task<void> Handlers::rmdir(RmdirContext context) {
+  auto p = context.getParams();
+  const InodeId parent = p.getParent();
+  const std::string name = schema::toString(p.getName());
+  const ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
+  auto op = [parent, name, occasion](SqlTx& tx) { return ops::rmdir(tx, parent, name, occasion); };
+  co_await mutate(occasion.request, ops::RequestOp::rmdir, std::move(op));
+}
+
+Task<void> Handlers::rename(RenameContext context) {
+  auto p = context.getParams();
+  ops::RenameParams params;
+  params.parent = p.getParent();
+  params.name = schema::toString(p.getName());
+  params.newParent = p.getNewParent();
+  params.newName = schema::toString(p.getNewName());
+  params.flags = p.getFlags();
+  ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
+  occasion.freshId = co_await core_->ids->take();
+  auto op = [params, occasion](SqlTx& tx) { return ops::rename(tx, params, occasion); };
+  const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::rename, std::move(op));
+  auto results = context.getResults();
+  schema::fill(results.initEntry(), outcome.entry);
+  if (outcome.replaced) schema::fill(results.initReplaced(), *outcome.replaced);
+}
+
+Task<void> Handlers::link(LinkContext context) {
+  auto p = context.getParams();
+  const InodeId inode = p.getInode();
+  const InodeId parent = p.getNewParent();
+  const std::string name = schema::toString(p.getNewName());
+  ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
+  occasion.freshId = co_await core_->ids->take();
+  auto op = [inode, parent, name, occasion](SqlTx& tx) { return ops::link(tx, inode, parent, name, occasion); };
+  const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::link, std::move(op));
+  schema::fill(context.getResults().initEntry(), outcome.entry);
+}
+
+Task<void> Handlers::setAttr(SetAttrContext context) {
+  auto p = context.getParams();
+  const InodeId inode = p.getInode();
+  const ops::SetAttrParams params = toParams(p.getSet());
+  const ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
+  auto op = [inode, params, occasion](SqlTx& tx) { return ops::setAttr(tx, inode, params, occasion); };
+  const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::setAttr, std::move(op));
+  schema::fill(context.getResults().initEntry(), outcome.entry);
+}
+
+Task<void> Handlers::openForWrite(OpenForWriteContext context) {
+  auto p = context.getParams();
+  const InodeId inode = p.getInode();
+  const ClientId client = session_->client;
+  const ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
+  auto op = [inode, client, occasion](SqlTx& tx) { return ops::openForWrite(tx, inode, client, occasion); };
+  const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::openForWrite, std::move(op));
+  schema::fill(context.getResults().initEntry(), outcome.entry);
+}
+
+Task<void> Handlers::syncNames(SyncNamesContext) { co_await core_->catalog.sync(); }
+
+Task<void> Handlers::setXattr(SetXattrContext context) {
+  auto p = context.getParams();
+  const InodeId inode = p.getInode();
+  ops::SetXattrParams params;
+  params.name = schema::toString(p.getName());
+  params.value = schema::toString(p.getValue());
+  params.flags = p.getFlags();
+  params.mode = p.getMode();
+  const ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
+  auto op = [inode, params, occasion](SqlTx& tx) { return ops::setXattr(tx, inode, params, occasion); };
+  co_await mutate(occasion.request, ops::RequestOp::setXattr, std::move(op));
+}
+
+Task<void> Handlers::removeXattr(RemoveXattrContext context) {
+  auto p = context.getParams();
+  const InodeId inode = p.getInode();
+  const std::string name = schema::toString(p.getName());
+  const ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
+  auto op = [inode, name, occasion](SqlTx& tx) { return ops::removeXattr(tx, inode, name, occasion); };
+  co_await mutate(occasion.request, ops::RequestOp::removeXattr, std::move(op));
+}
+
+Task<void> Handlers::pin(PinContext context) {
+  auto p = context.getParams();
+  if (p.getInodes().size() > kMaxPins) throw Error(Errc::invalid, "pin: at most 1000 inodes per call");
+  std::vector<InodeId> inodes;
+  for (InodeId inode : p.getInodes()) inodes.push_back(inode);
+  const ClientId client = p.getClient();
+  const std::int64_t expires = core_->runtime.clock.wallNs() + kPinNs;
+  auto op = [inodes, client, expires](SqlTx& tx) { return ops::pin(tx, inodes, client, expires); };
+  co_await core_->catalog.write(std::move(op));
+}
+
+}  // namespace vcfs::tracker

@@ -1,0 +1,178 @@
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/settings.h"
+#include "schema/convert.h"
+#include "tracker/core/names.h"
+#include "tracker/service/coordinator.h"
+#include "tracker/service/handlers.h"
+
+// Storage servers: registration, heartbeats, reports, failures.
+namespace vcfs::tracker {
+
+namespace {
+
+constexpr unsigned kMaxBatch = 1000;
+
+void checkBatch(unsigned size, const char* what) {
+  if (size > kMaxBatch) throw Error(Errc::invalid, std::string(what) + ": at most 1000 per call");
+}
+
+std::vector<Layout> changedLayouts(const std::vector<ops::LayoutChange>& changes) {
+  std::vector<Layout> layouts;
+  for (const ops::LayoutChange& change : changes) {
+    if (change.changed) layouts.push_back(change.layout);
+  }
+  return layouts;
+}
+
+void fillAll(TrackerCore& core, capnp::List<schema::Layout>::Builder list, std::vector<ops::LayoutChange>& changes) {
+  for (unsigned i = 0; i < list.size(); ++i) {
+    core.fillAddresses(changes[i].layout);
+    schema::fill(list[i], changes[i].layout);
+  }
+}
+
+ops::FileReport toReport(schema::FileReport::Reader reader) {
+  ops::FileReport report;
+  report.inode = reader.getInode();
+  report.epoch = reader.getEpoch();
+  report.size = reader.getSize();
+  report.mtimeNs = reader.getMtimeNs();
+  report.blocks = reader.getBlocks();
+  const auto state = static_cast<std::uint16_t>(reader.getState());
+  report.state = state <= 3 ? static_cast<FileState>(state) : FileState::none;
+  return report;
+}
+
+// A second process under a live server's name would be two writers of one identity.
+void refuseTwin(TrackerCore& core, const std::string& name, std::uint64_t instance) {
+  const StorageServer* present = core.map.findByName(name);
+  if (present == nullptr || !core.map.alive(present->id, core.runtime.clock.now())) return;
+  if (present->instance != instance) {
+    throw Error(Errc::exists, "a storage server named " + name + " is live at " + present->address +
+                                  "; give each server its own --name");
+  }
+}
+
+}  // namespace
+
+Task<void> Handlers::registerStorage(RegisterStorageContext context) {
+  auto p = context.getParams();
+  ops::StorageRow row;
+  row.name = schema::toString(p.getName());
+  row.group = schema::toString(p.getGroup());
+  row.zone = schema::toString(p.getZone());
+  row.address = schema::toString(p.getAddress());
+  row.dataDirectory = schema::toString(p.getDataDirectory());
+  const std::uint64_t instance = p.getInstance();
+  checkLabel("server name", row.name);
+  checkLabel("group", row.group);
+  checkLabel("zone", row.zone);
+  parseAddress(row.address);
+  if (row.dataDirectory.size() > kMaxPath) throw Error(Errc::invalid, "the data directory's path is longer than 4096 bytes");
+  refuseTwin(*core_, row.name, instance);
+
+  const std::uint32_t copies = core_->options.map.defaultCopies;
+  auto op = [row, copies](SqlTx& tx) { return ops::registerStorage(tx, row, copies); };
+  StorageServer server;
+  server.id = co_await core_->catalog.write(std::move(op), Durability::stable);
+  server.name = row.name;
+  server.group = row.group;
+  server.zone = row.zone;
+  server.address = row.address;
+  server.dataDirectory = row.dataDirectory;
+  server.instance = instance;
+  server.capacityBytes = p.getCapacityBytes();
+  server.freeBytes = p.getFreeBytes();
+  const StorageId id = server.id;
+  // The connection may be gone by now; then its end was noticed before the server was in the map.
+  auto connection = session_->connection.lock();
+  const bool connected = connection && connection->alive();
+  if (connected) {
+    session_->storage = id;
+    session_->storageInstance = instance;
+    core_->map.registered(std::move(server), core_->runtime.clock.now());
+    coordinator_->nudge();
+  }
+  log::info("storage.registered", {{"name", row.name}, {"storage", id}, {"address", row.address}, {"group", row.group}});
+  auto results = context.getResults();
+  results.setStorage(id);
+  results.setCluster(core_->cluster.name);
+}
+
+Task<void> Handlers::heartbeat(HeartbeatContext context) {
+  auto p = context.getParams();
+  ClusterMap::Heartbeat beat;
+  beat.capacityBytes = p.getCapacityBytes();
+  beat.freeBytes = p.getFreeBytes();
+  beat.liveFiles = p.getLiveFiles();
+  beat.bytesToGo = p.getBytesToGo();
+  beat.loadBytesPerSecond = p.getLoadBytesPerSecond();
+  if (session_->storage != p.getStorage() || !core_->map.heartbeat(p.getStorage(), beat, core_->runtime.clock.now())) {
+    throw Error(Errc::notFound, "storage server " + std::to_string(p.getStorage()) + " is not registered here");
+  }
+  co_return;
+}
+
+Task<void> Handlers::reportFailure(ReportFailureContext context) {
+  auto list = context.getParams().getFailed();
+  checkBatch(list.size(), "reportFailure");
+  std::vector<ops::FailedReplica> failed;
+  for (auto one : list) failed.push_back(ops::FailedReplica{one.getInode(), one.getEpoch(), one.getStorage()});
+  const ops::Occasion occasion = core_->occasion(ops::Request());
+  auto op = [failed, occasion](SqlTx& tx) { return ops::reportFailure(tx, failed, occasion); };
+  auto changes = co_await core_->catalog.write(std::move(op), Durability::stable);
+  auto layouts = changedLayouts(changes);
+  if (!layouts.empty()) {
+    log::warn("replicas.lost", {{"files", layouts.size()}, {"storage", failed.front().storage},
+                                {"reporter", schema::toString(context.getParams().getReporter())}});
+  }
+  co_await core_->announce(std::move(layouts), session_->storage, core_->options.adoptWait);
+  auto results = context.getResults();
+  fillAll(*core_, results.initLayouts(static_cast<unsigned>(changes.size())), changes);
+}
+
+Task<void> Handlers::reportFiles(ReportFilesContext context) {
+  auto p = context.getParams();
+  checkBatch(p.getFiles().size(), "reportFiles");
+  std::vector<ops::FileReport> reports;
+  for (auto file : p.getFiles()) reports.push_back(toReport(file));
+  const StorageId storage = p.getStorage();
+  const ops::Occasion occasion = core_->occasion(ops::Request());
+  auto op = [storage, reports, occasion](SqlTx& tx) { return ops::reportFiles(tx, storage, reports, occasion); };
+  const auto changes = co_await core_->catalog.write(std::move(op));
+  core_->hub.publish(changes, 0);
+}
+
+Task<void> Handlers::caughtUp(CaughtUpContext context) {
+  auto p = context.getParams();
+  const StorageId storage = p.getStorage();
+  const InodeId inode = p.getInode();
+  const Epoch epoch = p.getEpoch();
+  const ops::Occasion occasion = core_->occasion(ops::Request());
+  auto op = [=](SqlTx& tx) { return ops::caughtUp(tx, storage, inode, epoch, occasion); };
+  ops::LayoutChange change = co_await core_->catalog.write(std::move(op), Durability::stable);
+  core_->fillAddresses(change.layout);
+  if (change.changed) {
+    log::info("replica.caught_up", {{"inode", log::hex(inode)}, {"storage", storage}, {"epoch", change.layout.epoch}});
+    std::vector<Layout> layouts(1, change.layout);
+    co_await core_->announce(std::move(layouts), storage, core_->options.adoptWait);
+  }
+  schema::fill(context.getResults().initLayout(), change.layout);
+}
+
+Task<void> Handlers::staleReplicas(StaleReplicasContext context) {
+  auto p = context.getParams();
+  const StorageId storage = p.getStorage();
+  const InodeId after = p.getAfter();
+  const std::uint32_t limit = p.getLimit();
+  const ops::Occasion occasion = core_->occasion(ops::Request());
+  auto op = [=](SqlTx& tx) { return ops::staleReplicas(tx, storage, after, limit, occasion); };
+  ops::LayoutPage page = co_await core_->catalog.write(std::move(op), Durability::stable);
+  co_await core_->announce(changedLayouts(page.layouts), storage, core_->options.adoptWait);
+  auto results = context.getResults();
+  fillAll(*core_, results.initLayouts(static_cast<unsigned>(page.layouts.size())), page.layouts);
+  results.setMore(page.more);
+}
+
+}  // namespace vcfs::tracker

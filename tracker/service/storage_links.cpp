@@ -1,0 +1,90 @@
+#include "tracker/service/storage_links.h"
+
+#include "common/base/error.h"
+#include "common/rpc/call.h"
+#include "schema/convert.h"
+
+namespace vcfs::tracker {
+
+namespace {
+constexpr Duration kPingInterval = std::chrono::milliseconds(500);
+constexpr Duration kPingLimit = std::chrono::seconds(1);
+constexpr Duration kRemoveLimit = std::chrono::seconds(30);  // up to 1000 files are deleted
+}  // namespace
+
+StorageLinks::StorageLinks(Runtime& runtime, const ClusterMap& map, ClientId self, std::string host, Duration callLimit)
+    : runtime_(runtime), map_(map), self_(self), host_(std::move(host)), callLimit_(callLimit) {}
+
+void StorageLinks::close() {
+  for (auto& [id, link] : links_) {
+    if (link->connection) link->connection->close("the tracker stops");
+  }
+  links_.clear();
+}
+
+Task<std::shared_ptr<rpc::Connection>> StorageLinks::open(std::string address) {
+  auto connection = co_await rpc::Connection::connect(runtime_, address, callLimit_);
+  auto storage = connection->bootstrap<schema::Storage>();
+  auto hello = storage.helloRequest();
+  hello.setProtocol(schema::PROTOCOL_VERSION);
+  hello.setClient(self_);
+  hello.setHost(host_);
+  auto response = co_await rpc::call(runtime_, hello.send(), callLimit_);
+  schema::check(response.getStatus());
+  auto ping = [storage]() mutable -> kj::Promise<void> { return storage.pingRequest().send().ignoreResult(); };
+  connection->startPings(std::move(ping), kPingInterval, kPingLimit);
+  co_return connection;
+}
+
+Task<std::shared_ptr<rpc::Connection>> StorageLinks::get(StorageId storage) {
+  const std::string address = map_.address(storage);
+  if (address.empty()) throw Error(Errc::unavailable, "storage server " + std::to_string(storage) + " is not known");
+  auto& slot = links_[storage];
+  if (!slot) slot = std::make_shared<LinkState>(runtime_.io);
+  auto link = slot;
+  if (link->connection && link->connection->alive() && link->address == address) co_return link->connection;
+  auto lock = co_await link->mutex.lock();
+  if (link->connection && link->connection->alive() && link->address == address) co_return link->connection;
+  link->connection = nullptr;
+  auto connection = co_await open(address);
+  link->connection = connection;
+  link->address = address;
+  co_return connection;
+}
+
+Task<void> StorageLinks::adopt(StorageId storage, Layout layout) {
+  auto connection = co_await get(storage);
+  auto request = connection->bootstrap<schema::Storage>().adoptRequest();
+  schema::fill(request.initLayout(), layout);
+  auto response = co_await rpc::call(runtime_, request.send(), callLimit_);
+  schema::check(response.getStatus());
+}
+
+Task<StorageLinks::Info> StorageLinks::stat(StorageId storage, Layout layout) {
+  auto connection = co_await get(storage);
+  auto request = connection->bootstrap<schema::Storage>().statRequest();
+  request.setInode(layout.inode);
+  request.setEpoch(layout.epoch);
+  schema::fill(request.initLayout(), layout);
+  auto response = co_await rpc::call(runtime_, request.send(), callLimit_);
+  schema::check(response.getStatus());
+  auto info = response.getInfo();
+  Info result;
+  result.size = info.getSize();
+  result.mtimeNs = info.getMtimeNs();
+  result.blocks = info.getBlocks();
+  result.state = static_cast<FileState>(std::min<int>(static_cast<int>(info.getState()), 3));
+  result.writers = info.getWriters();
+  co_return result;
+}
+
+Task<void> StorageLinks::remove(StorageId storage, std::vector<InodeId> inodes) {
+  auto connection = co_await get(storage);
+  auto request = connection->bootstrap<schema::Storage>().removeRequest();
+  auto list = request.initInodes(static_cast<unsigned>(inodes.size()));
+  for (unsigned i = 0; i < list.size(); ++i) list.set(i, inodes[i]);
+  auto response = co_await rpc::call(runtime_, request.send(), kRemoveLimit);
+  schema::check(response.getStatus());
+}
+
+}  // namespace vcfs::tracker

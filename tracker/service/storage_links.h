@@ -1,0 +1,53 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/async/signal.h"
+#include "common/rpc/connection.h"
+#include "common/runtime/runtime.h"
+#include "schema/storage.capnp.h"
+#include "tracker/core/cluster_map.h"
+#include "vcfs/types.h"
+
+namespace vcfs::tracker {
+
+// The tracker's own connections to storage servers, made when they are needed and kept while they answer pings.
+// Every call has a deadline and throws Error (unavailable, timeout, or what the server answered).
+class StorageLinks {
+ public:
+  StorageLinks(Runtime& runtime, const ClusterMap& map, ClientId self, std::string host, Duration callLimit);
+
+  Task<void> adopt(StorageId storage, Layout layout);
+  struct Info {
+    std::uint64_t size = 0;
+    std::int64_t mtimeNs = 0;
+    std::uint64_t blocks = 0;
+    FileState state = FileState::none;
+    std::uint32_t writers = 0;
+  };
+  Task<Info> stat(StorageId storage, Layout layout);
+  Task<void> remove(StorageId storage, std::vector<InodeId> inodes);
+  void close();
+
+ private:
+  struct LinkState {
+    explicit LinkState(asio::io_context& io) : mutex(io) {}
+    std::shared_ptr<rpc::Connection> connection;
+    std::string address;
+    AsyncMutex mutex;
+  };
+  Task<std::shared_ptr<rpc::Connection>> get(StorageId storage);
+  Task<std::shared_ptr<rpc::Connection>> open(std::string address);
+
+  Runtime& runtime_;
+  const ClusterMap& map_;
+  ClientId self_;
+  std::string host_;
+  Duration callLimit_;
+  std::map<StorageId, std::shared_ptr<LinkState>> links_;
+};
+
+}  // namespace vcfs::tracker

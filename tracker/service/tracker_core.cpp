@@ -1,0 +1,158 @@
+#include "tracker/service/tracker_core.h"
+
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+
+namespace vcfs::tracker {
+
+namespace {
+
+std::string hostName() {
+  char name[256] = "";
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+std::uint64_t drawId(Runtime& runtime) {
+  std::uint64_t id = 0;
+  while (id == 0) id = runtime.random();
+  return id;
+}
+
+}  // namespace
+
+TrackerCore::TrackerCore(Runtime& rt, Catalog& c, TrackerOptions o)
+    : runtime(rt),
+      catalog(c),
+      options(std::move(o)),
+      self(drawId(rt)),
+      map(options.map, rt.clock.now()),
+      hub(rt, options.watchBacklog),
+      storages(rt, map, self, hostName(), options.callLimit),
+      ids(std::make_shared<IdSource>(rt, c, options.idservers, options.ids)),
+      peers(std::make_shared<Peers>(rt, hub, self, options.address(), options.trackers, options.callLimit)) {}
+
+Task<void> TrackerCore::start() {
+  const std::string name = options.cluster;
+  const std::string uuid = log::hex(drawId(runtime)) + log::hex(drawId(runtime));
+  const std::int64_t now = runtime.clock.wallNs();
+  auto begin = [name, uuid, now](SqlTx& tx) { return ops::bootstrap(tx, name, uuid, now); };
+  cluster = co_await catalog.write(std::move(begin), Durability::stable);
+  co_await loadStorages();
+  auto count = [](SqlTx& tx) { return ops::countFiles(tx, true); };
+  const ops::Counts counts = co_await catalog.read(std::move(count));
+  inodeCount = counts.files;
+  ids->start();
+  peers->start();
+}
+
+void TrackerCore::stop() {
+  stopped = true;
+  ids->stop();
+  peers->stop();
+  storages.close();
+}
+
+Task<void> TrackerCore::loadStorages() {
+  auto list = [](SqlTx& tx) { return ops::listStorages(tx); };
+  const auto rows = co_await catalog.read(std::move(list));
+  for (const ops::StorageRow& row : rows) {
+    StorageServer server;
+    server.id = row.id;
+    server.name = row.name;
+    server.group = row.group;
+    server.zone = row.zone;
+    server.address = row.address;
+    server.dataDirectory = row.dataDirectory;
+    map.load(std::move(server));
+  }
+}
+
+ops::Occasion TrackerCore::occasion(ops::Request request) {
+  ops::Occasion occasion;
+  occasion.now = runtime.clock.wallNs();
+  occasion.request = request;
+  occasion.view = map.view(runtime.clock.now());
+  occasion.trash.retentionNs = std::chrono::nanoseconds(options.trashRetention).count();
+  return occasion;
+}
+
+Task<ops::Outcome> TrackerCore::mutate(ClientId origin, ops::Request request, ops::RequestOp op, Mutation mutation) {
+  std::optional<ops::Outcome> outcome;
+  std::optional<Error> failure;
+  try {
+    outcome = co_await catalog.write(std::move(mutation));
+  } catch (const Error& error) {
+    failure = error;
+  }
+  // A repeat of a committed request fails, at the latest because its id is taken: then it answers as it did.
+  if (failure && request.client != 0 && remedyOf(failure->code()) == Remedy::fixRequest) {
+    auto find = [request, op](SqlTx& tx) { return ops::findRequest(tx, request, op); };
+    auto earlier = co_await catalog.read(std::move(find));
+    if (earlier) {
+      outcome = std::move(*earlier);
+      failure.reset();
+    }
+  }
+  if (failure) throw *failure;
+  hub.publish(outcome->changes, origin);
+  fillAddresses(*outcome);
+  co_return std::move(*outcome);
+}
+
+void TrackerCore::fillAddresses(Layout& layout) const {
+  for (Replica& replica : layout.replicas) replica.address = map.address(replica.storage);
+}
+
+void TrackerCore::fillAddresses(ops::Outcome& outcome) const {
+  fillAddresses(outcome.entry.layout);
+  if (outcome.replaced) fillAddresses(outcome.replaced->layout);
+}
+
+bool TrackerCore::hasSession(ClientId client) const {
+  return std::any_of(sessions.begin(), sessions.end(), [&](const auto& item) { return item.second->client == client; });
+}
+
+Task<void> TrackerCore::announce(std::vector<Layout> layouts, StorageId reporter, Duration wait) {
+  auto keep = shared_from_this();
+  auto awaited = std::make_shared<std::size_t>(0);
+  auto done = std::make_shared<Signal>(runtime.io);
+  std::vector<Change> changes;
+  for (Layout& layout : layouts) {
+    fillAddresses(layout);
+    changes.push_back(ops::tellInode(layout.inode));
+    const Replica* primary = layout.primary();
+    for (const Replica& replica : layout.replicas) {
+      // The reporter learns it from its answer; a server that is away learns it when it comes back.
+      if (replica.storage == reporter || !map.alive(replica.storage, runtime.clock.now())) continue;
+      if (replica.state == ReplicaState::stale) continue;
+      const bool isPrimary = primary != nullptr && primary->storage == replica.storage;
+      if (isPrimary) ++*awaited;
+      runtime.spawn("adopt", adoptOne(layout, replica.storage, isPrimary ? awaited : nullptr, done));
+    }
+  }
+  hub.publish(changes, 0);
+  const TimePoint deadline = runtime.clock.now() + wait;
+  while (*awaited > 0 && runtime.clock.now() < deadline) {
+    co_await done->waitFor(runtime.clock, deadline - runtime.clock.now());
+  }
+}
+
+Task<void> TrackerCore::adoptOne(Layout layout, StorageId storage, std::shared_ptr<std::size_t> awaited,
+                                 std::shared_ptr<Signal> done) {
+  auto keep = shared_from_this();
+  const InodeId inode = layout.inode;
+  try {
+    co_await storages.adopt(storage, std::move(layout));
+  } catch (const Error& error) {
+    // Whoever speaks to it next brings the newer epoch along.
+    log::debug("adopt.failed", {{"inode", log::hex(inode)}, {"storage", storage}, {"reason", error.what()}});
+  }
+  if (!awaited) co_return;
+  --*awaited;
+  done->notifyAll();
+}
+
+}  // namespace vcfs::tracker

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/runtime/runtime.h"
+#include "tracker/catalog/catalog.h"
+#include "tracker/core/cluster_map.h"
+#include "tracker/ops/operations.h"
+#include "tracker/service/id_source.h"
+#include "tracker/service/options.h"
+#include "tracker/service/peers.h"
+#include "tracker/service/storage_links.h"
+#include "tracker/service/watch_hub.h"
+
+namespace vcfs::tracker {
+
+// A connection to this tracker, as its hello() introduced it.
+struct Session {
+  std::uint64_t id = 0;
+  ClientId client = 0;
+  std::string kind;  // "mount", "httpd", "cli", "library", "storage", "tracker"; empty before hello()
+  std::string host;
+  std::string path;
+  std::string peer;  // host:port
+  StorageId storage = 0;  // after registerStorage()
+  std::uint64_t storageInstance = 0;
+  std::weak_ptr<rpc::Connection> connection;
+};
+
+// What all sessions of one tracker share, and the verbs the handlers are made of. Loop thread only; held alive by
+// everything that uses it.
+class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
+ public:
+  TrackerCore(Runtime& runtime, Catalog& catalog, TrackerOptions options);
+
+  // Makes the root directory of a new catalog and loads the known servers. Throws Error.
+  Task<void> start();
+  void stop();
+
+  // One change of the namespace: committed, told to watchers, and recognised when it is a repeat.
+  using Mutation = std::function<Task<ops::Outcome>(SqlTx&)>;
+  Task<ops::Outcome> mutate(ClientId origin, ops::Request request, ops::RequestOp op, Mutation mutation);
+  ops::Occasion occasion(ops::Request request);
+  void fillAddresses(Layout& layout) const;
+  void fillAddresses(ops::Outcome& outcome) const;
+
+  // Layouts that changed: watchers hear of it, the servers are asked to adopt them. Waits for the new primaries for at
+  // most `wait`; the rest goes on behind.
+  Task<void> announce(std::vector<Layout> layouts, StorageId reporter, Duration wait);
+
+  // Servers that another tracker may have registered.
+  Task<void> loadStorages();
+  bool hasSession(ClientId client) const;
+
+  Runtime& runtime;
+  Catalog& catalog;
+  const TrackerOptions options;
+  const ClientId self;           // this process, towards storage servers and peers
+  ClusterMap map;
+  WatchHub hub;
+  StorageLinks storages;
+  std::shared_ptr<IdSource> ids;
+  std::shared_ptr<Peers> peers;
+  std::map<std::uint64_t, std::shared_ptr<Session>> sessions;
+  ops::ClusterRow cluster;
+  Lease lease;                   // the coordinator's, as last seen
+  std::uint64_t inodeCount = 0;  // about; for statFs
+  bool stopped = false;
+
+ private:
+  Task<void> adoptOne(Layout layout, StorageId storage, std::shared_ptr<std::size_t> awaited, std::shared_ptr<Signal> done);
+};
+
+}  // namespace vcfs::tracker

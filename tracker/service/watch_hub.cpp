@@ -1,0 +1,121 @@
+#include "tracker/service/watch_hub.h"
+
+#include <set>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/rpc/call.h"
+#include "schema/convert.h"
+
+namespace vcfs::tracker {
+
+namespace {
+constexpr std::size_t kMaxPerCall = 2000;
+constexpr Duration kAnswerLimit = std::chrono::seconds(5);
+}  // namespace
+
+struct WatchHub::Subscriber {
+  Subscriber(asio::io_context& io, schema::Watcher::Client w) : watcher(kj::mv(w)), news(io) {}
+  schema::Watcher::Client watcher;
+  std::weak_ptr<rpc::Connection> connection;
+  ClientId client = 0;
+  bool peer = false;
+  bool closed = false;
+  std::deque<Change> pending;
+  Signal news;
+};
+
+namespace {
+
+// The first changes of the backlog, each once.
+std::vector<Change> nextChanges(std::deque<Change>& pending) {
+  std::vector<Change> taken;
+  std::set<InodeId> plain;  // inodes that are told already, without a name
+  while (!pending.empty() && taken.size() < kMaxPerCall) {
+    Change change = std::move(pending.front());
+    pending.pop_front();
+    const bool isPlain = change.name.empty() && !change.unlinked && !change.data;
+    if (isPlain && !plain.insert(change.inode).second) continue;
+    taken.push_back(std::move(change));
+  }
+  return taken;
+}
+
+void fill(capnp::List<schema::Change>::Builder list, const std::vector<Change>& changes) {
+  for (unsigned i = 0; i < list.size(); ++i) {
+    list[i].setInode(changes[i].inode);
+    list[i].setParent(changes[i].parent);
+    if (!changes[i].name.empty()) list[i].setName(schema::toData(changes[i].name));
+    list[i].setUnlinked(changes[i].unlinked);
+    list[i].setData(changes[i].data);
+  }
+}
+
+}  // namespace
+
+void WatchHub::add(std::uint64_t session, ClientId client, bool peer, schema::Watcher::Client watcher,
+                   std::weak_ptr<rpc::Connection> connection) {
+  remove(session);
+  auto subscriber = std::make_shared<Subscriber>(runtime_.io, kj::mv(watcher));
+  subscriber->client = client;
+  subscriber->peer = peer;
+  subscriber->connection = std::move(connection);
+  subscribers_[session] = subscriber;
+  runtime_.spawn("watch.feed", feed(runtime_, subscriber));
+}
+
+void WatchHub::remove(std::uint64_t session) {
+  const auto found = subscribers_.find(session);
+  if (found == subscribers_.end()) return;
+  found->second->closed = true;
+  found->second->news.notifyAll();
+  subscribers_.erase(found);
+}
+
+void WatchHub::publish(const std::vector<Change>& changes, ClientId origin) {
+  if (changes.empty()) return;
+  for (auto& [session, subscriber] : subscribers_) {
+    if (subscriber->client == origin && origin != 0) continue;
+    enqueue(*subscriber, changes);
+  }
+}
+
+void WatchHub::publishFromPeer(const std::vector<Change>& changes) {
+  for (auto& [session, subscriber] : subscribers_) {
+    if (!subscriber->peer) enqueue(*subscriber, changes);
+  }
+}
+
+void WatchHub::enqueue(Subscriber& subscriber, const std::vector<Change>& changes) {
+  if (subscriber.closed) return;
+  subscriber.pending.insert(subscriber.pending.end(), changes.begin(), changes.end());
+  if (subscriber.pending.size() > backlog_) {
+    subscriber.closed = true;
+    subscriber.pending.clear();
+    if (auto connection = subscriber.connection.lock()) connection->close("the watcher is too slow");
+  }
+  subscriber.news.notifyAll();
+}
+
+Task<void> WatchHub::feed(Runtime& runtime, std::shared_ptr<Subscriber> subscriber) {
+  std::string failure;
+  while (!subscriber->closed && failure.empty()) {
+    if (subscriber->pending.empty()) {
+      co_await subscriber->news.wait();
+      continue;
+    }
+    const std::vector<Change> changes = nextChanges(subscriber->pending);
+    try {
+      auto request = subscriber->watcher.changedRequest();
+      fill(request.initChanges(static_cast<unsigned>(changes.size())), changes);
+      co_await rpc::call(runtime, request.send(), kAnswerLimit);
+    } catch (const Error& error) {
+      failure = error.what();
+    }
+  }
+  if (failure.empty()) co_return;
+  log::debug("watch.lost", {{"client", log::hex(subscriber->client)}, {"reason", failure}});
+  if (auto connection = subscriber->connection.lock()) connection->close("the watcher does not answer");
+}
+
+}  // namespace vcfs::tracker

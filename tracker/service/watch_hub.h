@@ -1,0 +1,41 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "common/async/signal.h"
+#include "common/rpc/connection.h"
+#include "common/runtime/runtime.h"
+#include "schema/tracker.capnp.h"
+#include "vcfs/types.h"
+
+namespace vcfs::tracker {
+
+// Tells watchers what others changed. Each watcher has its own bounded backlog and one call under way at a time: what
+// gathers meanwhile goes out together, so a busy namespace costs few messages and a quiet one is told at once. A watcher
+// that falls too far behind, or does not answer, has its connection closed: after a reconnect it trusts no cache.
+class WatchHub {
+ public:
+  WatchHub(Runtime& runtime, std::size_t backlog) : runtime_(runtime), backlog_(backlog) {}
+
+  // `peer`: a tracker, which is told only what was changed here, never what other trackers told us.
+  void add(std::uint64_t session, ClientId client, bool peer, schema::Watcher::Client watcher,
+           std::weak_ptr<rpc::Connection> connection);
+  void remove(std::uint64_t session);
+  // To everybody but `origin`.
+  void publish(const std::vector<Change>& changes, ClientId origin);
+  void publishFromPeer(const std::vector<Change>& changes);
+  std::size_t watchers() const { return subscribers_.size(); }
+
+ private:
+  struct Subscriber;
+  static Task<void> feed(Runtime& runtime, std::shared_ptr<Subscriber> subscriber);
+  void enqueue(Subscriber& subscriber, const std::vector<Change>& changes);
+
+  Runtime& runtime_;
+  std::size_t backlog_;
+  std::map<std::uint64_t, std::shared_ptr<Subscriber>> subscribers_;
+};
+
+}  // namespace vcfs::tracker
