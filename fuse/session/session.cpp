@@ -36,8 +36,9 @@ Session::Session(Runtime& runtime, const MountSettings& settings, int fd)
       nameNotifier_([this](const Notifier::Order& order) { execute(order); }, kQueueLimit) {
   inFlight_.setNow(&runtime.clock);
   char program[] = "mount.vcfs";
-  char* arguments[] = {program, nullptr};
-  fuse_args args = {1, arguments, 0};
+  auto maxRead = fmt::format("-omax_read={}", settings.maxTransfer);  // must be the same here, at mount(2) and in init
+  char* arguments[] = {program, maxRead.data(), nullptr};
+  fuse_args args = {2, arguments, 0};
   session_ = fuse_session_new(&args, &operations(), sizeof(fuse_lowlevel_ops), this);
   fuse_opt_free_args(&args);
   if (session_ == nullptr) throw Error(Errc::internal, "libfuse refused to make a session");
