@@ -56,13 +56,11 @@ class Groups final : public ClientCommand {
       printLine(Json::parse(text).dump(2));
       co_return kOk;
     }
-    Table table({"GROUP", "COPIES", "SERVERS", "USERS", "CAPACITY", "FREE"}, {false, true, true, true, true, true});
+    Table table({"GROUP", "COPIES", "FREE", "CAPACITY", "SERVERS"}, {false, true, true, true, false});
     for (const auto& group : listIn(text, "groups")) {
-      std::string servers = group.contains("storages") && group["storages"].is_array()
-                                ? std::to_string(group["storages"].size())
-                                : cell(group, "storages");
-      table.add({cell(group, "name"), cell(group, "copies"), servers, cell(group, "users"),
-                 bytesCell(group, "capacity_bytes"), bytesCell(group, "free_bytes")});
+      std::vector<std::string> servers = group.value("storages", std::vector<std::string>{});
+      table.add({cell(group, "name"), cell(group, "copies"), bytesCell(group, "free_bytes"),
+                 bytesCell(group, "capacity_bytes"), join(servers, ", ")});
     }
     printLine(table.text());
     co_return kOk;
@@ -107,9 +105,9 @@ class Users final : public ClientCommand {
       printLine(Json::parse(text).dump(2));
       co_return kOk;
     }
-    Table table({"USER", "GROUP", "FILES"}, {false, false, true});
+    Table table({"USER", "GROUP"});
     for (const auto& user : listIn(text, "users")) {
-      table.add({printable(cell(user, "name")), cell(user, "group"), cell(user, "files")});
+      table.add({printable(cell(user, "name")), cell(user, "group")});
     }
     printLine(table.text());
     co_return kOk;

@@ -21,6 +21,12 @@ using namespace std::chrono_literals;
 
 constexpr auto kRegisteredLimit = 15s;  // after this the storage servers that are missing are named
 
+LocalMount thisMount(const std::string& path) {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return {path, name};
+}
+
 std::map<std::string, LocalState> localStates(const LocalCluster& cluster, const std::vector<ProcessSpec>& plan,
                                               const std::string& mountPoint) {
   std::map<std::string, LocalState> states;
@@ -140,7 +146,7 @@ class Up final : public Command {
       int present = 0;
       for (const auto& storage : status.value("storages", Json::array())) {
         std::string state = storage.value("state", "");
-        present += state == "up" || state == "ready" || state == "ok";
+        present += state == "up";
       }
       if (present >= settings.storages) return status;
       if (std::chrono::steady_clock::now() >= deadline) {
@@ -155,7 +161,7 @@ class Up final : public Command {
   void report(const LocalCluster& cluster, const ClusterSettings& settings, const std::vector<ProcessSpec>& plan,
               int started, Json status) {
     if (json_) {
-      mergeLocal(status, plan, localStates(cluster, plan, settings.mount), settings.mount, true);
+      mergeLocal(status, plan, localStates(cluster, plan, settings.mount), thisMount(settings.mount), true);
       printLine(status.dump(2));
       return;
     }
@@ -256,7 +262,7 @@ class Status final : public Command {
       LocalCluster cluster(target.dir);
       auto plan = planCluster(*target.settings, cluster.dir());
       const std::string& mount = target.settings->mount;
-      mergeLocal(status, plan, localStates(cluster, plan, mount), mount, failure.empty());
+      mergeLocal(status, plan, localStates(cluster, plan, mount), thisMount(mount), failure.empty());
     }
     printLine(json_ ? status.dump(2, ' ', false, Json::error_handler_t::replace) : statusText(status));
     if (failure.empty()) return kOk;

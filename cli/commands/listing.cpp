@@ -6,6 +6,7 @@
 #include "cli/commands/file_commands.h"
 #include "cli/core/text.h"
 #include "common/base/error.h"
+#include "common/base/log.h"
 
 namespace vcfs::cli {
 namespace {
@@ -18,7 +19,7 @@ std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error
 
 Json attributes(const std::string& name, const Attr& attr) {
   Json json{{"name", name},
-            {"id", attr.inode},
+            {"id", log::hex(attr.inode)},
             {"type", typeName(attr.type)},
             {"size", attr.size},
             {"mode", fmt::format("{:04o}", attr.mode)},

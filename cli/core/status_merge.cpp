@@ -36,30 +36,35 @@ std::string bytesField(const Json& object, const char* key) {
   return it != object.end() && it->is_number() ? humanBytes(it->get<std::uint64_t>()) : "";
 }
 
-bool describes(const Json& item, const ProcessSpec& spec, const std::string& mountPoint) {
+bool describes(const Json& item, const ProcessSpec& spec, const LocalMount& mount) {
   if (spec.role == Role::storage) return field(item, "name") == spec.storage;
-  if (spec.role == Role::mount) return field(item, "path") == mountPoint;
+  if (spec.role == Role::mount) {
+    return field(item, "path") == mount.path && (!item.contains("host") || field(item, "host") == mount.host);
+  }
   return field(item, "address") == spec.address;
 }
 
-Json newItem(const ProcessSpec& spec, const std::string& mountPoint) {
+Json newItem(const ProcessSpec& spec, const LocalMount& mount) {
   Json item;
   if (spec.role == Role::storage) {
     item["name"] = spec.storage;
     item["group"] = spec.group;
   }
   item["address"] = spec.role == Role::mount ? "local" : spec.address;
-  if (spec.role == Role::mount) item["path"] = mountPoint;
+  if (spec.role == Role::mount) {
+    item["path"] = mount.path;
+    item["host"] = mount.host;
+  }
   if (spec.role == Role::storage) item["data"] = spec.data;
   return item;
 }
 
 // Sessions of the same mount point that a tracker has not given up yet leave one item.
-void keepOne(Json& list, const ProcessSpec& spec, const std::string& mountPoint) {
+void keepOne(Json& list, const ProcessSpec& spec, const LocalMount& mount) {
   bool seen = false;
   Json kept = Json::array();
   for (auto& item : list) {
-    if (describes(item, spec, mountPoint)) {
+    if (describes(item, spec, mount)) {
       if (seen) continue;
       seen = true;
     }
@@ -68,13 +73,13 @@ void keepOne(Json& list, const ProcessSpec& spec, const std::string& mountPoint)
   list = std::move(kept);
 }
 
-void mergeOne(Json& list, const ProcessSpec& spec, const LocalState& state, const std::string& mountPoint,
+void mergeOne(Json& list, const ProcessSpec& spec, const LocalState& state, const LocalMount& mount,
               bool trackerAnswered) {
-  if (spec.role == Role::mount) keepOne(list, spec, mountPoint);
-  auto it = std::find_if(list.begin(), list.end(), [&](const Json& item) { return describes(item, spec, mountPoint); });
+  if (spec.role == Role::mount) keepOne(list, spec, mount);
+  auto it = std::find_if(list.begin(), list.end(), [&](const Json& item) { return describes(item, spec, mount); });
   bool known = it != list.end();
   if (!known) {
-    list.push_back(newItem(spec, mountPoint));
+    list.push_back(newItem(spec, mount));
     it = list.end() - 1;
   }
   bool alive = state.pid != 0 && (spec.role != Role::mount || state.mounted);
@@ -99,13 +104,13 @@ void section(std::string& text, const Json& status, const char* list, std::vecto
 }  // namespace
 
 void mergeLocal(Json& status, const std::vector<ProcessSpec>& plan, const std::map<std::string, LocalState>& states,
-                const std::string& mountPoint, bool trackerAnswered) {
+                const LocalMount& mount, bool trackerAnswered) {
   for (const char* list : {"trackers", "idservers", "storages", "httpds", "mounts"}) {
     if (!status.contains(list) || !status[list].is_array()) status[list] = Json::array();
   }
   for (const auto& spec : plan) {
     auto state = states.find(spec.name);
-    mergeOne(status[listOf(spec.role)], spec, state == states.end() ? LocalState{} : state->second, mountPoint,
+    mergeOne(status[listOf(spec.role)], spec, state == states.end() ? LocalState{} : state->second, mount,
              trackerAnswered);
   }
 }
@@ -133,7 +138,8 @@ std::string statusText(const Json& status) {
     return std::vector{field(i, "address"), field(i, "state"), field(i, "pid")};
   });
   section(text, status, "mounts", {"MOUNT", "ON", "STATE", "PID"}, {false, false, false, true}, [](const Json& i) {
-    return std::vector{field(i, "path"), field(i, "address"), field(i, "state"), field(i, "pid")};
+    return std::vector{field(i, "path"), i.contains("host") ? field(i, "host") : field(i, "address"), field(i, "state"),
+                       field(i, "pid")};
   });
   if (auto files = status.find("files"); files != status.end() && files->is_object()) {
     text += "\nfiles: " + field(*files, "live") + " being written, " + field(*files, "degraded") + " degraded\n";

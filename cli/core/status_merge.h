@@ -16,12 +16,18 @@ struct LocalState {
   bool mounted = false;  // of the mount
 };
 
+// Which mount of the cluster is this machine's.
+struct LocalMount {
+  std::string path;
+  std::string host;  // as this machine's clients call themselves
+};
+
 // Puts pids and states of this machine's processes into what a tracker said (an object, maybe empty when none
 // answered). A process that is dead is "down" whatever the tracker still believes; one that lives but is not in the
 // tracker's answer is added as "starting" (or "unknown" when no tracker answered). Afterwards each of trackers,
 // idservers, storages, httpds and mounts is there.
 void mergeLocal(nlohmann::ordered_json& status, const std::vector<ProcessSpec>& plan,
-                const std::map<std::string, LocalState>& states, const std::string& mountPoint, bool trackerAnswered);
+                const std::map<std::string, LocalState>& states, const LocalMount& mount, bool trackerAnswered);
 
 // The same for people.
 std::string statusText(const nlohmann::ordered_json& status);

@@ -15,13 +15,13 @@ struct StatusMerge : testing::Test {
   std::map<std::string, LocalState> states;
   Json status = Json::parse(R"({"trackers":[{"address":"127.0.0.1:21000","state":"up"}],
     "storages":[{"name":"s1","state":"up","capacity_bytes":10},{"name":"s2","state":"up"},{"name":"far","state":"up"}],
-    "mounts":[{"path":"/mnt/vcstore","address":"127.0.0.1:5","state":"up"}], "files":{"live":1,"degraded":0}})");
+    "mounts":[{"path":"/mnt/vcstore","address":"127.0.0.1:5","host":"here","state":"up"}], "files":{"live":1,"degraded":0}})");
 
   void SetUp() override {
     int pid = 100;
     for (const auto& spec : plan) states[spec.name] = {pid++, spec.role == Role::mount};
   }
-  void merge(bool answered = true) { mergeLocal(status, plan, states, settings.mount, answered); }
+  void merge(bool answered = true) { mergeLocal(status, plan, states, {settings.mount, "here"}, answered); }
   const Json& storage(const std::string& name) {
     for (const auto& item : status["storages"]) {
       if (item["name"] == name) return item;
@@ -57,6 +57,13 @@ TEST_F(StatusMerge, a_process_the_tracker_does_not_know_yet_is_starting) {
   ASSERT_EQ(status["httpds"].size(), 1u);
   EXPECT_EQ(status["httpds"][0]["state"], "starting");
   EXPECT_EQ(status["idservers"].size(), 1u);
+}
+
+TEST_F(StatusMerge, another_hosts_mount_at_the_same_path_is_another_mount) {
+  status["mounts"].push_back({{"path", "/mnt/vcstore"}, {"host", "there"}, {"state", "up"}});
+  merge();
+  ASSERT_EQ(status["mounts"].size(), 2u);
+  EXPECT_FALSE(status["mounts"][1].contains("pid"));
 }
 
 TEST_F(StatusMerge, a_mount_process_without_its_mount_is_down) {
