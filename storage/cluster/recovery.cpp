@@ -1,0 +1,130 @@
+// After a start: what this server may have missed while it was away.
+#include "common/base/log.h"
+#include "storage/node.h"
+
+namespace vcfs::storage {
+
+using namespace std::chrono_literals;
+
+// Learns the highest id on the disk, so that a new file needs no look at the disk; after a power cut also which files
+// are not what they claim to be.
+Task<void> Node::scanDisk() {
+  auto self = shared_from_this();
+  const bool suspicious = !store.machineStayedUp();
+  struct Found {
+    InodeId newest = 0;
+    std::vector<InodeId> suspects;
+  };
+  auto job = [self, suspicious] {
+    auto found = std::make_shared<Found>();
+    self->store.scan([&](InodeId inode) {
+      found->newest = std::max(found->newest, inode);
+      if (!suspicious) return;
+      try {
+        const auto replica = self->store.load(inode);
+        if (!replica) return;
+        const bool whole = replica->meta.state != FileState::open && replica->stat.size == replica->meta.sealedSize;
+        if (!whole) found->suspects.push_back(inode);
+      } catch (const Error&) {
+        found->suspects.push_back(inode);
+      }
+    });
+    return found;
+  };
+  auto pending = pools.reads->run(std::move(job));
+  const std::shared_ptr<Found> found = co_await std::move(pending);
+  for (InodeId inode : found->suspects) suspects_.insert(inode);
+  newest_ = std::max(found->newest, newestMade_);
+}
+
+Task<void> Node::recover() {
+  auto self = shared_from_this();
+  try {
+    co_await scanDisk();
+  } catch (const Error& error) {
+    log::error("disk.scan.failed", {{"reason", error.what()}});
+  }
+  while (!trackers->connected() && !stopping_) co_await catchUpSignal_.waitFor(runtime.clock, 100ms);
+  // Open files: reported as lost here, so that the catalog decides whether others went on without this server.
+  const std::vector<InodeId> suspects(suspects_.begin(), suspects_.end());
+  for (InodeId inode : suspects) {
+    if (stopping_) co_return;
+    kj::Promise<void> looked = enter(inode, [self](FilePtr file) -> kj::Promise<void> {
+      self->checkSuspect(file);
+      return kj::READY_NOW;
+    });
+    const Duration limit = options.syncLimit;
+    try {
+      co_await rpc::await<void>(runtime, kj::mv(looked), limit);
+    } catch (const Error& error) {
+      log::error("recover.failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
+    }
+  }
+  while (!stopping_) {
+    try {
+      co_await takeStale();
+      break;
+    } catch (const Error& error) {
+      log::warn("recover.waiting", {{"reason", error.what()}});
+    }
+    const Duration pause = 200ms;
+    co_await runtime.clock.sleep(pause);
+  }
+  recovered_ = true;
+  log::info("storage.recovered", {{"suspects", suspects.size()}});
+}
+
+void Node::checkSuspect(FilePtr file) {
+  if (file->replica.distrusted()) return;  // being reported: loaded() saw to it
+  const InodeId inode = file->inode;
+  suspects_.erase(inode);
+  if (!file->onDisk) {
+    std::vector<InodeId> gone{inode};
+    store.markStable(gone);
+    return;
+  }
+  // Sealed, and perhaps nobody was told. A tracker ignores it when this server was not the primary.
+  resend_.insert(inode);
+  hardening_.insert(inode);
+  reportSignal_.notifyAll();
+}
+
+// What the catalog knows to be out of sync here: each of it is caught up.
+Task<void> Node::takeStale() {
+  auto self = shared_from_this();
+  InodeId after = 0;
+  while (!stopping_) {
+    Trackers::StalePage page = co_await trackers->staleReplicas(after);
+    for (const Layout& layout : page.layouts) {
+      if (layout.inode == 0 || layout.inode > limits::kMaxInode || layout.epoch == 0) continue;
+      after = std::max(after, layout.inode);
+      const Layout known = layout;
+      kj::Promise<void> taken = enter(layout.inode, [self, known](FilePtr file) -> kj::Promise<void> {
+        if (known.epoch >= file->replica.epoch()) {
+          self->adopt(file, known);
+          self->startCatchUp(file);
+        }
+        return kj::READY_NOW;
+      });
+      const Duration limit = options.syncLimit;
+      co_await rpc::await<void>(runtime, kj::mv(taken), limit);
+    }
+    if (!page.more || page.layouts.empty()) co_return;
+  }
+}
+
+Task<void> Node::staleLoop() {
+  auto self = shared_from_this();
+  while (!stopping_) {
+    const Duration pause = options.staleInterval;
+    co_await catchUpSignal_.waitFor(runtime.clock, pause);
+    if (stopping_ || !recovered_ || !trackers->connected()) continue;
+    try {
+      co_await takeStale();
+    } catch (const Error& error) {
+      log::debug("stale.failed", {{"reason", error.what()}});
+    }
+  }
+}
+
+}  // namespace vcfs::storage

@@ -1,0 +1,283 @@
+#include "storage/cluster/trackers.h"
+
+#include "common/base/log.h"
+#include "common/rpc/call.h"
+#include "schema/convert.h"
+
+namespace vcfs::storage {
+
+struct Trackers::Link {
+  std::string address;
+  std::shared_ptr<rpc::Connection> connection;  // while the session is up and this server registered
+  schema::Tracker::Client client = nullptr;
+  std::string lastProblem;  // so that a tracker that stays away is logged once
+};
+
+namespace {
+constexpr std::size_t kMaxTrackers = 32;  // learnt ones included
+}
+
+Trackers::Trackers(Runtime& runtime, const Options& options, Store& store, Hooks hooks)
+    : runtime_(runtime),
+      options_(options),
+      store_(store),
+      hooks_(std::move(hooks)),
+      instance_(runtime.random() | 1),
+      storageId_(store.storageId()),
+      cluster_(store.cluster()) {}
+
+Trackers::~Trackers() { stop(); }
+
+void Trackers::start(std::string address) {
+  address_ = std::move(address);
+  for (const std::string& tracker : options_.trackers) learn(tracker);
+}
+
+void Trackers::stop() {
+  *alive_ = false;
+  for (auto& link : links_) {
+    if (link->connection) link->connection->close("stopping");
+  }
+}
+
+void Trackers::learn(const std::string& address) {
+  if (address.empty() || links_.size() >= kMaxTrackers) return;
+  for (const auto& link : links_) {
+    if (link->address == address) return;
+  }
+  auto link = std::make_shared<Link>();
+  link->address = address;
+  links_.push_back(link);
+  runtime_.spawn("tracker.session", maintain(link));
+}
+
+Task<void> Trackers::maintain(std::shared_ptr<Link> link) {
+  const std::shared_ptr<bool> alive = alive_;
+  Runtime& runtime = runtime_;
+  const Duration interval = options_.heartbeatInterval;
+  while (*alive) {
+    bool good = false;
+    try {
+      if (!link->connection) co_await openSession(link);
+      if (!*alive) co_return;
+      good = co_await beat(link);
+      link->lastProblem.clear();
+    } catch (const Error& error) {
+      if (!*alive) co_return;
+      if (link->lastProblem != error.what()) {
+        link->lastProblem = error.what();
+        log::warn("tracker.unreachable", {{"tracker", link->address}, {"reason", error.what()}});
+      }
+      if (link->connection) link->connection->close("no answer to a heartbeat");
+      link->connection = nullptr;
+    }
+    const Duration pause = good ? interval : interval / 4;
+    co_await runtime.clock.sleep(pause);
+  }
+}
+
+Task<void> Trackers::openSession(std::shared_ptr<Link> link) {
+  const std::shared_ptr<bool> alive = alive_;
+  auto connection = co_await rpc::Connection::connect(runtime_, link->address, options_.connectLimit);
+  if (!*alive) co_return;
+  schema::Tracker::Client client = connection->bootstrap<schema::Tracker>();
+  auto request = client.helloRequest();
+  request.setProtocol(schema::PROTOCOL_VERSION);
+  request.setClient(instance_);
+  request.setHost(options_.zone);
+  request.setKind("storage");
+  request.setPath(address_);
+  auto promise = request.send();
+  auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
+  if (!*alive) co_return;
+  schema::check(answer.getStatus());
+  const std::string cluster = schema::toString(answer.getCluster());
+  if (!cluster_.empty() && cluster != cluster_) {
+    throw Error(Errc::invalid, fmt::format("this disk belongs to cluster \"{}\", the tracker to \"{}\"; give the "
+                                           "right --trackers or another --data",
+                                           cluster_, cluster));
+  }
+  std::vector<std::string> others;
+  for (auto address : answer.getTrackers()) others.push_back(schema::toString(address));
+  link->client = client;
+  co_await registerAt(link);
+  if (!*alive) co_return;
+  link->connection = connection;
+  connection->onClosed([weak = std::weak_ptr<Link>(link), raw = connection.get()] {
+    auto lost = weak.lock();
+    if (lost && lost->connection.get() == raw) lost->connection = nullptr;
+  });
+  for (const std::string& address : others) learn(address);
+  hooks_.registered();
+}
+
+Task<void> Trackers::registerAt(std::shared_ptr<Link> link) {
+  const std::shared_ptr<bool> alive = alive_;
+  const Heartbeat now = co_await hooks_.heartbeat();
+  if (!*alive) co_return;
+  auto request = link->client.registerStorageRequest();
+  request.setName(options_.name);
+  request.setGroup(options_.group);
+  request.setZone(options_.zone);
+  request.setAddress(address_);
+  request.setDataDirectory(options_.dataDirectory);
+  request.setCapacityBytes(now.space.capacityBytes);
+  request.setFreeBytes(now.space.freeBytes);
+  request.setInstance(instance_);
+  auto promise = request.send();
+  auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
+  if (!*alive) co_return;
+  schema::check(answer.getStatus());
+  const StorageId id = answer.getStorage();
+  const std::string cluster = schema::toString(answer.getCluster());
+  if (id == 0) throw Error(Errc::internal, "the tracker gave storage id 0");
+  if (id != storageId_ || cluster != cluster_) {
+    if (storageId_ != 0 && id != storageId_) {
+      throw Error(Errc::invalid, fmt::format("this disk is storage {} of its cluster, but the catalog knows \"{}\" as "
+                                             "{}: it is not the disk of that name",
+                                             storageId_, options_.name, id));
+    }
+    storageId_ = id;
+    cluster_ = cluster;
+    hooks_.identity(id, cluster);
+  }
+  log::info("storage.registered", {{"tracker", link->address}, {"storage", id}});
+}
+
+Task<bool> Trackers::beat(std::shared_ptr<Link> link) {
+  const std::shared_ptr<bool> alive = alive_;
+  const Heartbeat now = co_await hooks_.heartbeat();
+  if (!*alive || !link->connection) co_return false;
+  auto request = link->client.heartbeatRequest();
+  request.setStorage(storageId_);
+  request.setCapacityBytes(now.space.capacityBytes);
+  request.setFreeBytes(now.space.freeBytes);
+  request.setLiveFiles(now.liveFiles);
+  request.setBytesToGo(now.bytesToGo);
+  request.setLoadBytesPerSecond(now.loadBytesPerSecond);
+  auto promise = request.send();
+  auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
+  if (!*alive) co_return false;
+  const auto code = answer.getStatus().getCode();
+  if (code == schema::ErrorCode::NOT_FOUND) {
+    co_await registerAt(link);
+    if (!*alive) co_return false;
+    hooks_.registered();
+    co_return true;
+  }
+  schema::check(answer.getStatus());
+  co_return true;
+}
+
+std::vector<std::shared_ptr<Trackers::Link>> Trackers::up() const {
+  std::vector<std::shared_ptr<Link>> result;
+  for (const auto& link : links_) {
+    if (link->connection && link->connection->alive()) result.push_back(link);
+  }
+  return result;
+}
+
+bool Trackers::connected() const { return !up().empty(); }
+
+std::vector<std::string> Trackers::addresses() const {
+  std::vector<std::string> result;
+  for (const auto& link : links_) result.push_back(link->address);
+  return result;
+}
+
+namespace {
+bool tryAnother(const Error& error) {
+  return error.code() == Errc::unavailable || error.code() == Errc::timeout || error.code() == Errc::overloaded;
+}
+Error nobody() { return Error(Errc::unavailable, "no tracker answers"); }
+}  // namespace
+
+Task<std::vector<Layout>> Trackers::reportFailure(std::vector<LostReplica> lost) {
+  for (const auto& link : up()) {
+    try {
+      auto request = link->client.reportFailureRequest();
+      auto failed = request.initFailed(static_cast<unsigned>(lost.size()));
+      for (unsigned i = 0; i < lost.size(); ++i) {
+        failed[i].setInode(lost[i].inode);
+        failed[i].setEpoch(lost[i].epoch);
+        failed[i].setStorage(lost[i].storage);
+      }
+      request.setReporter(options_.name);
+      auto promise = request.send();
+      auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
+      schema::check(answer.getStatus());
+      std::vector<Layout> layouts;
+      for (auto layout : answer.getLayouts()) layouts.push_back(schema::toLayout(layout));
+      co_return layouts;
+    } catch (const Error& error) {
+      if (!tryAnother(error)) throw;
+    }
+  }
+  throw nobody();
+}
+
+Task<void> Trackers::reportFiles(std::vector<SizeReport> reports) {
+  for (const auto& link : up()) {
+    try {
+      auto request = link->client.reportFilesRequest();
+      request.setStorage(storageId_);
+      auto files = request.initFiles(static_cast<unsigned>(reports.size()));
+      for (unsigned i = 0; i < reports.size(); ++i) {
+        files[i].setInode(reports[i].inode);
+        files[i].setEpoch(reports[i].epoch);
+        files[i].setSize(reports[i].size);
+        files[i].setMtimeNs(reports[i].mtimeNs);
+        files[i].setBlocks(reports[i].blocks);
+        files[i].setState(static_cast<schema::FileState>(reports[i].state));
+      }
+      auto promise = request.send();
+      auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
+      schema::check(answer.getStatus());
+      co_return;
+    } catch (const Error& error) {
+      if (!tryAnother(error)) throw;
+    }
+  }
+  throw nobody();
+}
+
+Task<Layout> Trackers::caughtUp(InodeId inode, Epoch epoch) {
+  for (const auto& link : up()) {
+    try {
+      auto request = link->client.caughtUpRequest();
+      request.setStorage(storageId_);
+      request.setInode(inode);
+      request.setEpoch(epoch);
+      auto promise = request.send();
+      auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
+      schema::check(answer.getStatus());
+      co_return schema::toLayout(answer.getLayout());
+    } catch (const Error& error) {
+      if (!tryAnother(error)) throw;
+    }
+  }
+  throw nobody();
+}
+
+Task<Trackers::StalePage> Trackers::staleReplicas(InodeId after) {
+  for (const auto& link : up()) {
+    try {
+      auto request = link->client.staleReplicasRequest();
+      request.setStorage(storageId_);
+      request.setAfter(after);
+      request.setLimit(1000);
+      auto promise = request.send();
+      auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
+      schema::check(answer.getStatus());
+      StalePage page;
+      for (auto layout : answer.getLayouts()) page.layouts.push_back(schema::toLayout(layout));
+      page.more = answer.getMore();
+      co_return page;
+    } catch (const Error& error) {
+      if (!tryAnother(error)) throw;
+    }
+  }
+  throw nobody();
+}
+
+}  // namespace vcfs::storage

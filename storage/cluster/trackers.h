@@ -1,0 +1,86 @@
+#pragma once
+
+#include "common/async/signal.h"
+#include "common/rpc/connection.h"
+#include "schema/tracker.capnp.h"
+#include "storage/options.h"
+#include "storage/store/store.h"
+#include "vcfs/types.h"
+
+namespace vcfs::storage {
+
+// What a heartbeat tells.
+struct Heartbeat {
+  DiskSpace space;
+  std::uint32_t liveFiles = 0;
+  std::uint64_t bytesToGo = 0;
+  std::uint64_t loadBytesPerSecond = 0;
+};
+
+struct LostReplica {
+  InodeId inode = 0;
+  Epoch epoch = 0;
+  StorageId storage = 0;
+};
+
+struct SizeReport {
+  InodeId inode = 0;
+  Epoch epoch = 0;
+  std::uint64_t size = 0;
+  std::int64_t mtimeNs = 0;
+  std::uint64_t blocks = 0;
+  FileState state = FileState::open;
+};
+
+// The sessions with all trackers: registration and heartbeats go to every one, questions to whichever answers first in
+// the order in which they are connected. Loop thread only.
+class Trackers {
+ public:
+  struct Hooks {
+    std::function<Task<Heartbeat>()> heartbeat;
+    std::function<void()> registered;                              // at any tracker, again after each reconnect
+    std::function<void(StorageId, std::string cluster)> identity;  // the first time, or when it changed
+  };
+  Trackers(Runtime& runtime, const Options& options, Store& store, Hooks hooks);
+  ~Trackers();
+  void start(std::string address);  // this server's own address as others reach it
+  void stop();
+
+  StorageId storageId() const { return storageId_; }  // 0 until it is known
+  const std::string& cluster() const { return cluster_; }
+  bool connected() const;
+  std::vector<std::string> addresses() const;
+
+  // Each asks one tracker after the other, each for at most options.trackerLimit; throws Error(unavailable) when none
+  // answered. Lists may be as long as one call allows (1000).
+  Task<std::vector<Layout>> reportFailure(std::vector<LostReplica> lost);
+  Task<void> reportFiles(std::vector<SizeReport> files);
+  Task<Layout> caughtUp(InodeId inode, Epoch epoch);
+  struct StalePage {
+    std::vector<Layout> layouts;
+    bool more = false;
+  };
+  Task<StalePage> staleReplicas(InodeId after);
+
+ private:
+  struct Link;
+  Task<void> maintain(std::shared_ptr<Link> link);
+  Task<void> openSession(std::shared_ptr<Link> link);
+  Task<void> registerAt(std::shared_ptr<Link> link);
+  Task<bool> beat(std::shared_ptr<Link> link);
+  void learn(const std::string& address);
+  std::vector<std::shared_ptr<Link>> up() const;
+
+  Runtime& runtime_;
+  const Options& options_;
+  Store& store_;
+  Hooks hooks_;
+  std::string address_;
+  std::uint64_t instance_;
+  StorageId storageId_;
+  std::string cluster_;
+  std::vector<std::shared_ptr<Link>> links_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace vcfs::storage

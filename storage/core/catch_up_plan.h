@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "storage/core/range_set.h"
+
+namespace vcfs::storage {
+
+// What a replica that is caught up has to copy. No I/O.
+
+// The ranges of a window of blocks in which the two sides differ: blocks whose checksums are unlike, and what only the
+// source has. `offset`: where the window begins; `sourceSize`: the source's file size. Neighbouring blocks are joined
+// up to `maxPiece` bytes.
+std::vector<Range> differing(std::uint64_t offset, std::uint32_t blockSize, std::span<const std::uint32_t> source,
+                             std::span<const std::uint32_t> own, std::uint64_t sourceSize, std::uint64_t maxPiece);
+
+// [begin, end) cut into pieces of at most maxPiece.
+std::vector<Range> pieces(std::uint64_t begin, std::uint64_t end, std::uint64_t maxPiece);
+
+// To which size an own file must be cut before copying: bytes behind the source's end are garbage, unless live writes
+// put them there since the replica joined.
+std::uint64_t cutTo(std::uint64_t sourceSize, const RangeSet& live);
+
+}  // namespace vcfs::storage

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+namespace vcfs::storage {
+
+struct Range {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;  // exclusive
+  friend bool operator==(const Range&, const Range&) = default;
+};
+
+// A set of byte positions, kept as disjoint ranges. Catch-up uses it to remember what live writes covered since the
+// replica joined: those bytes are newer than anything copied from another replica and must not be overwritten.
+//
+// Bounded: once full() the caller starts its work over with an empty set instead of growing without end.
+class RangeSet {
+ public:
+  static constexpr std::uint64_t kEnd = UINT64_MAX;
+
+  explicit RangeSet(std::size_t maxRanges = 65536) : maxRanges_(maxRanges) {}
+
+  void add(std::uint64_t begin, std::uint64_t end);
+  void clear() { ranges_.clear(); }
+  bool full() const { return ranges_.size() >= maxRanges_; }
+  bool contains(std::uint64_t position) const;
+  // The parts of [begin, end) that are not in the set, ascending.
+  std::vector<Range> gaps(std::uint64_t begin, std::uint64_t end) const;
+  std::vector<Range> ranges() const;
+  // The end of the last finite range; 0 when there is none. An open-ended range [x, kEnd) counts as x.
+  std::uint64_t reach() const;
+
+ private:
+  std::size_t maxRanges_;
+  std::map<std::uint64_t, std::uint64_t> ranges_;  // begin → end; neither overlapping nor touching
+};
+
+}  // namespace vcfs::storage

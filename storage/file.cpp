@@ -1,0 +1,29 @@
+#include "storage/file.h"
+
+namespace vcfs::storage {
+
+kj::Promise<void> PendingOp::wait() {
+  if (done) return kj::READY_NOW;
+  auto pair = kj::newPromiseAndFulfiller<void>();
+  waiting.push_back(kj::mv(pair.fulfiller));
+  return kj::mv(pair.promise);
+}
+
+void PendingOp::finish(std::optional<Error> outcome) {
+  if (done) return;
+  done = true;
+  error = std::move(outcome);
+  for (auto& fulfiller : waiting) fulfiller->fulfill();
+  waiting.clear();
+}
+
+ReplicaSlot* File::slot(StorageId storage) {
+  for (ReplicaSlot& candidate : slots) {
+    if (candidate.storage == storage) return &candidate;
+  }
+  return nullptr;
+}
+
+std::uint64_t File::readableEnd() const { return replica.role() == Role::primary ? acks.published() : localEnd; }
+
+}  // namespace vcfs::storage

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/function.h>
+
+#include "common/async/signal.h"
+#include "storage/core/ack_tracker.h"
+#include "storage/core/mutation.h"
+#include "storage/core/range_set.h"
+#include "storage/core/replica_state.h"
+#include "storage/core/sequence_table.h"
+#include "storage/store/store.h"
+
+namespace vcfs::storage {
+
+// An operation of this primary that is not acknowledged yet.
+struct PendingOp {
+  AckTracker::Ticket ticket = 0;
+  Mutation mutation;  // `data` is valid while `keep` is
+  std::shared_ptr<void> keep;
+  std::uint64_t endsAt = 0;
+  bool localNoSpace = false;
+  bool localDone = false;
+  std::optional<Error> localError;
+  std::vector<StorageId> noSpaceAt;  // replicas that answered "disk full"
+  bool done = false;
+  std::optional<Error> error;  // with done
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;
+
+  // Ends (never fails) when `done`.
+  kj::Promise<void> wait();
+  void finish(std::optional<Error> outcome);
+};
+using OpPtr = std::shared_ptr<PendingOp>;
+
+// Another replica of a file, as its primary sees it.
+struct ReplicaSlot {
+  StorageId storage = 0;
+  std::uint64_t incarnation = 0;  // tells answers to an earlier slot of the same storage apart
+  std::string address;
+  bool syncing = false;
+  bool joined = false;   // syncing only: it answered a probe; every later operation is sent and waited for
+  bool failed = false;   // lost: nothing is sent any more, the tracker is being told
+  Epoch layoutSent = 0;  // over session `session`
+  std::uint64_t session = 0;
+};
+
+// One replica of this disk, in memory. Loop thread only.
+struct File {
+  File(asio::io_context& io, InodeId id) : inode(id), replica(id), changed(io) {}
+
+  const InodeId inode;
+  ReplicaState replica;
+  std::optional<Error> broken;  // it cannot be read from the disk: every request gets this
+
+  // Until the replica was looked up on the disk, requests stand in line here, in order.
+  bool ready = false;
+  std::vector<kj::Function<void()>> line;
+
+  std::shared_ptr<ReplicaFile> disk;
+  bool preexisting = false;  // it was there when this process started
+  bool onDisk = false;       // as of the end of the local queue, like meta and localEnd
+  ReplicaMeta meta;
+  bool metaChanged = false;  // to be written by the next local job
+  std::uint64_t localEnd = 0;
+  std::size_t localQueued = 0;  // local jobs under way
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> localIdle;
+
+  FileState state = FileState::open;  // as readers see it
+  std::int64_t mtimeNs = 0;
+  std::uint64_t blocks = 0;
+  std::uint64_t changeId = 0;
+  bool writerVanished = false;
+  bool removed = false;
+
+  SequenceTable sequences;
+  AckTracker acks;                              // primary
+  std::map<AckTracker::Ticket, OpPtr> pending;  // primary
+  std::vector<ReplicaSlot> slots;               // primary
+  bool reportDue = false;                       // its size is to be told to a tracker
+
+  RangeSet live;  // syncing: what live writes covered since it joined
+  bool catchingUp = false;
+  std::uint64_t replicatedOps = 0;   // operations executed for a primary
+  std::optional<Mutation> heldSeal;  // syncing: how it is to be sealed once it is in sync
+  std::uint64_t bytesToGo = 0;
+
+  Signal changed;  // published size or state
+  TimePoint lastUsed;
+
+  ReplicaSlot* slot(StorageId storage);
+  // The end of what may be read here.
+  std::uint64_t readableEnd() const;
+  bool sealed() const { return state == FileState::closed || state == FileState::recovered; }
+  bool busy() const {
+    return !ready || !pending.empty() || localQueued != 0 || catchingUp || changed.hasWaiters() || !line.empty();
+  }
+};
+using FilePtr = std::shared_ptr<File>;
+
+}  // namespace vcfs::storage

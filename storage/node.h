@@ -1,0 +1,182 @@
+#pragma once
+
+#include "common/rpc/call.h"
+#include "common/runtime/blocking_pool.h"
+#include "common/runtime/runtime.h"
+#include "storage/cluster/peers.h"
+#include "storage/cluster/trackers.h"
+#include "storage/core/lease_table.h"
+#include "storage/core/limits.h"
+#include "storage/file.h"
+#include "storage/options.h"
+
+namespace vcfs::storage {
+
+// The threads that touch the disk. `writes` has one, so that a file's changes keep their order; syncs and reads do not
+// stand behind one another.
+struct Pools {
+  std::unique_ptr<BlockingPool> writes;
+  std::unique_ptr<BlockingPool> syncs;
+  std::unique_ptr<BlockingPool> reads;
+  static Pools threads(asio::io_context& io);
+  static Pools inlined(asio::io_context& io);  // for tests on a simulated clock
+};
+
+// What the process has done since it started; status() shows it.
+struct Counters {
+  std::uint64_t writes = 0, writtenBytes = 0;         // as primary
+  std::uint64_t replicated = 0, replicatedBytes = 0;  // as another replica
+  std::uint64_t reads = 0, readBytes = 0;
+  std::uint64_t inlineWrites = 0, inlineReads = 0;
+  std::uint64_t repeats = 0;       // repeated calls that were not executed again
+  std::uint64_t refusedStale = 0;  // requests of an older epoch
+  std::uint64_t replicasLost = 0;  // as primary: followers given up
+  std::uint64_t sealedClosed = 0, sealedRecovered = 0;
+  std::uint64_t caughtUp = 0, caughtUpBytes = 0;
+  std::uint64_t diskErrors = 0;
+};
+
+// The storage server's state and its decisions carried out: what every operation in ops/ works on. Loop thread only.
+// Kept alive by whoever runs one of its coroutines.
+class Node : public std::enable_shared_from_this<Node> {
+ public:
+  Node(Runtime& runtime, Store& store, Pools pools, Options options);
+  ~Node();
+  void start();       // trackers, timers, recovery of what was open when the process last ended
+  void abandon();     // as if the process had died: nothing more is sent or waited for
+  Task<void> stop();  // gives what is under way a moment, tells trackers sizes
+
+  // ---- files ----
+  // Calls `then` with the file once its replica was looked up, in the order of the calls per file; in this very call
+  // when it is known already.
+  kj::Promise<void> enter(InodeId inode, kj::Function<kj::Promise<void>(FilePtr)> then);
+  FilePtr find(InodeId inode) const;  // null when not in memory
+  void forget(FilePtr file);          // its data was removed
+
+  // ---- admission (throws what the caller is to be told) ----
+  void admit(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
+  void requirePrimary(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
+  void requireReadable(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
+  void admitReplication(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
+
+  // ---- changing a file ----
+  // As primary: puts the mutation in order, starts it here and at the other replicas. Never suspends.
+  OpPtr begin(FilePtr file, const Mutation& mutation, std::shared_ptr<void> keep);
+  // Here only. `done` is called (maybe before this returns) when it is on this disk. mutation.data must stay valid.
+  using LocalDone = std::function<void(std::optional<Error>)>;
+  void applyLocal(FilePtr file, const Mutation& mutation, LocalDone done);
+  // An operation that was executed before: its pending original; null when that is acknowledged.
+  OpPtr findPending(File& file, ClientId client, std::uint64_t sequence);
+  kj::Promise<void> localIdle(File& file);  // when all local jobs so far are done
+
+  // ---- layouts ----
+  void adopt(FilePtr file, const Layout& layout);
+  void depose(FilePtr file);
+  void startCatchUp(FilePtr file);  // of a syncing replica; nothing when it is under way
+  void replicaLost(FilePtr file, StorageId storage, const char* why);
+  void ownReplicaFailed(FilePtr file, const Error& error);
+
+  // ---- writers ----
+  void writerSeen(File& file, ClientId client);
+  // The client has no handle any more. True when it was the last: the file is to be sealed.
+  bool writerGone(File& file, ClientId client);
+  FileState sealState(const File& file) const;
+  Mutation sealMutation(File& file, FileState state);
+  void clientAlive(ClientId client) { leases_.renew(client, runtime.clock.now()); }
+
+  void touch(File& file, const Mutation& mutation);  // mtime, changeId, what catch-up must leave alone
+  void fillInfo(schema::FileInfo::Builder info, File& file);
+  std::string statusJson();
+  StorageId self() const { return trackers->storageId(); }
+
+  Runtime& runtime;
+  Store& store;
+  Pools pools;
+  const Options options;
+  Counters counters;
+  std::unique_ptr<Peers> peers;
+  std::unique_ptr<Trackers> trackers;
+  LeaseTable& leases() { return leases_; }
+
+ private:
+  friend class CatchUp;
+  // node.cpp
+  void load(FilePtr file);
+  void loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optional<Error> error);
+  bool isSuspect(const File& file) const;
+  void evict();
+  Task<void> tick();        // leases, eviction, hung peers
+  Task<void> reportLoop();  // sizes and closings
+  Task<void> hardenLoop();  // sealed files onto stable storage, off the active list
+  void noteReport(File& file);
+  Task<Heartbeat> heartbeat();
+  void sealVanished(FilePtr file);
+  std::vector<SizeReport> makeReports(std::vector<InodeId> due);
+  void collectDue(const std::set<InodeId>& from, std::vector<InodeId>& due);
+  void addResent(std::vector<SizeReport>& reports);
+  Task<void> reportBatch(std::vector<SizeReport> reports);
+  void harden(const std::vector<InodeId>& inodes);
+  void markStableIfSealed(InodeId inode);
+  // ops/forward.cpp
+  struct Sent;  // what an answer needs to find its way back
+  void forward(FilePtr file, const OpPtr& op);
+  void sendTo(const Sent& sent, const OpPtr& op, PeerSession* session);
+  void replicaAnswered(const Sent& sent, Errc code);
+  void probe(FilePtr file, StorageId storage);
+  // ops/mutate.cpp
+  void localAnswered(FilePtr file, const OpPtr& op, std::optional<Error> error);
+  void settle(FilePtr file, const OpPtr& op);
+  void complete(FilePtr file, AckTracker::Ticket ticket, std::optional<Error> error);
+  void sealedNow(FilePtr file, const Mutation& mutation);
+  // ops/adopt.cpp
+  void rebuildSlots(FilePtr file);
+  void takeOver(FilePtr file);
+  void applyHeldSeal(FilePtr file);
+  void stepDown(FilePtr file, const Error& reason);
+  void persistMeta(FilePtr file);
+  void peerLost(const std::string& address);
+  Task<void> failureLoop();
+  std::vector<LostReplica> dueFailures();
+  void applyFailureAnswer(const LostReplica& asked, const Layout& layout);
+  // cluster/recovery.cpp
+  Task<void> recover();
+  Task<void> scanDisk();
+  void checkSuspect(FilePtr file);
+  Task<void> takeStale();
+  Task<void> staleLoop();
+  Task<void> catchUpFile(FilePtr file);
+  void catchUpNext();
+
+  struct LocalJob;
+  void runInline(FilePtr file, const Mutation& mutation, LocalDone done);
+  bool mayRunInline(const File& file, const Mutation& mutation) const;
+  void localFinished(FilePtr file);
+
+  std::unordered_map<InodeId, FilePtr> files_;
+  LeaseTable leases_;
+  std::map<InodeId, TimePoint> orphans_;  // open files without a known writer, and until when they are waited for
+  std::set<std::pair<InodeId, StorageId>> failures_;  // to be told to a tracker
+  std::uint64_t incarnations_ = 0;
+  std::set<InodeId> reports_;      // files whose size or closing is to be told
+  std::set<InodeId> closings_;     // of these: at once
+  std::set<InodeId> resend_;       // sealed before the last start: told again with what the disk says
+  std::set<InodeId> hardening_;    // sealed, to be brought onto stable storage
+  std::set<InodeId> suspects_;     // open when the process last ended and not yet checked
+  std::optional<InodeId> newest_;  // no replica of a higher id is on the disk; nothing: not known yet
+  InodeId newestMade_ = 0;
+  TimePoint slowUntil_;
+  TimePoint lastSizes_;
+  InodeId reportCursor_ = 0;
+  std::int64_t catchingUp_ = 0;
+  std::deque<FilePtr> catchUpQueue_;
+  std::uint64_t loadBytes_ = 0;  // since the last heartbeat
+  Signal failureSignal_;
+  Signal reportSignal_;
+  Signal hardenSignal_;
+  Signal catchUpSignal_;
+  bool recovered_ = false;  // after a restart: the catalog told what this server missed
+  bool stopping_ = false;
+};
+using NodePtr = std::shared_ptr<Node>;
+
+}  // namespace vcfs::storage

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <capnp/capability.h>
+
+#include "common/rpc/bulk.h"
+#include "common/rpc/call.h"
+#include "common/rpc/connection.h"
+#include "schema/convert.h"
+#include "storage/node.h"
+
+// What the operations share: checking at the door, standing in line for a file, turning an Error into a status.
+namespace vcfs::storage {
+
+// One connection's server side.
+struct Session {
+  std::weak_ptr<rpc::Connection> connection;
+  ClientId client = 0;  // 0 until hello()
+  std::string host;
+};
+using SessionPtr = std::shared_ptr<Session>;
+
+// The one border where an Error becomes an answer.
+template <class Context>
+void refuse(Context& context, const Error& error, const File* file = nullptr) {
+  auto status = context.getResults().initStatus();
+  const bool helps =
+      error.code() == Errc::staleEpoch || error.code() == Errc::notPrimary || error.code() == Errc::notInSync;
+  if (helps && file != nullptr && file->replica.knowsLayout()) {
+    schema::fill(status, error, file->replica.layout());
+  } else {
+    schema::fill(status, error);
+  }
+}
+
+// Checks inode and epoch, stands in line for the file and runs `body(file, context)`, which returns a promise and may
+// throw an Error before it suspends.
+template <class Context, class Body>
+kj::Promise<void> onFile(NodePtr node, Context context, Body body) {
+  InodeId inode = 0;
+  try {
+    auto params = context.getParams();
+    limits::checkFile(params.getInode(), params.getEpoch());
+    inode = params.getInode();
+  } catch (const Error& error) {
+    refuse(context, error);
+    return kj::READY_NOW;
+  }
+  return node->enter(inode, [context, body = kj::mv(body)](FilePtr file) mutable -> kj::Promise<void> {
+    try {
+      return body(file, context);
+    } catch (const Error& error) {
+      refuse(context, error, file.get());
+      return kj::READY_NOW;
+    }
+  });
+}
+
+// The bytes of a request in a form that outlives it: the received message itself where it is large, else a copy.
+struct Bytes {
+  std::span<const std::byte> data;
+  std::shared_ptr<void> keep;
+};
+Bytes keepBytes(capnp::Data::Reader data);
+
+// Answers with the file's info when the operation is over.
+template <class Context>
+kj::Promise<void> answerInfo(NodePtr node, FilePtr file, Context context, OpPtr op) {
+  auto done = [node, file, context, op]() mutable {
+    if (op->error) {
+      refuse(context, *op->error, file.get());
+      return;
+    }
+    node->fillInfo(context.getResults().initInfo(), *file);
+  };
+  if (op->done) {
+    done();
+    return kj::READY_NOW;
+  }
+  return op->wait().then(kj::mv(done));
+}
+
+// The call contexts, which the generated class keeps to its descendants.
+struct Server : schema::Storage::Server {
+  using schema::Storage::Server::AdoptContext;
+  using schema::Storage::Server::AllocateContext;
+  using schema::Storage::Server::CatchUpContext;
+  using schema::Storage::Server::ChecksumsContext;
+  using schema::Storage::Server::CloseContext;
+  using schema::Storage::Server::FetchContext;
+  using schema::Storage::Server::ListContext;
+  using schema::Storage::Server::OpenContext;
+  using schema::Storage::Server::ReadContext;
+  using schema::Storage::Server::RemoveContext;
+  using schema::Storage::Server::ReplicateContext;
+  using schema::Storage::Server::ReplicateOpContext;
+  using schema::Storage::Server::SeekContext;
+  using schema::Storage::Server::StatContext;
+  using schema::Storage::Server::SyncContext;
+  using schema::Storage::Server::TruncateContext;
+  using schema::Storage::Server::WaitGrowthContext;
+  using schema::Storage::Server::WriteContext;
+};
+
+// ops/*.cpp, one group each
+kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext context);
+kj::Promise<void> opTruncate(NodePtr node, SessionPtr session, Server::TruncateContext context);
+kj::Promise<void> opAllocate(NodePtr node, SessionPtr session, Server::AllocateContext context);
+kj::Promise<void> opSync(NodePtr node, SessionPtr session, Server::SyncContext context);
+kj::Promise<void> opOpen(NodePtr node, SessionPtr session, Server::OpenContext context);
+kj::Promise<void> opClose(NodePtr node, SessionPtr session, Server::CloseContext context);
+kj::Promise<void> opRead(NodePtr node, SessionPtr session, Server::ReadContext context);
+kj::Promise<void> opStat(NodePtr node, SessionPtr session, Server::StatContext context);
+kj::Promise<void> opWaitGrowth(NodePtr node, SessionPtr session, Server::WaitGrowthContext context);
+kj::Promise<void> opSeek(NodePtr node, SessionPtr session, Server::SeekContext context);
+kj::Promise<void> opReplicate(NodePtr node, SessionPtr session, Server::ReplicateContext context);
+kj::Promise<void> opReplicateOp(NodePtr node, SessionPtr session, Server::ReplicateOpContext context);
+kj::Promise<void> opAdopt(NodePtr node, SessionPtr session, Server::AdoptContext context);
+kj::Promise<void> opFetch(NodePtr node, SessionPtr session, Server::FetchContext context);
+kj::Promise<void> opChecksums(NodePtr node, SessionPtr session, Server::ChecksumsContext context);
+kj::Promise<void> opRemove(NodePtr node, SessionPtr session, Server::RemoveContext context);
+kj::Promise<void> opList(NodePtr node, SessionPtr session, Server::ListContext context);
+kj::Promise<void> opCatchUp(NodePtr node, SessionPtr session, Server::CatchUpContext context);
+
+}  // namespace vcfs::storage

@@ -1,0 +1,214 @@
+// From the primary to the other replicas.
+#include "common/base/log.h"
+#include "common/rpc/bulk.h"
+#include "common/rpc/call.h"
+#include "schema/convert.h"
+#include "storage/node.h"
+
+namespace vcfs::storage {
+
+struct Node::Sent {
+  FilePtr file;
+  StorageId storage = 0;
+  std::uint64_t incarnation = 0;
+  AckTracker::Ticket ticket = 0;  // 0: a probe
+};
+
+namespace {
+
+Errc codeOf(schema::Status::Reader status) {
+  const auto code = static_cast<unsigned>(status.getCode());
+  return code <= static_cast<unsigned>(Errc::cancelled) ? static_cast<Errc>(code) : Errc::internal;
+}
+
+std::uint16_t flagsOf(const Mutation& mutation) {
+  std::uint16_t flags = 0;
+  if (mutation.thenSeal) flags |= schema::WRITE_FLAG_CLOSE;
+  if (mutation.thenSync) flags |= schema::WRITE_FLAG_SYNC;
+  return flags;
+}
+
+void fillOp(schema::ReplicaOp::Builder builder, const Mutation& mutation) {
+  switch (mutation.kind) {
+    case Mutation::Kind::truncate:
+      builder.setTruncate(mutation.size);
+      break;
+    case Mutation::Kind::allocate: {
+      auto allocate = builder.initAllocate();
+      allocate.setOffset(mutation.offset);
+      allocate.setLength(mutation.size);
+      allocate.setMode(mutation.mode);
+      break;
+    }
+    case Mutation::Kind::sync:
+      builder.setSync();
+      break;
+    case Mutation::Kind::seal: {
+      auto seal = builder.initSeal();
+      seal.setState(static_cast<schema::FileState>(mutation.sealAs));
+      seal.setSize(mutation.size);
+      seal.setMtimeNs(mutation.mtimeNs);
+      break;
+    }
+    default:
+      builder.setOpen();
+      break;
+  }
+}
+
+// The bytes of a large received message are sent on as they lie in memory; small ones are copied.
+void attach(schema::Storage::ReplicateParams::Builder params, std::span<const std::byte> data, PeerSession& session) {
+  if (data.empty()) return;
+  if (auto owner = rpc::ownerOf(data.data())) {
+    params.adoptData(rpc::reference(params, data.data(), data.size()));
+    session.connection->link().hold(data.data(), std::move(owner));
+  } else {
+    params.setData(capnp::Data::Reader(reinterpret_cast<const capnp::byte*>(data.data()), data.size()));
+  }
+}
+
+}  // namespace
+
+void Node::forward(FilePtr file, const OpPtr& op) {
+  for (std::size_t i = 0; i < file->slots.size(); ++i) {
+    const ReplicaSlot& slot = file->slots[i];
+    // A syncing replica copies only what was written before it joined, and gets everything after.
+    if (slot.failed || (slot.syncing && !slot.joined)) continue;
+    Sent sent{file, slot.storage, slot.incarnation, op->ticket};
+    const std::string address = slot.address;
+    peers->withSession(address, slot.storage, [self = shared_from_this(), sent, op](PeerSession* session) {
+      self->sendTo(sent, op, session);
+    });
+  }
+}
+
+// A question without effect that makes a syncing replica known as joined.
+void Node::probe(FilePtr file, StorageId storage) {
+  ReplicaSlot* slot = file->slot(storage);
+  if (slot == nullptr || slot->failed) return;
+  Sent sent{file, storage, slot->incarnation, 0};
+  auto op = std::make_shared<PendingOp>();
+  op->mutation.kind = Mutation::Kind::open;
+  const std::string address = slot->address;
+  peers->withSession(address, storage,
+                     [self = shared_from_this(), sent, op](PeerSession* session) { self->sendTo(sent, op, session); });
+}
+
+void Node::sendTo(const Sent& sent, const OpPtr& op, PeerSession* session) {
+  const FilePtr& file = sent.file;
+  ReplicaSlot* slot = file->slot(sent.storage);
+  if (slot == nullptr || slot->incarnation != sent.incarnation || slot->failed) return;
+  // While it waited for the connection the operation may have ended without this replica; its bytes are gone.
+  if (op->done) return;
+  if (session == nullptr) {
+    replicaLost(file, sent.storage, "cannot be reached");
+    return;
+  }
+  const bool withLayout = slot->layoutSent != file->replica.epoch() || slot->session != session->number;
+  slot->layoutSent = file->replica.epoch();
+  slot->session = session->number;
+
+  const Mutation& mutation = op->mutation;
+  const Duration limit = mutation.syncs() ? Duration(options.syncLimit) : Duration(options.replicaLimit);
+  std::shared_ptr<PeerSession> held = session->shared_from_this();
+  auto token = held->unanswered.insert(held->unanswered.end(), runtime.clock.now() + limit);
+  std::weak_ptr<Node> weak = weak_from_this();
+  auto answered = [weak, sent, held, token](auto&& response) {
+    held->unanswered.erase(token);
+    if (auto self = weak.lock()) self->replicaAnswered(sent, codeOf(response.getStatus()));
+  };
+  auto failed = [weak, sent, held, token](kj::Exception&& exception) {
+    held->unanswered.erase(token);
+    if (auto self = weak.lock()) self->replicaAnswered(sent, rpc::fromKj(exception).code());
+  };
+  auto ignore = [](kj::Exception&&) {};
+
+  if (mutation.kind == Mutation::Kind::write) {
+    auto request = held->client.replicateRequest(capnp::MessageSize{64, 0});
+    schema::Storage::ReplicateParams::Builder params = request;
+    params.setInode(file->inode);
+    params.setEpoch(file->replica.epoch());
+    auto writer = params.initWriter();
+    writer.setClient(mutation.client);
+    writer.setSequence(mutation.sequence);
+    params.setOffset(mutation.offset);
+    params.setPublished(file->acks.published());
+    params.setFlags(flagsOf(mutation));
+    if (withLayout) schema::fill(params.initLayout(), file->replica.layout());
+    attach(params, mutation.data, *held);
+    auto promise = request.send();
+    promise.then(kj::mv(answered), kj::mv(failed)).detach(kj::mv(ignore));
+  } else {
+    auto request = held->client.replicateOpRequest(capnp::MessageSize{64, 0});
+    schema::Storage::ReplicateOpParams::Builder params = request;
+    params.setInode(file->inode);
+    params.setEpoch(file->replica.epoch());
+    auto writer = params.initWriter();
+    writer.setClient(mutation.client);
+    writer.setSequence(mutation.sequence);
+    fillOp(params.initOp(), mutation);
+    if (withLayout) schema::fill(params.initLayout(), file->replica.layout());
+    auto promise = request.send();
+    promise.then(kj::mv(answered), kj::mv(failed)).detach(kj::mv(ignore));
+  }
+}
+
+void Node::replicaAnswered(const Sent& sent, Errc code) {
+  const FilePtr& file = sent.file;
+  ReplicaSlot* slot = file->slot(sent.storage);
+  if (slot == nullptr || slot->incarnation != sent.incarnation) return;
+  if (code == Errc::ok) {
+    slot->joined = true;
+    if (sent.ticket != 0 && file->acks.ack(sent.ticket, sent.storage)) {
+      complete(file, sent.ticket, std::nullopt);
+    } else if (sent.ticket != 0) {
+      auto op = file->pending.find(sent.ticket);
+      if (op != file->pending.end() && op->second->localNoSpace) settle(file, op->second);
+    }
+    return;
+  }
+  if (code == Errc::staleEpoch) {
+    depose(file);
+    return;
+  }
+  auto op = file->pending.find(sent.ticket);
+  if (code == Errc::noSpace && op != file->pending.end() && file->acks.waitsFor(sent.ticket, sent.storage)) {
+    op->second->noSpaceAt.push_back(sent.storage);
+    const OpPtr pending = op->second;
+    settle(file, pending);
+    return;
+  }
+  replicaLost(file, sent.storage, std::string(nameOf(code)).c_str());
+}
+
+void Node::replicaLost(FilePtr file, StorageId storage, const char* why) {
+  ReplicaSlot* slot = file->slot(storage);
+  if (slot == nullptr || slot->failed || !file->replica.isPrimary()) return;
+  slot->failed = true;
+  slot->joined = false;
+  ++counters.replicasLost;
+  log::warn("replica.lost", {{"inode", log::hex(file->inode)}, {"storage", storage}, {"reason", why}});
+  failures_.insert({file->inode, storage});
+  failureSignal_.notifyAll();
+  if (!slot->syncing) return;
+  // It was waited for only so that it could become in sync.
+  for (AckTracker::Ticket ticket : file->acks.drop(storage)) complete(file, ticket, std::nullopt);
+}
+
+void Node::peerLost(const std::string& address) {
+  std::vector<FilePtr> concerned;
+  for (const auto& [inode, file] : files_) {
+    if (!file->replica.isPrimary()) continue;
+    const bool written = !file->pending.empty() || leases_.writers(inode) != 0;
+    for (const ReplicaSlot& slot : file->slots) {
+      if (slot.address == address && !slot.failed && (written || slot.syncing)) concerned.push_back(file);
+    }
+  }
+  for (const FilePtr& file : concerned) {
+    for (std::size_t i = 0; i < file->slots.size(); ++i) {
+      if (file->slots[i].address == address) replicaLost(file, file->slots[i].storage, "connection lost");
+    }
+  }
+}
+
+}  // namespace vcfs::storage

@@ -1,0 +1,204 @@
+// How a file's layout changes here: taking over, stepping down, losing and gaining replicas; and telling trackers
+// about lost ones.
+#include "common/base/log.h"
+#include "storage/node.h"
+
+namespace vcfs::storage {
+
+using namespace std::chrono_literals;
+
+void Node::adopt(FilePtr file, const Layout& layout) {
+  const Role before = file->replica.role();
+  const Epoch epochBefore = file->replica.epoch();
+  if (!file->replica.adopt(layout, self())) return;
+  const Role now = file->replica.role();
+  file->meta.epoch = layout.epoch;
+  if (layout.epoch != epochBefore) persistMeta(file);
+  if (now == Role::syncing || now == Role::stale || now == Role::none) {
+    // The role itself keeps it from serving; catch-up makes it good.
+    file->replica.trust();
+    file->broken.reset();
+    suspects_.erase(file->inode);
+    failures_.erase({file->inode, self()});
+  }
+  if (before == Role::primary && now != Role::primary) {
+    stepDown(file, Error(Errc::staleEpoch, "another server became the primary"));
+  }
+  if (now == Role::primary) {
+    if (before != Role::primary) takeOver(file);
+    rebuildSlots(file);
+  }
+  if (before == Role::syncing && (now == Role::follower || now == Role::primary)) applyHeldSeal(file);
+  if (now == Role::syncing) startCatchUp(file);
+  if (now != Role::syncing) file->bytesToGo = 0;
+  file->changed.notifyAll();
+}
+
+// The primary sealed the file while this replica was being caught up.
+void Node::applyHeldSeal(FilePtr file) {
+  if (!file->heldSeal) return;
+  Mutation seal = *file->heldSeal;
+  file->heldSeal.reset();
+  if (seal.size == 0) seal.size = file->localEnd;
+  applyLocal(file, seal, [file, state = seal.sealAs, self = shared_from_this()](std::optional<Error> error) {
+    if (error || file->meta.state != state) return;
+    file->state = state;
+    self->hardening_.insert(file->inode);
+    file->changed.notifyAll();
+  });
+}
+
+void Node::takeOver(FilePtr file) {
+  // The only in-sync replica there is, or a new file: what is here is what is published, once it is on the disk.
+  file->acks.abandon();
+  if (file->localQueued == 0) {
+    file->acks.setPublished(file->localEnd);
+  } else {
+    std::vector<StorageId> waitFor{self()};
+    const AckTracker::Ticket ticket = file->acks.beginTruncate(file->localEnd, std::move(waitFor));
+    pools.writes->submit([] {},
+                         [self = shared_from_this(), file, ticket] {
+                           file->acks.ack(ticket, self->self());
+                           file->changed.notifyAll();
+                         });
+  }
+  file->live.clear();
+  if (file->sealed() || !file->onDisk) return;
+  const TimePoint now = runtime.clock.now();
+  for (ClientId client : file->sequences.clients()) leases_.open(client, file->inode, now);
+  if (leases_.writers(file->inode) == 0) orphans_[file->inode] = now + options.lease;
+  noteReport(*file);
+}
+
+void Node::stepDown(FilePtr file, const Error& reason) {
+  file->acks.abandon();
+  auto pending = std::move(file->pending);
+  file->pending.clear();
+  file->slots.clear();
+  leases_.closeAll(file->inode);
+  orphans_.erase(file->inode);
+  for (auto& [ticket, op] : pending) {
+    op->finish(reason);
+    // Its bytes may still be under way to this disk; they are kept until that is over.
+  }
+}
+
+void Node::depose(FilePtr file) {
+  log::warn("primary.deposed", {{"inode", log::hex(file->inode)}, {"epoch", file->replica.epoch()}});
+  file->replica.depose();
+  stepDown(file, Error(Errc::staleEpoch, "this server is not the primary any more"));
+  file->changed.notifyAll();
+}
+
+void Node::rebuildSlots(FilePtr file) {
+  std::vector<ReplicaSlot> next;
+  std::vector<StorageId> fresh;
+  for (const Replica& replica : file->replica.layout().replicas) {
+    if (replica.storage == self() || replica.state == vcfs::ReplicaState::stale) continue;
+    const bool syncing = replica.state == vcfs::ReplicaState::syncing;
+    const ReplicaSlot* old = file->slot(replica.storage);
+    // In sync before and to be caught up now: it was lost in between and begins anew.
+    const bool keeps = old != nullptr && (old->syncing || !syncing);
+    ReplicaSlot slot;
+    if (keeps) {
+      slot = *old;
+    } else {
+      slot.incarnation = ++incarnations_;
+      if (syncing) fresh.push_back(replica.storage);
+    }
+    slot.storage = replica.storage;
+    slot.address = replica.address;
+    slot.syncing = syncing;
+    next.push_back(slot);
+  }
+  std::vector<StorageId> dropped;
+  for (const ReplicaSlot& old : file->slots) {
+    auto kept =
+        std::find_if(next.begin(), next.end(), [&](const ReplicaSlot& s) { return s.incarnation == old.incarnation; });
+    if (kept == next.end()) dropped.push_back(old.storage);
+  }
+  file->slots = std::move(next);
+  for (StorageId storage : dropped) {
+    failures_.erase({file->inode, storage});
+    for (AckTracker::Ticket ticket : file->acks.drop(storage)) complete(file, ticket, std::nullopt);
+  }
+  for (StorageId storage : fresh) probe(file, storage);
+}
+
+// ---- lost replicas are told to a tracker ---------------------------------------------------------------------------
+
+Task<void> Node::failureLoop() {
+  auto self = shared_from_this();
+  while (!stopping_) {
+    if (failures_.empty()) {
+      co_await failureSignal_.wait();
+      continue;
+    }
+    std::vector<LostReplica> batch = dueFailures();
+    if (batch.empty()) continue;
+    std::vector<LostReplica> asked = batch;
+    try {
+      std::vector<Layout> layouts = co_await trackers->reportFailure(std::move(batch));
+      if (layouts.size() != asked.size()) throw Error(Errc::internal, "reportFailure: an answer of another length");
+      for (std::size_t i = 0; i < asked.size(); ++i) applyFailureAnswer(asked[i], layouts[i]);
+    } catch (const Error& error) {
+      log::warn("failure.report.failed", {{"files", asked.size()}, {"reason", error.what()}});
+    }
+    // What is still there was refused or not heard: again, but not at once.
+    bool again = false;
+    for (const LostReplica& one : asked) again = again || failures_.contains({one.inode, one.storage});
+    const Duration pause = again ? 100ms : 0ms;
+    if (again) co_await runtime.clock.sleep(pause);
+  }
+}
+
+// At most one call's worth; forgets what is settled already.
+std::vector<LostReplica> Node::dueFailures() {
+  std::vector<LostReplica> batch;
+  for (auto entry = failures_.begin(); entry != failures_.end() && batch.size() < 1000;) {
+    const auto [inode, storage] = *entry;
+    FilePtr file = find(inode);
+    bool wanted = file != nullptr && file->ready;
+    if (wanted && storage == self()) wanted = file->replica.distrusted();
+    if (wanted && storage != self()) {
+      const ReplicaSlot* slot = file->slot(storage);
+      wanted = slot != nullptr && slot->failed;
+    }
+    if (!wanted) {
+      entry = failures_.erase(entry);
+      continue;
+    }
+    batch.push_back(LostReplica{inode, file->replica.epoch(), storage});
+    ++entry;
+  }
+  return batch;
+}
+
+void Node::applyFailureAnswer(const LostReplica& asked, const Layout& layout) {
+  FilePtr file = find(asked.inode);
+  if (!file) return;
+  if (layout.inode == 0) {  // the catalog has no such file any more
+    failures_.erase({asked.inode, asked.storage});
+    suspects_.erase(asked.inode);
+    stepDown(file, Error(Errc::notFound, "the file was removed"));
+    return;
+  }
+  if (layout.inode != asked.inode) return;
+  adopt(file, layout);
+  if (asked.storage != self() || layout.epoch != asked.epoch || layout.epoch != file->replica.epoch()) return;
+  // The catalog keeps this replica although it was reported by its own server: it is the only one in sync.
+  const Role role = file->replica.role();
+  if (role != Role::primary && role != Role::follower) return;
+  log::warn("replica.kept", {{"inode", log::hex(file->inode)}, {"reason", "no other replica is in sync"}});
+  failures_.erase({asked.inode, asked.storage});
+  suspects_.erase(asked.inode);
+  file->replica.trust();
+  std::vector<AckTracker::Ticket> failed;
+  for (const auto& [ticket, op] : file->pending) {
+    if (op->localError) failed.push_back(ticket);
+  }
+  for (AckTracker::Ticket ticket : failed) complete(file, ticket, file->pending.at(ticket)->localError);
+  file->changed.notifyAll();
+}
+
+}  // namespace vcfs::storage

@@ -1,0 +1,203 @@
+// A mutation on this server's own disk: inline for small writes, else as a job on the write pool.
+#include "common/base/log.h"
+#include "storage/node.h"
+
+namespace vcfs::storage {
+
+using namespace std::chrono_literals;
+
+// What the pool's thread needs; nothing in it belongs to the loop.
+struct Node::LocalJob {
+  std::shared_ptr<ReplicaFile> disk;
+  Mutation mutation;
+  bool create = false;
+  bool metaFirst = false;
+  bool metaLast = false;
+  std::uint64_t sizeBefore = 0;
+  ReplicaMeta first;
+  ReplicaMeta last;
+  std::string user;
+  std::string name;
+  std::optional<Error> error;
+  std::optional<FileStat> stat;
+
+  void run() {
+    try {
+      execute();
+    } catch (const Error& failure) {
+      error = failure;
+    } catch (const std::exception& failure) {
+      error = Error(Errc::internal, failure.what());
+    }
+  }
+
+ private:
+  void execute() {
+    if (create) {
+      // A file that is sealed by its first write gets its attributes once, in their final form.
+      disk->create(metaLast ? last : first, user, name);
+    } else if (metaFirst && !metaLast) {
+      disk->writeMeta(first);
+    }
+    switch (mutation.kind) {
+      case Mutation::Kind::write:
+        if (!mutation.data.empty()) disk->pwrite(mutation.data, mutation.offset);
+        break;
+      case Mutation::Kind::truncate:
+        disk->truncate(mutation.size);
+        break;
+      case Mutation::Kind::allocate:
+        disk->allocate(mutation.offset, mutation.size, mutation.mode);
+        break;
+      case Mutation::Kind::seal:
+        if (metaLast && last.sealedSize != sizeBefore) disk->truncate(last.sealedSize);
+        break;
+      default:
+        break;
+    }
+    if (metaLast && !create) disk->writeMeta(last);
+    if (metaLast || mutation.kind == Mutation::Kind::allocate || mutation.kind == Mutation::Kind::truncate) {
+      stat = disk->stat();
+    }
+  }
+};
+
+bool Node::mayRunInline(const File& file, const Mutation& mutation) const {
+  return mutation.kind == Mutation::Kind::write && !mutation.thenSeal && !mutation.thenSync && file.onDisk &&
+         !file.metaChanged && file.localQueued == 0 && mutation.data.size() <= options.inlineWriteBytes &&
+         runtime.clock.now() >= slowUntil_ && file.disk->isOpen();
+}
+
+void Node::runInline(FilePtr file, const Mutation& mutation, LocalDone done) {
+  const TimePoint begun = runtime.clock.now();
+  std::optional<Error> error;
+  try {
+    if (!mutation.data.empty()) file->disk->pwrite(mutation.data, mutation.offset);
+  } catch (const Error& failure) {
+    error = failure;
+    ++counters.diskErrors;
+  }
+  ++counters.inlineWrites;
+  if (runtime.clock.now() - begun > options.slowWrite) slowUntil_ = runtime.clock.now() + 1s;
+  done(std::move(error));
+}
+
+void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
+  const bool opens = mutation.changesBytes() || mutation.kind == Mutation::Kind::open;
+  if (opens && (file->meta.state != FileState::open || !file->onDisk)) {
+    file->meta.state = FileState::open;
+    file->metaChanged = file->metaChanged || file->onDisk;
+    file->state = FileState::open;
+    if (file->onDisk) store.markActive(file->inode);
+    hardening_.erase(file->inode);
+    closings_.erase(file->inode);
+  }
+  if (opens) file->heldSeal.reset();
+  touch(*file, mutation);
+  if (mayRunInline(*file, mutation)) {
+    file->localEnd = mutation.sizeAfter(file->localEnd);
+    runInline(file, mutation, std::move(done));
+    return;
+  }
+  if (!file->onDisk && !opens && !mutation.seals()) {  // nothing to sync
+    done(std::nullopt);
+    return;
+  }
+
+  auto job = std::make_shared<LocalJob>();
+  job->disk = file->disk;
+  job->mutation = mutation;
+  job->sizeBefore = file->localEnd;
+  job->create = !file->onDisk;
+  job->metaFirst = file->metaChanged;
+  job->first = file->meta;
+  if (job->create) {
+    job->user = file->replica.layout().user;
+    job->name = file->replica.layout().name;
+  }
+  file->onDisk = true;
+  file->metaChanged = false;
+  file->localEnd = mutation.kind == Mutation::Kind::seal ? mutation.size : mutation.sizeAfter(file->localEnd);
+  // A replica that is being caught up has not got everything: catch-up seals it at its end.
+  if (mutation.seals() && file->replica.role() == Role::syncing) {
+    if (job->create) job->first.state = FileState::open;
+    job->mutation.kind = mutation.kind == Mutation::Kind::seal ? Mutation::Kind::open : mutation.kind;
+    file->localEnd = mutation.kind == Mutation::Kind::seal ? job->sizeBefore : file->localEnd;
+    file->heldSeal = mutation;
+    file->heldSeal->kind = Mutation::Kind::seal;
+    file->heldSeal->data = {};
+    if (mutation.kind == Mutation::Kind::write) file->heldSeal->size = 0;  // not told: what it will have then
+  } else if (mutation.seals()) {
+    file->meta.state = mutation.sealAs;
+    file->meta.sealedSize = file->localEnd;
+    file->meta.mtimeNs = mutation.mtimeNs != 0 ? mutation.mtimeNs : file->mtimeNs;
+    if (mutation.mtimeNs != 0) file->mtimeNs = mutation.mtimeNs;
+    job->metaLast = true;
+    job->last = file->meta;
+  }
+  ++file->localQueued;
+
+  auto finish = [self = shared_from_this(), file, job, done](std::optional<Error> error) {
+    if (error) {
+      ++self->counters.diskErrors;
+      log::warn("disk.failed", {{"inode", log::hex(file->inode)}, {"reason", error->what()}});
+      if (job->create) file->onDisk = false;
+      if (job->metaFirst) file->metaChanged = true;
+    }
+    if (job->stat) file->blocks = job->stat->blocks;
+    done(std::move(error));
+    self->localFinished(file);
+  };
+  auto written = [self = shared_from_this(), job, finish] {
+    if (job->error || !job->mutation.syncs()) {
+      finish(job->error);
+      return;
+    }
+    // Behind this file's writes, but not in front of other files'.
+    auto sync = [job] {
+      try {
+        job->disk->sync();
+      } catch (const Error& failure) {
+        job->error = failure;
+      }
+    };
+    self->pools.syncs->submit(std::move(sync), [job, finish] { finish(job->error); });
+  };
+  pools.writes->submit([job] { job->run(); }, std::move(written));
+}
+
+void Node::localFinished(FilePtr file) {
+  if (--file->localQueued != 0) return;
+  auto waiting = std::move(file->localIdle);
+  file->localIdle.clear();
+  for (auto& fulfiller : waiting) fulfiller->fulfill();
+}
+
+kj::Promise<void> Node::localIdle(File& file) {
+  if (file.localQueued == 0) return kj::READY_NOW;
+  auto pair = kj::newPromiseAndFulfiller<void>();
+  file.localIdle.push_back(kj::mv(pair.fulfiller));
+  return kj::mv(pair.promise);
+}
+
+// The attributes as they are now, in order with the file's other jobs.
+void Node::persistMeta(FilePtr file) {
+  if (!file->onDisk) return;
+  auto job = std::make_shared<LocalJob>();
+  job->disk = file->disk;
+  job->mutation.kind = Mutation::Kind::open;
+  job->metaFirst = true;
+  job->first = file->meta;
+  file->metaChanged = false;
+  ++file->localQueued;
+  pools.writes->submit([job] { job->run(); },
+                       [self = shared_from_this(), file, job] {
+                         if (job->error) {
+                           ++self->counters.diskErrors;
+                           file->metaChanged = true;
+                         }
+                         self->localFinished(file);
+                       });
+}
+
+}  // namespace vcfs::storage

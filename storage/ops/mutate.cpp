@@ -1,0 +1,135 @@
+// The primary's side of a mutation: put in order, executed here and at the other replicas, acknowledged when all who
+// are in sync have it.
+#include "common/base/log.h"
+#include "storage/node.h"
+
+namespace vcfs::storage {
+
+OpPtr Node::begin(FilePtr file, const Mutation& mutation, std::shared_ptr<void> keep) {
+  auto op = std::make_shared<PendingOp>();
+  op->mutation = mutation;
+  op->keep = std::move(keep);
+  if (mutation.client != 0) file->sequences.note(mutation.client, mutation.sequence);
+
+  std::vector<StorageId> waitFor{self()};
+  for (const ReplicaSlot& slot : file->slots) {
+    if (!slot.syncing || (slot.joined && !slot.failed)) waitFor.push_back(slot.storage);
+  }
+  const std::uint64_t before = file->acks.orderedEnd();
+  if (mutation.kind == Mutation::Kind::truncate) {
+    op->ticket = file->acks.beginTruncate(mutation.size, std::move(waitFor));
+  } else {
+    const std::uint64_t after = mutation.sizeAfter(before);
+    op->ticket = file->acks.begin(mutation.changesBytes() ? after : 0, std::move(waitFor));
+  }
+  file->pending.emplace(op->ticket, op);
+  if (mutation.changesBytes()) noteReport(*file);
+  if (mutation.kind == Mutation::Kind::write) {
+    ++counters.writes;
+    counters.writtenBytes += mutation.data.size();
+  }
+
+  forward(file, op);
+  applyLocal(file, mutation, [self = shared_from_this(), file, op](std::optional<Error> error) {
+    self->localAnswered(file, op, std::move(error));
+  });
+  return op;
+}
+
+OpPtr Node::findPending(File& file, ClientId client, std::uint64_t sequence) {
+  for (const auto& [ticket, op] : file.pending) {
+    if (op->mutation.client == client && op->mutation.sequence == sequence) return op;
+  }
+  return nullptr;
+}
+
+void Node::localAnswered(FilePtr file, const OpPtr& op, std::optional<Error> error) {
+  if (op->done) return;
+  op->localDone = true;
+  if (!error) {
+    if (!op->noSpaceAt.empty()) settle(file, op);
+    if (file->acks.ack(op->ticket, self())) complete(file, op->ticket, std::nullopt);
+    return;
+  }
+  op->localError = error;
+  if (error->code() == Errc::noSpace) {
+    op->localNoSpace = true;
+    settle(file, op);
+    return;
+  }
+  ownReplicaFailed(file, *error);
+}
+
+// A disk is full somewhere. The client is told only when every in-sync replica is full: then nobody has the bytes and
+// all are alike. If somebody has them, those who have not are out of sync.
+void Node::settle(FilePtr file, const OpPtr& op) {
+  if (!op->localDone) return;
+  if (!op->localNoSpace) {
+    const std::vector<StorageId> full = op->noSpaceAt;
+    op->noSpaceAt.clear();
+    for (StorageId storage : full) replicaLost(file, storage, "disk full");
+    return;
+  }
+  bool somebodyHasIt = false;
+  bool somebodyOwes = false;
+  for (const ReplicaSlot& slot : file->slots) {
+    const bool isFull = std::find(op->noSpaceAt.begin(), op->noSpaceAt.end(), slot.storage) != op->noSpaceAt.end();
+    if (slot.failed || isFull) continue;
+    if (file->acks.waitsFor(op->ticket, slot.storage))
+      somebodyOwes = true;
+    else if (!slot.syncing)
+      somebodyHasIt = true;
+  }
+  if (somebodyHasIt) {
+    ownReplicaFailed(file, *op->localError);
+  } else if (!somebodyOwes) {
+    complete(file, op->ticket, op->localError);
+  }
+}
+
+void Node::complete(FilePtr file, AckTracker::Ticket ticket, std::optional<Error> error) {
+  auto found = file->pending.find(ticket);
+  if (found == file->pending.end()) return;
+  const OpPtr op = found->second;
+  file->pending.erase(found);
+  if (error) {
+    file->acks.fail(ticket);
+    if (op->mutation.client != 0) file->sequences.failed(op->mutation.client, op->mutation.sequence);
+  } else if (op->mutation.seals()) {
+    sealedNow(file, op->mutation);
+  }
+  op->finish(std::move(error));
+  op->keep = nullptr;
+  if (file->changed.hasWaiters()) file->changed.notifyAll();
+}
+
+void Node::sealedNow(FilePtr file, const Mutation& mutation) {
+  if (file->meta.state != mutation.sealAs) return;  // it is being written again
+  file->state = mutation.sealAs;
+  file->writerVanished = false;
+  ++(mutation.sealAs == FileState::closed ? counters.sealedClosed : counters.sealedRecovered);
+  reports_.insert(file->inode);
+  closings_.insert(file->inode);
+  reportSignal_.notifyAll();
+}
+
+void Node::ownReplicaFailed(FilePtr file, const Error& error) {
+  const bool others = std::any_of(file->slots.begin(), file->slots.end(),
+                                  [](const ReplicaSlot& slot) { return !slot.syncing && !slot.failed; });
+  if (!others) {
+    // The only replica there is: the writer must know.
+    std::vector<AckTracker::Ticket> failed;
+    for (const auto& [ticket, op] : file->pending) {
+      if (op->localError) failed.push_back(ticket);
+    }
+    for (AckTracker::Ticket ticket : failed) complete(file, ticket, file->pending.at(ticket)->localError);
+    return;
+  }
+  if (file->replica.distrusted()) return;
+  log::error("replica.failed.here", {{"inode", log::hex(file->inode)}, {"reason", error.what()}});
+  file->replica.distrust();
+  failures_.insert({file->inode, self()});
+  failureSignal_.notifyAll();
+}
+
+}  // namespace vcfs::storage

@@ -1,0 +1,151 @@
+// replicate, replicateOp, adopt: what a primary and the trackers tell this replica.
+#include "storage/ops/calls.h"
+
+namespace vcfs::storage {
+
+namespace {
+
+// A follower's part: execute in the order of arrival, answer when it is on this disk. What the primary sends is
+// executed always: the primary has sorted out repeats, and its order is the only one.
+template <class Context>
+kj::Promise<void> executeHere(NodePtr node, FilePtr file, Context context, const Mutation& mutation,
+                              std::shared_ptr<void> keep) {
+  if (mutation.client != 0) file->sequences.note(mutation.client, mutation.sequence);
+  ++file->replicatedOps;
+  if (mutation.changesBytes()) {
+    ++node->counters.replicated;
+    node->counters.replicatedBytes += mutation.data.size();
+  }
+  struct Outcome {
+    bool done = false;
+    std::optional<Error> error;
+    kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+    std::shared_ptr<void> keep;
+  };
+  auto outcome = std::make_shared<Outcome>();
+  outcome->keep = std::move(keep);
+  const bool seals = mutation.seals();
+  const FileState sealAs = mutation.sealAs;
+  node->applyLocal(file, mutation, [file, outcome, seals, sealAs](std::optional<Error> error) {
+    outcome->done = true;
+    if (!error && seals && file->meta.state == sealAs) {
+      file->state = sealAs;
+      file->changed.notifyAll();
+    }
+    outcome->error = std::move(error);
+    if (outcome->fulfiller) outcome->fulfiller->fulfill();
+  });
+  auto answer = [file, outcome, context]() mutable {
+    if (outcome->error) refuse(context, *outcome->error, file.get());
+  };
+  if (outcome->done) {
+    answer();
+    return kj::READY_NOW;
+  }
+  auto pair = kj::newPromiseAndFulfiller<void>();
+  outcome->fulfiller = kj::mv(pair.fulfiller);
+  return pair.promise.then(kj::mv(answer));
+}
+
+Mutation toMutation(schema::ReplicaOp::Reader op) {
+  Mutation mutation;
+  switch (op.which()) {
+    case schema::ReplicaOp::TRUNCATE:
+      mutation.kind = Mutation::Kind::truncate;
+      mutation.size = op.getTruncate();
+      limits::checkExtent(mutation.size, 0);
+      break;
+    case schema::ReplicaOp::ALLOCATE: {
+      auto allocate = op.getAllocate();
+      mutation.kind = Mutation::Kind::allocate;
+      mutation.offset = allocate.getOffset();
+      mutation.size = allocate.getLength();
+      mutation.mode = allocate.getMode();
+      limits::checkAllocateMode(mutation.mode, mutation.size);
+      limits::checkExtent(mutation.offset, mutation.size);
+      break;
+    }
+    case schema::ReplicaOp::SYNC:
+      mutation.kind = Mutation::Kind::sync;
+      break;
+    case schema::ReplicaOp::SEAL: {
+      auto seal = op.getSeal();
+      mutation.kind = Mutation::Kind::seal;
+      mutation.size = seal.getSize();
+      mutation.mtimeNs = seal.getMtimeNs();
+      mutation.sealAs = seal.getState() == schema::FileState::RECOVERED ? FileState::recovered : FileState::closed;
+      limits::checkExtent(mutation.size, 0);
+      break;
+    }
+    case schema::ReplicaOp::OPEN:
+      mutation.kind = Mutation::Kind::open;
+      break;
+    default:
+      throw Error(Errc::notSupported, "an operation of a later version");
+  }
+  return mutation;
+}
+
+}  // namespace
+
+kj::Promise<void> opReplicate(NodePtr node, SessionPtr session, Server::ReplicateContext context) {
+  return onFile(node, context, [node](FilePtr file, Server::ReplicateContext& context) -> kj::Promise<void> {
+    auto params = context.getParams();
+    limits::checkTransfer(params.getOffset(), params.getData().size());
+    limits::checkWriteFlags(params.getFlags());
+    node->admitReplication(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    Mutation mutation;
+    mutation.client = params.getWriter().getClient();
+    mutation.sequence = params.getWriter().getSequence();
+    mutation.offset = params.getOffset();
+    mutation.thenSync = (params.getFlags() & schema::WRITE_FLAG_SYNC) != 0;
+    mutation.thenSeal = (params.getFlags() & schema::WRITE_FLAG_CLOSE) != 0;
+    Bytes bytes = keepBytes(params.getData());
+    mutation.data = bytes.data;
+    return executeHere(node, file, context, mutation, std::move(bytes.keep));
+  });
+}
+
+kj::Promise<void> opReplicateOp(NodePtr node, SessionPtr session, Server::ReplicateOpContext context) {
+  return onFile(node, context, [node](FilePtr file, Server::ReplicateOpContext& context) -> kj::Promise<void> {
+    auto params = context.getParams();
+    Mutation mutation = toMutation(params.getOp());
+    mutation.client = params.getWriter().getClient();
+    mutation.sequence = params.getWriter().getSequence();
+    node->admitReplication(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    // A primary asks a replica that joins whether it is there; nothing is to be done.
+    const bool probe = mutation.kind == Mutation::Kind::open && mutation.client == 0;
+    if (probe) return kj::READY_NOW;
+    // Sealing cuts what failed operations left behind the end; bytes that are missing are another matter.
+    const bool short_ = mutation.kind == Mutation::Kind::seal && file->localEnd < mutation.size;
+    if (short_ && file->replica.role() != Role::syncing) {
+      throw Error(Errc::corrupted,
+                  fmt::format("sealed at {} bytes, this replica has {}", mutation.size, file->localEnd));
+    }
+    return executeHere(node, file, context, mutation, nullptr);
+  });
+}
+
+kj::Promise<void> opAdopt(NodePtr node, SessionPtr session, Server::AdoptContext context) {
+  Layout layout;
+  try {
+    auto reader = context.getParams().getLayout();
+    limits::checkFile(reader.getInode(), reader.getEpoch());
+    layout = limits::toLayout(reader, reader.getInode(), reader.getEpoch());
+  } catch (const Error& error) {
+    refuse(context, error);
+    return kj::READY_NOW;
+  }
+  const InodeId inode = layout.inode;
+  return node->enter(inode, [node, context, layout](FilePtr file) mutable -> kj::Promise<void> {
+    if (layout.epoch < file->replica.epoch()) {
+      refuse(context, Error(Errc::staleEpoch, "a newer epoch is known"), file.get());
+      return kj::READY_NOW;
+    }
+    node->adopt(file, layout);
+    node->fillInfo(context.getResults().initInfo(), *file);
+    return kj::READY_NOW;
+  });
+}
+
+}  // namespace vcfs::storage

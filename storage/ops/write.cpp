@@ -1,0 +1,195 @@
+// write, truncate, allocate, sync, open, close: what a client asks of the primary.
+#include "storage/ops/calls.h"
+
+#include <cstring>
+
+namespace vcfs::storage {
+
+namespace {
+
+struct CopiedBytes {
+  std::vector<std::byte> bytes;
+};
+
+// A call that was executed before: answered when its original is.
+template <class Context>
+kj::Promise<void> answerRepeat(NodePtr node, FilePtr file, Context context, ClientId client, std::uint64_t sequence) {
+  ++node->counters.repeats;
+  if (OpPtr original = node->findPending(*file, client, sequence)) return answerInfo(node, file, context, original);
+  node->fillInfo(context.getResults().initInfo(), *file);
+  return kj::READY_NOW;
+}
+
+// Every in-sync replica seals in its order; the answer means that all did.
+kj::Promise<void> sealAndAnswer(NodePtr node, FilePtr file, Server::CloseContext context, Mutation seal) {
+  OpPtr op = node->begin(file, seal, nullptr);
+  return answerInfo(node, file, context, op);
+}
+
+}  // namespace
+
+Bytes keepBytes(capnp::Data::Reader data) {
+  Bytes kept;
+  const auto* begin = reinterpret_cast<const std::byte*>(data.begin());
+  if (data.size() == 0) return kept;
+  if (auto owner = rpc::ownerOf(begin)) {
+    kept.data = std::span(begin, data.size());
+    kept.keep = std::const_pointer_cast<void>(std::move(owner));
+    return kept;
+  }
+  auto copy = std::make_shared<CopiedBytes>();
+  copy->bytes.assign(begin, begin + data.size());
+  kept.data = copy->bytes;
+  kept.keep = std::move(copy);
+  return kept;
+}
+
+kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext context) {
+  return onFile(node, context, [node](FilePtr file, Server::WriteContext& context) -> kj::Promise<void> {
+    auto params = context.getParams();
+    const ClientId client = params.getWriter().getClient();
+    const std::uint64_t sequence = params.getWriter().getSequence();
+    const std::uint16_t flags = params.getFlags();
+    const bool append = (flags & schema::WRITE_FLAG_APPEND) != 0;
+    limits::checkWriter(client, sequence);
+    limits::checkWriteFlags(flags);
+    limits::checkTransfer(append ? 0 : params.getOffset(), params.getData().size());
+    node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+
+    if (file->sequences.executed(client, sequence)) {
+      context.getResults().setOffset(params.getOffset());
+      if (OpPtr original = node->findPending(*file, client, sequence)) {
+        context.getResults().setOffset(original->mutation.offset);
+      }
+      // After a failover: the bytes are here, but closing and syncing concern all replicas and are done again.
+      if ((flags & schema::WRITE_FLAG_CLOSE) != 0 && node->leases().holds(client, file->inode)) {
+        if (node->writerGone(*file, client) && !file->sealed()) {
+          Mutation seal = node->sealMutation(*file, node->sealState(*file));
+          return answerInfo(node, file, context, node->begin(file, seal, nullptr));
+        }
+      }
+      if ((flags & schema::WRITE_FLAG_SYNC) != 0 && file->onDisk) {
+        Mutation sync;
+        sync.kind = Mutation::Kind::sync;
+        return answerInfo(node, file, context, node->begin(file, sync, nullptr));
+      }
+      return answerRepeat(node, file, context, client, sequence);
+    }
+    Mutation mutation;
+    mutation.client = client;
+    mutation.sequence = sequence;
+    mutation.offset = append ? file->acks.orderedEnd() : params.getOffset();
+    if (append) limits::checkTransfer(mutation.offset, params.getData().size());
+    mutation.thenSync = (flags & schema::WRITE_FLAG_SYNC) != 0;
+    if ((flags & schema::WRITE_FLAG_CLOSE) != 0) {
+      mutation.thenSeal = node->writerGone(*file, client);
+      mutation.sealAs = node->sealState(*file);
+    } else {
+      node->writerSeen(*file, client);
+    }
+    Bytes bytes = keepBytes(params.getData());
+    mutation.data = bytes.data;
+    context.getResults().setOffset(mutation.offset);
+    OpPtr op = node->begin(file, mutation, std::move(bytes.keep));
+    return answerInfo(node, file, context, op);
+  });
+}
+
+kj::Promise<void> opTruncate(NodePtr node, SessionPtr session, Server::TruncateContext context) {
+  return onFile(node, context, [node](FilePtr file, Server::TruncateContext& context) -> kj::Promise<void> {
+    auto params = context.getParams();
+    const ClientId client = params.getWriter().getClient();
+    const std::uint64_t sequence = params.getWriter().getSequence();
+    limits::checkWriter(client, sequence);
+    limits::checkExtent(params.getSize(), 0);
+    node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    if (file->sequences.executed(client, sequence)) return answerRepeat(node, file, context, client, sequence);
+    Mutation mutation;
+    mutation.kind = Mutation::Kind::truncate;
+    mutation.client = client;
+    mutation.sequence = sequence;
+    mutation.size = params.getSize();
+    node->writerSeen(*file, client);
+    return answerInfo(node, file, context, node->begin(file, mutation, nullptr));
+  });
+}
+
+kj::Promise<void> opAllocate(NodePtr node, SessionPtr session, Server::AllocateContext context) {
+  return onFile(node, context, [node](FilePtr file, Server::AllocateContext& context) -> kj::Promise<void> {
+    auto params = context.getParams();
+    const ClientId client = params.getWriter().getClient();
+    const std::uint64_t sequence = params.getWriter().getSequence();
+    limits::checkWriter(client, sequence);
+    limits::checkAllocateMode(params.getMode(), params.getLength());
+    limits::checkExtent(params.getOffset(), params.getLength());
+    node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    if (file->sequences.executed(client, sequence)) return answerRepeat(node, file, context, client, sequence);
+    Mutation mutation;
+    mutation.kind = Mutation::Kind::allocate;
+    mutation.client = client;
+    mutation.sequence = sequence;
+    mutation.offset = params.getOffset();
+    mutation.size = params.getLength();
+    mutation.mode = params.getMode();
+    node->writerSeen(*file, client);
+    return answerInfo(node, file, context, node->begin(file, mutation, nullptr));
+  });
+}
+
+kj::Promise<void> opSync(NodePtr node, SessionPtr session, Server::SyncContext context) {
+  return onFile(node, context, [node](FilePtr file, Server::SyncContext& context) -> kj::Promise<void> {
+    auto params = context.getParams();
+    limits::checkWriter(params.getWriter().getClient(), params.getWriter().getSequence());
+    node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->clientAlive(params.getWriter().getClient());
+    // A repeat is executed again: it does no harm, and the first may have failed half-way.
+    Mutation mutation;
+    mutation.kind = Mutation::Kind::sync;
+    mutation.client = params.getWriter().getClient();
+    mutation.sequence = params.getWriter().getSequence();
+    return answerInfo(node, file, context, node->begin(file, mutation, nullptr));
+  });
+}
+
+kj::Promise<void> opOpen(NodePtr node, SessionPtr session, Server::OpenContext context) {
+  return onFile(node, context, [node](FilePtr file, Server::OpenContext& context) -> kj::Promise<void> {
+    auto params = context.getParams();
+    if (params.getClient() == 0) throw Error(Errc::invalid, "client is 0");
+    node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->writerSeen(*file, params.getClient());
+    // A file that has nothing on the disk is made by its first write; one that is open needs no telling.
+    if (!file->onDisk || !file->sealed()) {
+      node->fillInfo(context.getResults().initInfo(), *file);
+      return kj::READY_NOW;
+    }
+    Mutation mutation;
+    mutation.kind = Mutation::Kind::open;
+    mutation.client = params.getClient();
+    return answerInfo(node, file, context, node->begin(file, mutation, nullptr));
+  });
+}
+
+kj::Promise<void> opClose(NodePtr node, SessionPtr session, Server::CloseContext context) {
+  return onFile(node, context, [node](FilePtr file, Server::CloseContext& context) -> kj::Promise<void> {
+    auto params = context.getParams();
+    limits::checkWriter(params.getWriter().getClient(), params.getWriter().getSequence());
+    node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    const bool last = node->writerGone(*file, params.getWriter().getClient());
+    const bool sealedAlready = file->sealed() && file->onDisk;
+    if (last && !sealedAlready) {
+      Mutation seal = node->sealMutation(*file, node->sealState(*file));
+      seal.client = params.getWriter().getClient();
+      seal.sequence = params.getWriter().getSequence();
+      return sealAndAnswer(node, file, context, seal);
+    }
+    // Others still write it, or it is sealed: this client's bytes are safe when what was ordered so far is.
+    if (file->pending.empty()) {
+      node->fillInfo(context.getResults().initInfo(), *file);
+      return kj::READY_NOW;
+    }
+    OpPtr newest = file->pending.rbegin()->second;
+    return answerInfo(node, file, context, newest);
+  });
+}
+
+}  // namespace vcfs::storage

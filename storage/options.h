@@ -1,0 +1,41 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vcfs::storage {
+
+// What a storage server can be told. main.cpp declares each with bounds and meaning; DESIGN.md explains the choice of
+// the defaults.
+struct Options {
+  using Millis = std::chrono::milliseconds;
+
+  std::string name;
+  std::string group = "default";
+  std::string zone;
+  std::string listen;
+  std::string advertise;  // what others use to reach this server; empty: where it listens
+  std::string dataDirectory;
+  std::vector<std::string> trackers;
+
+  Millis lease{10'000};          // a writer not heard of for so long is gone
+  Millis reportInterval{2'000};  // sizes of open files are told to a tracker this often
+  Millis heartbeatInterval{1'000};
+  Millis pingInterval{250};    // to other storages
+  Millis pingLimit{1'000};     // no answer: the peer is lost
+  Millis replicaLimit{2'000};  // no answer to forwarded data: the peer is lost
+  Millis connectLimit{1'000};
+  Millis trackerLimit{2'000};    // for one call of a tracker
+  Millis syncLimit{30'000};      // for an fsync on another replica
+  Millis staleInterval{10'000};  // how often trackers are asked what is to be caught up
+
+  std::uint64_t inlineWriteBytes = 64u << 10;  // writes up to this size go to the page cache on the loop; 0: never
+  Millis slowWrite{5};                         // after an inline write took longer, the pool is used for a second
+  std::int64_t catchUpFiles = 2;               // caught up at the same time
+  std::int64_t catchUpBytesPerSecond = 0;      // 0: as fast as live traffic leaves room
+  std::int64_t cachedFiles = 20'000;           // idle sealed files whose state is kept in memory
+};
+
+}  // namespace vcfs::storage

@@ -1,0 +1,97 @@
+#include "storage/store/active_log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "common/base/error.h"
+#include "storage/store/meta.h"
+
+namespace vcfs::storage {
+
+namespace {
+constexpr std::size_t kRewriteAt = 100'000;  // lines: about 1.8 MB
+}
+
+ActiveLog::ActiveLog(int directory, std::string path) : directory_(directory), path_(std::move(path)) {
+  load();
+  rewrite();
+}
+
+ActiveLog::~ActiveLog() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void ActiveLog::load() {
+  std::ifstream in(path_);
+  std::string line;
+  while (std::getline(in, line)) {
+    if (line.size() != 17) continue;  // a line cut by a crash
+    const InodeId inode = parseReplicaName(line.c_str() + 1);
+    if (inode == 0) continue;
+    if (line[0] == '+') active_.insert(inode);
+    if (line[0] == '-') active_.erase(inode);
+  }
+}
+
+void ActiveLog::rewrite() {
+  std::string text;
+  for (InodeId inode : active_) text += fmt::format("+{:016x}\n", inode);
+  const int fd = ::openat(directory_, "active.new", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+  if (fd < 0) throw Error(fromErrno(errno), "cannot write " + path_);
+  if (::write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      ::renameat(directory_, "active.new", directory_, "active") != 0) {
+    const int error = errno;
+    ::close(fd);
+    throw Error(fromErrno(error), "cannot write " + path_);
+  }
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+  lines_ = active_.size();
+}
+
+void ActiveLog::append(const std::string& lines) {
+  if (::write(fd_, lines.data(), lines.size()) != static_cast<ssize_t>(lines.size())) {
+    throw Error(fromErrno(errno), "cannot write " + path_);
+  }
+  dirty_ = true;
+  lines_ += lines.size() / 18;
+  if (lines_ > kRewriteAt && lines_ > 4 * active_.size()) rewrite();
+}
+
+void ActiveLog::add(InodeId inode) {
+  std::lock_guard lock(mutex_);
+  if (active_.insert(inode).second) append(fmt::format("+{:016x}\n", inode));
+}
+
+void ActiveLog::remove(const std::vector<InodeId>& inodes) {
+  std::lock_guard lock(mutex_);
+  std::string lines;
+  for (InodeId inode : inodes) {
+    if (active_.erase(inode) != 0) lines += fmt::format("-{:016x}\n", inode);
+  }
+  if (!lines.empty()) append(lines);
+}
+
+void ActiveLog::sync() {
+  int fd = -1;
+  {
+    std::lock_guard lock(mutex_);
+    if (!dirty_) return;
+    dirty_ = false;
+    fd = ::fcntl(fd_, F_DUPFD_CLOEXEC, 0);  // not under the lock: it takes as long as the disk does
+  }
+  if (fd < 0) throw Error(fromErrno(errno), "cannot sync " + path_);
+  const int result = ::fdatasync(fd);
+  const int error = errno;
+  ::close(fd);
+  if (result != 0) throw Error(fromErrno(error), "cannot sync " + path_);
+}
+
+std::vector<InodeId> ActiveLog::list() const {
+  std::lock_guard lock(mutex_);
+  return {active_.begin(), active_.end()};
+}
+
+}  // namespace vcfs::storage

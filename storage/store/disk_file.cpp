@@ -1,0 +1,154 @@
+#include "storage/store/disk_file.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "storage/store/meta.h"
+
+namespace vcfs::storage {
+
+Error DiskFile::failure(const char* doing, int error) const {
+  return Error(fromErrno(error), fmt::format("cannot {} {}: {}", doing, replicaPath(inode_), std::strerror(error)));
+}
+
+std::shared_ptr<Fd> DiskFile::open() {
+  if (auto fd = store_.descriptors_.get(slot_)) return fd;
+  const int raw = ::openat(store_.directory_.fd(), replicaPath(inode_).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (raw < 0) throw failure("open", errno);
+  auto fd = std::make_shared<Fd>(raw);
+  store_.descriptors_.put(slot_, fd);
+  return fd;
+}
+
+std::shared_ptr<Fd> DiskFile::make() {
+  const int root = store_.directory_.fd();
+  const std::string path = replicaPath(inode_);
+  constexpr int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+  int raw = ::openat(root, path.c_str(), flags, 0644);
+  if (raw < 0 && errno == ENOENT) {
+    ::mkdirat(root, path.substr(0, 2).c_str(), 0755);
+    ::mkdirat(root, path.substr(0, 5).c_str(), 0755);
+    raw = ::openat(root, path.c_str(), flags, 0644);
+  }
+  if (raw < 0) throw failure("create", errno);
+  auto fd = std::make_shared<Fd>(raw);
+  store_.descriptors_.put(slot_, fd);
+  return fd;
+}
+
+void DiskFile::create(const ReplicaMeta& meta, const std::string& user, const std::string& name) {
+  auto fd = store_.descriptors_.get(slot_);
+  if (!fd) {
+    if (store_.options_.reserveBytes != 0 && store_.space().freeBytes == 0) {
+      throw Error(Errc::noSpace, "the disk is down to its reserve: no new files");
+    }
+    store_.active_.add(inode_);
+    fd = make();
+  }
+  const std::string text = formatMeta(meta);
+  if (::fsetxattr(fd->get(), "user.vcfs", text.data(), text.size(), 0) != 0) throw failure("describe", errno);
+  // For people and for rebuilding the catalog; a recording is not refused because they do not fit.
+  if (!user.empty()) ::fsetxattr(fd->get(), "user.vcfs.user", user.data(), user.size(), 0);
+  if (!name.empty()) ::fsetxattr(fd->get(), "user.vcfs.name", name.data(), name.size(), 0);
+}
+
+void DiskFile::writeMeta(const ReplicaMeta& meta) {
+  auto fd = open();
+  const std::string text = formatMeta(meta);
+  if (::fsetxattr(fd->get(), "user.vcfs", text.data(), text.size(), 0) != 0) throw failure("describe", errno);
+}
+
+void DiskFile::pwrite(std::span<const std::byte> data, std::uint64_t offset) {
+  auto fd = open();
+  std::size_t done = 0;
+  while (done < data.size()) {
+    const ssize_t n = ::pwrite(fd->get(), data.data() + done, data.size() - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      const int error = n < 0 ? errno : ENOSPC;
+      struct stat now {};
+      // What was added past the old end goes away again; the size must not tell of bytes that are not there.
+      if (done != 0 && ::fstat(fd->get(), &now) == 0 && static_cast<std::uint64_t>(now.st_size) == offset + done) {
+        [[maybe_unused]] int ignored = ::ftruncate(fd->get(), static_cast<off_t>(offset));
+      }
+      throw failure("write", error);
+    }
+    done += static_cast<std::size_t>(n);
+  }
+  startWriteback(fd->get(), offset, data.size());
+}
+
+// Hands dirty pages to the disk while the recording goes on, so that an fsync at the end finds little to do and the
+// machine's memory does not fill with dirty pages. Asynchronous; the call itself only queues.
+void DiskFile::startWriteback(int fd, std::uint64_t offset, std::uint64_t length) {
+  const std::uint64_t limit = store_.options_.writebackBytes;
+  if (limit == 0 || unstarted_.fetch_add(length, std::memory_order_relaxed) + length < limit) return;
+  const std::uint64_t span = unstarted_.exchange(0, std::memory_order_relaxed);
+  const std::uint64_t end = offset + length;
+  ::sync_file_range(fd, static_cast<off_t>(end > span ? end - span : 0), static_cast<off_t>(span),
+                    SYNC_FILE_RANGE_WRITE);
+}
+
+std::size_t DiskFile::pread(std::span<std::byte> into, std::uint64_t offset) {
+  auto fd = open();
+  std::size_t done = 0;
+  while (done < into.size()) {
+    const ssize_t n = ::pread(fd->get(), into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw failure("read", errno);
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
+
+std::optional<std::size_t> DiskFile::tryPread(std::span<std::byte> into, std::uint64_t offset) {
+  auto fd = store_.descriptors_.get(slot_);
+  if (!fd) return std::nullopt;
+  iovec part{into.data(), into.size()};
+  const ssize_t n = ::preadv2(fd->get(), &part, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+  // A short answer may be the end of the file or the end of what is cached; only a full one is certain.
+  if (n != static_cast<ssize_t>(into.size())) return std::nullopt;
+  return into.size();
+}
+
+void DiskFile::sync() {
+  auto fd = open();
+  if (::fdatasync(fd->get()) != 0) throw failure("sync", errno);
+}
+
+void DiskFile::truncate(std::uint64_t size) {
+  auto fd = open();
+  if (::ftruncate(fd->get(), static_cast<off_t>(size)) != 0) throw failure("truncate", errno);
+}
+
+void DiskFile::allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) {
+  auto fd = open();
+  if (::fallocate(fd->get(), static_cast<int>(mode), static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
+    throw failure("allocate", errno);
+  }
+}
+
+std::optional<std::uint64_t> DiskFile::seek(std::uint64_t offset, bool hole) {
+  auto fd = open();
+  const off_t result = ::lseek(fd->get(), static_cast<off_t>(offset), hole ? SEEK_HOLE : SEEK_DATA);
+  if (result >= 0) return static_cast<std::uint64_t>(result);
+  if (errno == ENXIO) return std::nullopt;
+  throw failure("seek in", errno);
+}
+
+FileStat DiskFile::stat() {
+  auto fd = open();
+  struct stat now {};
+  if (::fstat(fd->get(), &now) != 0) throw failure("stat", errno);
+  return FileStat{static_cast<std::uint64_t>(now.st_size), static_cast<std::uint64_t>(now.st_blocks),
+                  now.st_mtim.tv_sec * 1'000'000'000LL + now.st_mtim.tv_nsec};
+}
+
+}  // namespace vcfs::storage

@@ -1,0 +1,243 @@
+#include "storage/store/memory_store.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/base/error.h"
+
+namespace vcfs::storage {
+
+class MemoryFile final : public ReplicaFile {
+ public:
+  MemoryFile(MemoryStore& store, InodeId inode) : store_(store), inode_(inode) {}
+
+  bool isOpen() const override { return true; }
+  void create(const ReplicaMeta& meta, const std::string& user, const std::string& name) override;
+  void writeMeta(const ReplicaMeta& meta) override;
+  void pwrite(std::span<const std::byte> data, std::uint64_t offset) override;
+  std::size_t pread(std::span<std::byte> into, std::uint64_t offset) override;
+  std::optional<std::size_t> tryPread(std::span<std::byte> into, std::uint64_t offset) override {
+    return pread(into, offset);
+  }
+  void sync() override;
+  void truncate(std::uint64_t size) override;
+  void allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) override;
+  std::optional<std::uint64_t> seek(std::uint64_t offset, bool hole) override;
+  FileStat stat() override;
+
+ private:
+  static void clear(MemoryStore::Content& content, std::uint64_t begin, std::uint64_t end);
+  void checkWrite() const {
+    if (store_.writeError_ != Errc::ok) throw Error(store_.writeError_, "injected");
+  }
+  MemoryStore& store_;
+  const InodeId inode_;
+};
+
+void MemoryFile::create(const ReplicaMeta& meta, const std::string& user, const std::string& name) {
+  std::lock_guard lock(store_.mutex_);
+  checkWrite();
+  store_.active_.insert(inode_);
+  MemoryStore::Entry& entry = store_.files_[inode_];
+  entry.now.meta = meta;
+  entry.user = user;
+  entry.name = name;
+}
+
+void MemoryFile::writeMeta(const ReplicaMeta& meta) {
+  std::lock_guard lock(store_.mutex_);
+  checkWrite();
+  store_.need(inode_).now.meta = meta;
+}
+
+void MemoryFile::pwrite(std::span<const std::byte> data, std::uint64_t offset) {
+  std::lock_guard lock(store_.mutex_);
+  checkWrite();
+  MemoryStore::Entry& entry = store_.need(inode_);
+  if (store_.usedBytes() + data.size() > store_.capacity_) throw Error(Errc::noSpace, "the memory disk is full");
+  std::uint64_t done = 0;
+  while (done < data.size()) {
+    const std::uint64_t at = offset + done;
+    const std::uint64_t inChunk = at % MemoryStore::kChunk;
+    const std::uint64_t n = std::min<std::uint64_t>(data.size() - done, MemoryStore::kChunk - inChunk);
+    std::string& chunk = entry.now.chunks[at / MemoryStore::kChunk];
+    chunk.resize(MemoryStore::kChunk);
+    std::memcpy(chunk.data() + inChunk, data.data() + done, n);
+    done += n;
+  }
+  entry.now.size = std::max<std::uint64_t>(entry.now.size, offset + data.size());
+}
+
+std::size_t MemoryFile::pread(std::span<std::byte> into, std::uint64_t offset) {
+  std::lock_guard lock(store_.mutex_);
+  if (store_.readError_ != Errc::ok) throw Error(store_.readError_, "injected");
+  const MemoryStore::Content& content = store_.need(inode_).now;
+  if (offset >= content.size) return 0;
+  const std::uint64_t length = std::min<std::uint64_t>(into.size(), content.size - offset);
+  std::uint64_t done = 0;
+  while (done < length) {
+    const std::uint64_t at = offset + done;
+    const std::uint64_t inChunk = at % MemoryStore::kChunk;
+    const std::uint64_t n = std::min(length - done, MemoryStore::kChunk - inChunk);
+    auto chunk = content.chunks.find(at / MemoryStore::kChunk);
+    if (chunk == content.chunks.end()) {
+      std::memset(into.data() + done, 0, n);
+    } else {
+      std::memcpy(into.data() + done, chunk->second.data() + inChunk, n);
+    }
+    done += n;
+  }
+  return length;
+}
+
+void MemoryFile::sync() {
+  std::lock_guard lock(store_.mutex_);
+  if (store_.syncError_ != Errc::ok) throw Error(store_.syncError_, "injected");
+  MemoryStore::Entry& entry = store_.need(inode_);
+  entry.durable = entry.now;
+}
+
+void MemoryFile::clear(MemoryStore::Content& content, std::uint64_t begin, std::uint64_t end) {
+  auto chunk = content.chunks.lower_bound(begin / MemoryStore::kChunk);
+  while (chunk != content.chunks.end() && chunk->first * MemoryStore::kChunk < end) {
+    const std::uint64_t start = chunk->first * MemoryStore::kChunk;
+    const std::uint64_t from = std::max(begin, start) - start;
+    const std::uint64_t to = std::min(end, start + MemoryStore::kChunk) - start;
+    if (from == 0 && to == MemoryStore::kChunk) {
+      chunk = content.chunks.erase(chunk);
+    } else {
+      std::memset(chunk->second.data() + from, 0, to - from);
+      ++chunk;
+    }
+  }
+}
+
+void MemoryFile::truncate(std::uint64_t size) {
+  std::lock_guard lock(store_.mutex_);
+  checkWrite();
+  MemoryStore::Content& content = store_.need(inode_).now;
+  if (size < content.size) clear(content, size, UINT64_MAX);
+  content.size = size;
+}
+
+void MemoryFile::allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) {
+  std::lock_guard lock(store_.mutex_);
+  checkWrite();
+  MemoryStore::Content& content = store_.need(inode_).now;
+  if ((mode & ~1u) != 0) clear(content, offset, offset + length);
+  if ((mode & 1u) == 0) content.size = std::max(content.size, offset + length);
+}
+
+std::optional<std::uint64_t> MemoryFile::seek(std::uint64_t offset, bool hole) {
+  std::lock_guard lock(store_.mutex_);
+  const MemoryStore::Content& content = store_.need(inode_).now;
+  if (offset >= content.size) return std::nullopt;
+  for (std::uint64_t at = offset; at < content.size; at = (at / MemoryStore::kChunk + 1) * MemoryStore::kChunk) {
+    if (content.chunks.contains(at / MemoryStore::kChunk) != hole) return at;
+  }
+  if (hole) return content.size;
+  return std::nullopt;
+}
+
+FileStat MemoryFile::stat() {
+  std::lock_guard lock(store_.mutex_);
+  const MemoryStore::Content& content = store_.need(inode_).now;
+  return FileStat{content.size, content.chunks.size() * MemoryStore::kChunk / 512, content.meta.mtimeNs};
+}
+
+MemoryStore::Entry& MemoryStore::need(InodeId inode) {
+  auto entry = files_.find(inode);
+  if (entry == files_.end()) throw Error(Errc::notFound, "no such replica");
+  return entry->second;
+}
+
+std::uint64_t MemoryStore::usedBytes() const {
+  std::uint64_t used = 0;
+  for (const auto& [inode, entry] : files_) used += entry.now.chunks.size() * kChunk;
+  return used;
+}
+
+std::shared_ptr<ReplicaFile> MemoryStore::file(InodeId inode) { return std::make_shared<MemoryFile>(*this, inode); }
+
+std::optional<LoadedReplica> MemoryStore::load(InodeId inode) {
+  std::lock_guard lock(mutex_);
+  auto entry = files_.find(inode);
+  if (entry == files_.end()) return std::nullopt;
+  const Content& content = entry->second.now;
+  return LoadedReplica{content.meta,
+                       FileStat{content.size, content.chunks.size() * kChunk / 512, content.meta.mtimeNs}};
+}
+
+bool MemoryStore::remove(InodeId inode) {
+  std::lock_guard lock(mutex_);
+  return files_.erase(inode) != 0;
+}
+
+void MemoryStore::scan(const std::function<void(InodeId)>& visit) {
+  std::vector<InodeId> inodes;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [inode, entry] : files_) inodes.push_back(inode);
+  }
+  for (InodeId inode : inodes) visit(inode);
+}
+
+DiskSpace MemoryStore::space() {
+  std::lock_guard lock(mutex_);
+  const std::uint64_t used = usedBytes();
+  return DiskSpace{capacity_, used < capacity_ ? capacity_ - used : 0};
+}
+
+void MemoryStore::syncAll() {
+  std::lock_guard lock(mutex_);
+  for (auto& [inode, entry] : files_) entry.durable = entry.now;
+}
+
+void MemoryStore::markActive(InodeId inode) {
+  std::lock_guard lock(mutex_);
+  active_.insert(inode);
+}
+
+void MemoryStore::markStable(const std::vector<InodeId>& inodes) {
+  std::lock_guard lock(mutex_);
+  for (InodeId inode : inodes) active_.erase(inode);
+}
+
+std::vector<InodeId> MemoryStore::activeFiles() {
+  std::lock_guard lock(mutex_);
+  return {active_.begin(), active_.end()};
+}
+
+void MemoryStore::setIdentity(StorageId id, const std::string& cluster) {
+  storageId_ = id;
+  cluster_ = cluster;
+}
+
+void MemoryStore::losePower() {
+  std::lock_guard lock(mutex_);
+  machineStayedUp_ = false;
+  for (auto entry = files_.begin(); entry != files_.end();) {
+    if (!entry->second.durable) {
+      entry = files_.erase(entry);
+    } else {
+      entry->second.now = *entry->second.durable;
+      ++entry;
+    }
+  }
+}
+
+std::string MemoryStore::content(InodeId inode) {
+  MemoryFile handle(*this, inode);
+  if (!load(inode)) return {};
+  std::string bytes(handle.stat().size, '\0');
+  std::span<std::byte> into(reinterpret_cast<std::byte*>(bytes.data()), bytes.size());
+  bytes.resize(handle.pread(into, 0));
+  return bytes;
+}
+
+void MemoryStore::corrupt(InodeId inode, std::uint64_t offset, std::string bytes) {
+  MemoryFile handle(*this, inode);
+  handle.pwrite(std::span(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()), offset);
+}
+
+}  // namespace vcfs::storage

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "storage/store/store.h"
+
+namespace vcfs::storage {
+
+// Store in memory, for tests and simulation: injected errors, a bounded disk, and power cuts that lose what was not
+// synced.
+class MemoryStore final : public Store {
+ public:
+  explicit MemoryStore(std::uint64_t capacityBytes = 1ULL << 40) : capacity_(capacityBytes) {}
+
+  std::shared_ptr<ReplicaFile> file(InodeId inode) override;
+  std::optional<LoadedReplica> load(InodeId inode) override;
+  bool remove(InodeId inode) override;
+  void scan(const std::function<void(InodeId)>& visit) override;
+  DiskSpace space() override;
+  void syncAll() override;
+  void markActive(InodeId inode) override;
+  void markStable(const std::vector<InodeId>& inodes) override;
+  void syncActiveList() override {}
+  std::vector<InodeId> activeFiles() override;
+  bool machineStayedUp() const override { return machineStayedUp_; }
+  StorageId storageId() const override { return storageId_; }
+  std::string cluster() const override { return cluster_; }
+  void setIdentity(StorageId id, const std::string& cluster) override;
+
+  // ---- for tests ----
+  void failWrites(Errc code) { writeError_ = code; }  // Errc::ok: no more
+  void failReads(Errc code) { readError_ = code; }
+  void failSyncs(Errc code) { syncError_ = code; }
+  void setCapacity(std::uint64_t bytes) { capacity_ = bytes; }
+  // The machine lost power: every file is as it was last synced; one that never was is gone.
+  void losePower();
+  void clearMachineRestart() { machineStayedUp_ = true; }
+  std::string content(InodeId inode);  // "" when absent
+  // Changes bytes behind everybody's back.
+  void corrupt(InodeId inode, std::uint64_t offset, std::string bytes);
+
+ private:
+  friend class MemoryFile;
+  static constexpr std::uint64_t kChunk = 64u << 10;
+  struct Content {
+    std::map<std::uint64_t, std::string> chunks;  // absent: a hole
+    std::uint64_t size = 0;
+    ReplicaMeta meta;
+  };
+  struct Entry {
+    Content now;
+    std::optional<Content> durable;
+    std::string user, name;
+  };
+  Entry& need(InodeId inode);
+  std::uint64_t usedBytes() const;
+
+  mutable std::mutex mutex_;
+  std::map<InodeId, Entry> files_;
+  std::set<InodeId> active_;
+  std::uint64_t capacity_;
+  StorageId storageId_ = 0;
+  std::string cluster_;
+  Errc writeError_ = Errc::ok;
+  Errc readError_ = Errc::ok;
+  Errc syncError_ = Errc::ok;
+  bool machineStayedUp_ = true;
+};
+
+}  // namespace vcfs::storage

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vcfs/types.h"
+
+namespace vcfs::storage {
+
+// What is written beside a replica's bytes (extended attribute user.vcfs).
+struct ReplicaMeta {
+  InodeId inode = 0;
+  Epoch epoch = 0;
+  FileState state = FileState::open;
+  std::uint64_t sealedSize = 0;  // when sealed
+  std::int64_t mtimeNs = 0;      // of the last write as of the seal, by the primary's clock; 0: the file's own
+  friend bool operator==(const ReplicaMeta&, const ReplicaMeta&) = default;
+};
+
+struct FileStat {
+  std::uint64_t size = 0;
+  std::uint64_t blocks = 0;  // 512-byte units
+  std::int64_t mtimeNs = 0;
+};
+
+struct DiskSpace {
+  std::uint64_t capacityBytes = 0;
+  std::uint64_t freeBytes = 0;  // what is left above the reserve
+};
+
+struct LoadedReplica {
+  ReplicaMeta meta;
+  FileStat stat;
+};
+
+// One replica's file. A cheap handle: descriptors behind it are opened when needed and closed by the store's LRU.
+// Every call may block (disk) and may be made from any thread; calls on one file must not overlap where their order
+// matters. All throw Error (io, noSpace, corrupted, notFound when the file is gone).
+class ReplicaFile {
+ public:
+  virtual ~ReplicaFile() = default;
+  virtual bool isOpen() const = 0;  // a descriptor is at hand: no directory will be read
+
+  // Makes the file with its attributes; keeps it, and only sets the attributes, when it is there. Marks it active.
+  // noSpace when the disk is down to its reserve.
+  virtual void create(const ReplicaMeta& meta, const std::string& user, const std::string& name) = 0;
+  virtual void writeMeta(const ReplicaMeta& meta) = 0;
+  // All or nothing as far as the file's size goes: a write that failed half-way leaves the old size.
+  virtual void pwrite(std::span<const std::byte> data, std::uint64_t offset) = 0;
+  virtual std::size_t pread(std::span<std::byte> into, std::uint64_t offset) = 0;  // short at the end of file
+  // The same if it can be done without waiting for the disk.
+  virtual std::optional<std::size_t> tryPread(std::span<std::byte> into, std::uint64_t offset) = 0;
+  virtual void sync() = 0;  // bytes and attributes are on stable storage
+  virtual void truncate(std::uint64_t size) = 0;
+  virtual void allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) = 0;
+  virtual std::optional<std::uint64_t> seek(std::uint64_t offset, bool hole) = 0;  // nothing: ENXIO
+  virtual FileStat stat() = 0;
+};
+
+// One disk. Thread-safe. Blocks.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  virtual std::shared_ptr<ReplicaFile> file(InodeId inode) = 0;  // touches no disk
+  virtual std::optional<LoadedReplica> load(InodeId inode) = 0;  // nothing: no such replica
+  virtual bool remove(InodeId inode) = 0;
+  virtual void scan(const std::function<void(InodeId)>& visit) = 0;  // every replica, in no order
+  virtual DiskSpace space() = 0;
+  virtual void syncAll() = 0;  // everything written so far is on stable storage
+
+  // Active files: those that were created or written and are not yet sealed, reported and on stable storage. The list
+  // survives a crash of the process; what a power cut may take from it: see machineStayedUp().
+  virtual void markActive(InodeId inode) = 0;
+  virtual void markStable(const std::vector<InodeId>& inodes) = 0;
+  virtual void syncActiveList() = 0;  // the list as of now survives a power cut; cheap when it did not change
+  virtual std::vector<InodeId> activeFiles() = 0;
+  // False when the machine went down while this store was in use: unsynced bytes may be missing.
+  virtual bool machineStayedUp() const = 0;
+
+  // The server's identity, kept with the data.
+  virtual StorageId storageId() const = 0;  // 0 before the first registration
+  virtual std::string cluster() const = 0;
+  virtual void setIdentity(StorageId id, const std::string& cluster) = 0;  // durable on return
+};
+
+}  // namespace vcfs::storage
