@@ -12,6 +12,8 @@
 #include <cstring>
 #include <thread>
 
+#include "common/base/error.h"
+
 namespace vcfs::mounting {
 
 namespace {
@@ -104,7 +106,8 @@ int inBackground(const std::function<int(std::function<void()>)>& serve, const s
   ::dup2(ends[1], 2);
   ::close(ends[1]);
   auto ready = [&logFile] {
-    [[maybe_unused]] auto n = ::write(2, &kReady, 1);
+    // A caller that has gone (interrupted while it waited) will never know of this mount.
+    if (::write(2, &kReady, 1) != 1) throw Error(Errc::cancelled, "the calling process went away before the mount answered");
     detach(logFile);
   };
   int code = serve(ready);
