@@ -1,0 +1,1 @@
+"""The bench: vcfs, its limits and its peers, side by side."""

@@ -1,0 +1,65 @@
+"""CPU seconds of the whole machine, and helpers' processes. Run the bench on a machine that does nothing else."""
+import json
+import os
+import subprocess
+import time
+
+from vcfs_test import env
+
+
+class Failed(Exception):
+    pass
+
+
+def _busy_seconds():
+    with open("/proc/stat") as f:
+        v = [int(x) for x in f.readline().split()[1:]]
+    user, nice, system, _idle, _iowait, irq, softirq = v[:7]
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+class Cpu:
+    """with Cpu() as c: …; c.seconds: what everything together used."""
+
+    def __enter__(self):
+        self._busy, self._begin = _busy_seconds(), time.monotonic()
+        return self
+
+    def __exit__(self, *_):
+        self.seconds = _busy_seconds() - self._busy
+        self.wall = time.monotonic() - self._begin
+
+
+def io(command, target, timeout=600, **options):
+    """One command of vcfs-bench-io; returns what it measured with the CPU seconds of everything meanwhile."""
+    return _json([env.helper("vcfs-bench-io"), command, str(target), *[f"{k}={v}" for k, v in options.items()]], timeout)
+
+
+def relay(directory, timeout=600, **options):
+    return _json([env.helper("vcfs-bench-relay"), str(directory), *[f"{k}={v}" for k, v in options.items()]], timeout)
+
+
+def _json(line, timeout):
+    with Cpu() as cpu:
+        result = subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=False)
+    if not result.stdout.strip():
+        raise Failed(f"{' '.join(line)}: exit code {result.returncode} {result.stderr.strip()}")
+    value = json.loads(result.stdout.strip().splitlines()[-1])
+    if value.get("error"):
+        raise Failed(value["error"])
+    if value.get("errors"):
+        raise Failed(f"{value['errors']} errors: {value['first_error']}")
+    value["cpu_s"] = round(cpu.seconds, 2)
+    return value
+
+
+def settle():
+    """No dirty pages of the workload before."""
+    os.sync()
+
+
+def run(line, timeout=120, check=True, **kw):
+    result = subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL, **kw)
+    if check and result.returncode != 0:
+        raise Failed(f"{line if isinstance(line, str) else ' '.join(map(str, line))}: {result.stdout}{result.stderr}".strip()[-600:])
+    return result

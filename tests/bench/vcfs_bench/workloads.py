@@ -1,0 +1,259 @@
+"""What is done to each system. A workload is a function(system, options) that returns {figure: number}; the names of figures
+carry their unit. GiB of user data is what cpu_s_per_GiB is counted by."""
+import os
+import shutil
+import subprocess
+
+from vcfs_test import media
+from vcfs_test.files import sha256
+from vcfs_test.records import Follower, Recorder
+
+from . import machine
+from .machine import Cpu, Failed, io, relay
+
+MIB, GIB = 1 << 20, 1 << 30
+RATE = 500_000  # bytes per second: 4 Mbit/s
+RECORD = 32768
+
+
+def fresh(system, name):
+    path = system.mount / "bench" / name
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    machine.settle()
+    return path
+
+
+def _with_cpu(result, *names):
+    figures = {n: result[n] for n in names if n in result}
+    if result.get("bytes"):
+        figures["cpu_s_per_GiB"] = round(result["cpu_s"] / (result["bytes"] / GIB), 2)
+    return figures
+
+
+def seq_write(block):
+    def run(system, options):
+        folder = fresh(system, "seq")
+        result = io("write", folder / "f", size=options.size, block=block)
+        shutil.rmtree(folder)
+        return _with_cpu(result, "MB_s")
+    return run
+
+
+def _big_file(system, options):
+    path = system.mount / "bench" / "big"
+    if not path.exists() or path.stat().st_size < options.size:
+        path.parent.mkdir(exist_ok=True)
+        io("write", path, size=options.size, block=MIB)
+    system.remount()
+    machine.settle()
+    return system.mount / "bench" / "big"
+
+
+def seq_read(block):
+    def run(system, options):
+        return _with_cpu(io("read", _big_file(system, options), block=block), "MB_s")
+    return run
+
+
+def random_read(block):
+    def run(system, options):
+        result = io("random", _big_file(system, options), block=block, seconds=options.seconds / 2)
+        return {"IOPS": result["per_s"], "p99_ms": result["call"]["p99_ms"]}
+    return run
+
+
+def streams(system, options):
+    folder = fresh(system, "streams")
+    result = io("streams", folder, n=16, size=max(MIB, options.size // 32), block=RECORD)
+    shutil.rmtree(folder)
+    return {**_with_cpu(result, "MB_s"), "p99_ms": result["call"]["p99_ms"]}
+
+
+def readers(system, options):
+    folder = fresh(system, "readers")
+    io("streams", folder, n=32, size=max(MIB, options.size // 64), block=MIB)
+    system.remount()
+    machine.settle()
+    result = io("readers", system.mount / "bench/readers", n=32, block=MIB)
+    shutil.rmtree(system.mount / "bench/readers")
+    return _with_cpu(result, "MB_s")
+
+
+def _paced(system, n, seconds):
+    folder = fresh(system, "paced")
+    result = io("paced", folder, n=n, rate=RATE, block=RECORD, seconds=seconds)
+    memory = system.memory_bytes()
+    shutil.rmtree(folder)
+    return result, memory
+
+
+def recorders_50(system, options):
+    result, _ = _paced(system, 50, options.seconds)
+    call = result["call"]
+    return {"p50_ms": call["p50_ms"], "p99_ms": call["p99_ms"], "p999_ms": call["p999_ms"], "max_ms": call["max_ms"],
+            **_with_cpu(result)}
+
+
+def recorders_sustained(system, options):
+    """The most recorders whose write() keeps a p99 under 50 ms and whose bytes all come in time."""
+    best = 0
+    for n in (50, 100, 200, 400, 800):
+        result, _ = _paced(system, n, min(10, options.seconds))
+        in_time = result["bytes"] >= 0.99 * result["wanted_bytes"] and result["seconds"] < 1.1 * min(10, options.seconds) + 2
+        if result["call"]["p99_ms"] >= 50 or not in_time:
+            break
+        best = n
+    return {"recorders": best}
+
+
+def memory_200(system, options):
+    result, memory = _paced(system, 200, options.seconds)
+    if memory is None:
+        return {}
+    return {"MiB": round(memory / MIB, 1), "p99_ms": result["call"]["p99_ms"]}
+
+
+def follower_lag(system, options):
+    second = system.second_mount()
+    if second is None:
+        return {}
+    folder = fresh(system, "follow")
+    done = system.mount.parent / "follow-done"
+    recorder = Recorder(folder / "f", seconds=options.seconds, rate=RATE)
+    follower = Follower(second / "bench/follow/f", done_file=str(done), poll=2)
+    written = recorder.result(600)
+    done.touch()
+    seen = follower.result(600)
+    done.unlink()
+    subprocess.run(["umount", "-l", str(second)], check=False)
+    if seen["records"] != written["records"] or seen["zeros"] or seen["wrong"]:
+        raise Failed(f"the follower saw {seen['records']} of {written['records']} records, {seen['zeros']} with zeros")
+    return {"p50_ms": seen["age"]["p50_ms"], "p99_ms": seen["age"]["p99_ms"], "max_ms": seen["age"]["max_ms"]}
+
+
+def small_files(workers):
+    def run(system, options):
+        figures = {}
+        count = max(20, options.files // workers)
+        folder = fresh(system, "small")
+        for w in range(workers):
+            (folder / f"w{w}").mkdir()
+        for op in ("create", "stat", "read", "rename", "unlink"):
+            if op == "stat":
+                system.remount()
+            machine.settle()
+            result = io("files", system.mount / "bench/small", op=op, workers=workers, count=count)
+            figures[f"{op}_per_s"] = result["per_s"]
+        shutil.rmtree(system.mount / "bench/small")
+        return figures
+    return run
+
+
+def _ffmpeg(system, name, arguments, output):
+    clip = media.clip(60, 2500)
+    folder = fresh(system, name)
+    line = ["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-stream_loop", "9", "-i", str(clip), "-c", "copy", *arguments, output]
+    with Cpu() as cpu:
+        result = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    if result.returncode != 0:
+        raise Failed(f"ffmpeg: {result.stderr[-300:]}")
+    shutil.rmtree(folder)
+    return {"seconds": round(cpu.wall, 3)}
+
+
+def ffmpeg_hls(system, _):
+    return _ffmpeg(system, "hls", ["-f", "hls", "-hls_time", "2", "-hls_list_size", "0", "-hls_flags", "temp_file"], "out.m3u8")
+
+
+def ffmpeg_faststart(system, _):
+    return _ffmpeg(system, "faststart", ["-movflags", "+faststart"], "out.mp4")
+
+
+NGINX = """daemon off; pid {dir}/nginx.pid; error_log {dir}/nginx-error.log; user root; worker_processes 2;
+events {{ worker_connections 1024; }}
+http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; client_body_temp_path {dir}/b; proxy_temp_path {dir}/p;
+ fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s; server {{ listen 127.0.0.1:{port}; root {root}; }} }}"""
+
+
+def http_files(system, options):
+    """1 MiB files, 64 connections: vcfs by its own HTTP server, the others by nginx over their mount."""
+    if not shutil.which("wrk") or not shutil.which("nginx"):
+        raise Failed("wrk and nginx are needed")
+    from vcfs_test.http import fetch
+    from vcfs_test.ports import PortRange
+    from vcfs_test.wait import wait_for
+    folder = fresh(system, "http")
+    io("write", folder / "f", size=MIB, block=MIB)
+    if hasattr(system, "url"):
+        return _wrk(f"{system.url}/bench/http/f", options)
+    ports = PortRange()
+    home = system.scratch.path / "nginx"
+    home.mkdir(exist_ok=True)
+    (home / "nginx.conf").write_text(NGINX.format(dir=home, port=ports.base, root=system.mount))
+    server = subprocess.Popen(["nginx", "-p", str(home), "-c", str(home / "nginx.conf")], stderr=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{ports.base}/bench/http/f"
+        wait_for(lambda: fetch(url).status == 200, 10, "nginx")
+        return _wrk(url, options)
+    finally:
+        server.terminate()
+        server.wait(20)
+        ports.release()
+
+
+def _wrk(url, options):
+    result = machine.run(["wrk", "-t2", "-c64", f"-d{max(2, int(options.seconds / 2))}s", url])
+    rate = next(float(x.split()[1]) for x in result.stdout.splitlines() if x.startswith("Requests/sec"))
+    if "Non-2xx" in result.stdout or "Socket errors" in result.stdout:
+        raise Failed(result.stdout.strip())
+    return {"requests_per_s": rate}
+
+
+def checked_copy(system, options):
+    """Not a race: that what the bench moves is right. A file is written, read back after a remount and compared."""
+    folder = fresh(system, "check")
+    source = system.mount.parent / "check-source"
+    io("write", source, size=16 * MIB, block=MIB)
+    shutil.copyfile(source, folder / "f")
+    system.remount()
+    if sha256(system.mount / "bench/check/f") != sha256(source):
+        raise Failed("what was read is not what was written")
+    os.unlink(source)
+    return {"ok": 1}
+
+
+def relay_write(block):
+    def run(system, options):
+        if system.name != "local":
+            return {}
+        folder = fresh(system, "relay")
+        result = relay(folder, size=options.size, block=block, congestion=options.congestion)
+        shutil.rmtree(folder)
+        return _with_cpu(result, "MB_s")
+    return run
+
+
+# In the order in which they run. The relay runs on the local disk only.
+WORKLOADS = {
+    "check": checked_copy,
+    "seq_write_1M": seq_write(MIB),
+    "relay_write_1M": relay_write(MIB),
+    "seq_write_32K": seq_write(RECORD),
+    "relay_write_32K": relay_write(RECORD),
+    "streams_16x32K": streams,
+    "seq_read_1M": seq_read(MIB),
+    "seq_read_32K": seq_read(RECORD),
+    "random_read_128K": random_read(128 << 10),
+    "random_read_4K": random_read(4096),
+    "readers_32": readers,
+    "recorders_50": recorders_50,
+    "recorders_sustained": recorders_sustained,
+    "memory_200_recorders": memory_200,
+    "follower_lag": follower_lag,
+    "small_files_1": small_files(1),
+    "small_files_8": small_files(8),
+    "ffmpeg_hls": ffmpeg_hls,
+    "ffmpeg_faststart": ffmpeg_faststart,
+    "http_1M": http_files,
+}
