@@ -42,7 +42,8 @@ class SendWindow {
     const std::byte* data = nullptr;
     std::shared_ptr<const void> owner;  // keeps `data`
 
-    bool barrier() const { return kind != Kind::write || closes; }
+    // Appends too: where one goes is known when the one before has been answered.
+    bool barrier() const { return kind != Kind::write || closes || append; }
     std::uint64_t end() const { return offset + length; }
 
    private:

@@ -1,0 +1,275 @@
+// Fault model: a storage server dies (its connections reset), hangs (no answer, not even to pings), refuses, or loses
+// answers. The writer must get no error, lose no byte and stall as little as stated; without any server it gets an error
+// after the stall limit, once.
+#include "tests/unit/client/fake_cluster.h"
+
+namespace vcfs::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class FailoverTest : public ::testing::Test {
+ protected:
+  void start(ClusterOptions options = {}) {
+    cluster = fake.connect(std::move(options));
+    OpenMode mode;
+    mode.write = true;
+    file = fake.run(cluster->openPath("a", mode, true));
+  }
+  void write(std::uint64_t offset, const std::string& text) { fake.run(file->write(offset, bytesOf(text))); }
+  Duration flush() {
+    const TimePoint before = fake.clock.now();
+    fake.run(file->flush());
+    return fake.clock.now() - before;
+  }
+  Errc failure(Task<void> task) {
+    try {
+      fake.run(std::move(task));
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return Errc::ok;
+  }
+
+  FakeCluster fake;
+  std::shared_ptr<Cluster> cluster;
+  std::shared_ptr<File> file;
+};
+
+TEST_F(FailoverTest, primary_killed_between_writes_costs_milliseconds_and_no_byte) {
+  start();
+  write(0, "hello ");
+  flush();
+  fake.killStorage(1);
+  write(6, "world");
+  EXPECT_LT(flush(), milliseconds(20));
+  EXPECT_EQ(fake.bytes(2, file->inode()), "hello world");
+  EXPECT_EQ(fake.file(file->inode()).layout.epoch, 2u);
+}
+
+TEST_F(FailoverTest, primary_killed_with_writes_under_way_replays_them) {
+  start();
+  fake.storage(1).silent = true;  // executes on both, answers nobody
+  for (int i = 0; i < 4; ++i) write(static_cast<std::uint64_t>(i) << 20, std::string(1 << 20, static_cast<char>('a' + i)));
+  fake.advance(milliseconds(60));
+  fake.killStorage(1);
+  EXPECT_LT(flush(), milliseconds(20));
+  const std::string& bytes = fake.bytes(2, file->inode());
+  ASSERT_EQ(bytes.size(), 4u << 20);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(bytes[static_cast<std::size_t>(i) << 20], static_cast<char>('a' + i));
+}
+
+TEST_F(FailoverTest, primary_that_hangs_is_replaced_in_a_second_and_a_half) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.storage(1).hanging = true;
+  write(5, " world");
+  EXPECT_LT(flush(), milliseconds(1600));
+  EXPECT_EQ(fake.bytes(2, file->inode()), "hello world");
+}
+
+TEST_F(FailoverTest, primary_that_is_cut_off_is_replaced_in_a_second_and_a_half) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.network.cut("client", "storage1");
+  fake.network.cut("storage1", "client");
+  write(5, " world");
+  EXPECT_LT(flush(), milliseconds(1600));
+  EXPECT_EQ(fake.bytes(2, file->inode()), "hello world");
+}
+
+TEST_F(FailoverTest, primary_whose_disk_hangs_is_replaced_after_the_request_limit) {
+  ClusterOptions options;
+  options.requestLimit = seconds(2);
+  start(options);
+  write(0, "hello");
+  flush();
+  fake.storage(1).silent = true;
+  write(5, " world");
+  EXPECT_LT(flush(), milliseconds(2200));
+  EXPECT_EQ(fake.bytes(2, file->inode()), "hello world");
+}
+
+TEST_F(FailoverTest, another_clients_failover_is_learnt_from_the_answer) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.fail(file->inode(), 1, 1);
+  write(5, " world");
+  EXPECT_LT(flush(), milliseconds(5));
+  EXPECT_EQ(fake.tracker().reports, 0);
+  EXPECT_EQ(fake.bytes(2, file->inode()), "hello world");
+}
+
+TEST_F(FailoverTest, primary_with_a_full_disk_is_replaced_without_an_error) {
+  start();
+  fake.storage(1).refuse = Errc::noSpace;
+  write(0, "hello");
+  flush();
+  EXPECT_EQ(fake.bytes(2, file->inode()), "hello");
+}
+
+TEST_F(FailoverTest, when_every_disk_is_full_the_writer_is_told_once) {
+  start();
+  fake.storage(1).refuse = Errc::noSpace;
+  fake.storage(2).refuse = Errc::noSpace;
+  write(0, "hello");
+  EXPECT_EQ(failure(file->flush()), Errc::noSpace);
+  EXPECT_EQ(failure(file->flush()), Errc::ok);
+}
+
+TEST_F(FailoverTest, an_overloaded_primary_is_asked_again) {
+  start();
+  fake.storage(1).refuse = Errc::overloaded;
+  fake.storage(1).refusals = 3;
+  write(0, "hello");
+  EXPECT_LT(flush(), milliseconds(100));
+  EXPECT_EQ(fake.bytes(1, file->inode()), "hello");
+  EXPECT_EQ(fake.file(file->inode()).layout.epoch, 1u);
+}
+
+TEST_F(FailoverTest, with_every_replica_away_write_fails_after_the_stall_limit_once) {
+  ClusterOptions options;
+  options.stallLimit = seconds(5);
+  start(options);
+  write(0, "hello");
+  flush();
+  fake.killStorage(1);
+  fake.killStorage(2);
+  write(5, " world");
+  const TimePoint before = fake.clock.now();
+  EXPECT_EQ(failure(file->flush()), Errc::unavailable);
+  EXPECT_LT(fake.clock.now() - before, seconds(7));
+  EXPECT_EQ(failure(file->flush()), Errc::ok) << "told once";
+}
+
+TEST_F(FailoverTest, replicas_that_come_back_within_the_stall_limit_go_on) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.killStorage(1);
+  fake.killStorage(2);
+  write(5, " world");
+  auto timer = fake.clock.callAt(fake.clock.now() + seconds(20), [&] {
+    fake.startStorage(1);
+    fake.startStorage(2);
+  });
+  EXPECT_EQ(failure(file->close()), Errc::ok);
+  EXPECT_EQ(fake.bytes(2, file->inode()), "hello world");
+}
+
+TEST_F(FailoverTest, without_trackers_an_open_file_is_written_and_closed) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.killTracker(0);
+  write(5, " world");
+  EXPECT_EQ(failure(file->close()), Errc::ok);
+  EXPECT_EQ(fake.bytes(1, file->inode()), "hello world");
+}
+
+TEST_F(FailoverTest, without_trackers_a_restarted_primary_is_found_again) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.killTracker(0);
+  fake.killStorage(1);
+  auto timer = fake.clock.callAt(fake.clock.now() + seconds(3), [&] { fake.startStorage(1); });
+  write(5, " world");
+  EXPECT_EQ(failure(file->flush()), Errc::ok);
+  EXPECT_EQ(fake.bytes(1, file->inode()), "hello world");
+}
+
+TEST_F(FailoverTest, an_idle_writer_moves_its_lease_to_the_new_primary) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.killStorage(1);
+  EXPECT_TRUE(fake.until([&] { return fake.storage(2).opens == 1; }, seconds(1)));
+}
+
+TEST_F(FailoverTest, an_idle_writer_follows_a_change_of_primary_that_it_is_told_of) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.fail(file->inode(), 1, 1);
+  Change change;
+  change.inode = file->inode();
+  fake.tell(change);
+  EXPECT_TRUE(fake.until([&] { return fake.storage(2).opens == 1; }, seconds(1)));
+}
+
+TEST_F(FailoverTest, many_files_of_a_dead_server_are_reported_in_one_call) {
+  start();
+  std::vector<std::shared_ptr<File>> files;
+  OpenMode mode;
+  mode.write = true;
+  for (int i = 0; i < 100; ++i) {
+    files.push_back(fake.run(cluster->openPath("f" + std::to_string(i), mode, true)));
+    fake.run(files.back()->write(0, bytesOf("x")));
+  }
+  for (auto& f : files) fake.run(f->flush());
+  fake.killStorage(1);
+  for (auto& f : files) fake.run(f->write(1, bytesOf("y")));
+  for (auto& f : files) fake.run(f->flush());
+  for (auto& f : files) EXPECT_EQ(fake.bytes(2, f->inode()), "xy");
+  EXPECT_GE(fake.tracker().reports, 100);
+  EXPECT_LE(fake.tracker().reportCalls, 3);
+}
+
+TEST_F(FailoverTest, a_truncate_survives_a_failover_in_its_place) {
+  start();
+  write(0, "hello world");
+  flush();
+  fake.storage(1).silent = true;
+  asio::co_spawn(fake.io, file->truncate(5), asio::detached);
+  fake.advance(milliseconds(10));
+  write(5, "!");
+  fake.killStorage(1);
+  flush();
+  EXPECT_EQ(fake.bytes(2, file->inode()), "hello!");
+}
+
+TEST_F(FailoverTest, close_survives_a_failover) {
+  start();
+  write(0, "hello");
+  fake.storage(1).silent = true;
+  auto timer = fake.clock.callAt(fake.clock.now() + milliseconds(100), [&] { fake.killStorage(1); });
+  EXPECT_EQ(failure(file->close()), Errc::ok);
+  EXPECT_EQ(fake.bytes(2, file->inode()), "hello");
+  EXPECT_EQ(fake.file(file->inode()).attr.state, FileState::closed);
+}
+
+TEST_F(FailoverTest, attributes_of_an_open_file_survive_its_primary) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.killStorage(1);
+  EXPECT_EQ(fake.run(file->stat()).size, 5u);
+}
+
+TEST_F(FailoverTest, the_memory_of_failed_writes_is_given_back) {
+  ClusterOptions options;
+  options.stallLimit = milliseconds(500);
+  options.sendWindow = 1 << 20;
+  options.sendWindowTotal = 4 << 20;
+  start(options);
+  fake.killStorage(1);
+  fake.killStorage(2);
+  for (int round = 0; round < 8; ++round) {
+    const std::string text(1 << 20, 'x');
+    failure(file->write(0, bytesOf(text)));
+    failure(file->flush());
+  }
+  fake.startStorage(1);
+  fake.startStorage(2);
+  write(0, std::string(3 << 20, 'y'));
+  EXPECT_EQ(failure(file->close()), Errc::ok);
+  EXPECT_EQ(fake.bytes(2, file->inode()), std::string(3 << 20, 'y'));
+}
+
+}  // namespace
+}  // namespace vcfs::client
