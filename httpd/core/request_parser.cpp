@@ -104,7 +104,7 @@ int RequestParser::fail(int status, const char* text) {
     error_ = status;
     errorText_ = text;
   }
-  return 1;
+  return -1;  // not 1: for on_headers_complete that would mean "there is no body"
 }
 
 int RequestParser::onHeaderName(std::string_view part) {
@@ -112,7 +112,7 @@ int RequestParser::onHeaderName(std::string_view part) {
     headBytes_ += part.size() + 4;
     return headBytes_ > limits_.bytes ? fail(431, "the request's trailer is too large") : 0;
   }
-  if (inValue_ && endHeader() != 0) return 1;
+  if (inValue_ && endHeader() != 0) return -1;
   headBytes_ += part.size();
   if (headBytes_ > limits_.bytes) return fail(431, "the request's headers are too large");
   name_.append(part);
@@ -148,7 +148,7 @@ int RequestParser::endHeader() {
 }
 
 int RequestParser::endHead() {
-  if (!name_.empty() && endHeader() != 0) return 1;
+  if (!name_.empty() && endHeader() != 0) return -1;
   headDone_ = true;
   if (parser_.http_major != 1) return fail(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
   request_.http10 = parser_.http_minor == 0;

@@ -1,0 +1,123 @@
+#include "httpd/store/entry_cache.h"
+
+#include <gtest/gtest.h>
+
+#include "httpd/store/block_cache.h"
+
+namespace vcfs::httpd {
+namespace {
+
+using namespace std::chrono_literals;
+
+class EntryCacheTest : public testing::Test {
+ protected:
+  static Entry sealed(InodeId inode) {
+    Entry e;
+    e.attr.inode = inode;
+    e.attr.type = FileType::regular;
+    e.attr.state = FileState::closed;
+    return e;
+  }
+  void put(const Entry& entry) { cache_.put("anna/x", {"anna", "x"}, entry, cache_.sequence()); }
+  static Change named(const std::string& name) {
+    Change change;
+    change.parent = 5;
+    change.name = name;
+    return change;
+  }
+
+  asio::io_context io_;
+  ManualClock clock_{io_};
+  EntryCache cache_{clock_, 1s, 100};
+};
+
+TEST_F(EntryCacheTest, remembers_for_its_time_and_no_longer) {
+  put(sealed(9));
+  ASSERT_TRUE(cache_.find("anna/x"));
+  clock_.advance(999ms);
+  EXPECT_TRUE(cache_.find("anna/x"));
+  clock_.advance(2ms);
+  EXPECT_FALSE(cache_.find("anna/x"));
+}
+
+TEST_F(EntryCacheTest, never_remembers_what_is_being_recorded_nor_directories) {
+  Entry open = sealed(9);
+  open.attr.state = FileState::open;
+  put(open);
+  EXPECT_FALSE(cache_.find("anna/x"));
+  Entry directory = sealed(9);
+  directory.attr.type = FileType::directory;
+  put(directory);
+  EXPECT_FALSE(cache_.find("anna/x"));
+}
+
+TEST_F(EntryCacheTest, forgets_when_the_inode_or_a_name_on_the_path_changes) {
+  put(sealed(9));
+  Change inode;
+  inode.inode = 9;
+  cache_.changed(inode);
+  EXPECT_FALSE(cache_.find("anna/x"));
+  put(sealed(9));
+  cache_.changed(named("anna"));
+  EXPECT_FALSE(cache_.find("anna/x"));
+  put(sealed(9));
+  cache_.changed(named("somebody else"));
+  EXPECT_TRUE(cache_.find("anna/x"));
+  Change everything;
+  everything.everything = true;
+  cache_.changed(everything);
+  EXPECT_FALSE(cache_.find("anna/x"));
+}
+
+TEST_F(EntryCacheTest, an_answer_that_a_change_overtook_is_not_kept) {
+  std::uint64_t asked = cache_.sequence();
+  cache_.changed(named("x"));
+  cache_.put("anna/x", {"anna", "x"}, sealed(9), asked);
+  EXPECT_FALSE(cache_.find("anna/x"));
+}
+
+TEST_F(EntryCacheTest, is_bounded) {
+  for (int i = 0; i < 1000; ++i) cache_.put(std::to_string(i), {}, sealed(9), cache_.sequence());
+  EXPECT_LE(cache_.size(), 100u);
+}
+
+BlockPtr blockOf(std::uint64_t size) {
+  auto block = std::make_shared<Block>();
+  block->size = size;
+  return block;
+}
+
+TEST(BlockCache, drops_the_least_recently_used_and_stays_within_its_limit) {
+  BlockCache cache(3 * kBlockSize);
+  auto key = [](std::uint64_t block) {
+    BlockKey k;
+    k.inode = 1;
+    k.block = block;
+    return k;
+  };
+  for (std::uint64_t i = 0; i < 3; ++i) cache.insert(key(i), blockOf(kBlockSize));
+  EXPECT_TRUE(cache.find(key(0)));
+  cache.insert(key(3), blockOf(kBlockSize));
+  EXPECT_TRUE(cache.find(key(0)));
+  EXPECT_FALSE(cache.find(key(1)));
+  EXPECT_EQ(cache.bytes(), 3 * kBlockSize);
+}
+
+TEST(BlockCache, another_version_is_another_block) {
+  BlockCache cache(10 * kBlockSize);
+  BlockKey key;
+  key.inode = 1;
+  key.changeId = 1;
+  cache.insert(key, blockOf(10));
+  key.changeId = 2;
+  EXPECT_FALSE(cache.find(key));
+}
+
+TEST(BlockCache, without_memory_it_keeps_nothing) {
+  BlockCache cache(0);
+  cache.insert(BlockKey(), blockOf(10));
+  EXPECT_FALSE(cache.find(BlockKey()));
+}
+
+}  // namespace
+}  // namespace vcfs::httpd
