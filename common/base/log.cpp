@@ -43,6 +43,8 @@ void appendQuoted(std::string& line, const std::string& value) {
 }  // namespace
 
 void setup(Level level, const std::string& program) {
+  spdlog::drop(program);  // set up again after a fork or with another level
+  spdlog::drop(program);  // a second call sets another level
   auto logger = spdlog::stderr_logger_mt(program);
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
   logger->set_level(toSpdlog(level));
