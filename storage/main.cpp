@@ -23,7 +23,6 @@ struct Config {
   storage::Options options;
   storage::DiskStoreOptions disk;
   std::int64_t openFiles = 1024;
-  std::string logLevel = "info";
   std::string readyFile;
 };
 
@@ -69,7 +68,6 @@ Config parse(int argc, char** argv) {
                    "at most so fast; 0: as live traffic allows");
   settings.integer("cached-files", c.options.cachedFiles, 100, 100'000'000, "files",
                    "closed files whose state is kept in memory");
-  settings.text("log-level", c.logLevel, "debug, info, warn, error or off");
   settings.text("ready-file", c.readyFile, "made, with the process id, once the server answers");
   settings.parseOrExit(argc, argv);
   c.disk.directory = c.options.dataDirectory;
@@ -84,9 +82,6 @@ Config parse(int argc, char** argv) {
 }
 
 void check(Config& c) {
-  log::Level level;
-  if (!log::parseLevel(c.logLevel, level)) fail("--log-level " + c.logLevel + ": debug, info, warn, error or off");
-  log::setup(level, "vcfs-storage");
   if (c.options.trackers.empty()) fail("--trackers is needed: host:port of at least one tracker");
   for (const std::string& text : {c.options.name, c.options.group, c.options.zone}) {
     const bool good = !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](unsigned char b) {
@@ -107,8 +102,9 @@ int main(int argc, char** argv) {
   Config config = parse(argc, argv);
   try {
     check(config);
-    Daemon daemon;
+    // Outlives everything that the loop may still hold.
     storage::DiskStore store(config.disk);
+    Daemon daemon;
     auto service = std::make_unique<storage::StorageService>(
         daemon.runtime(), store, storage::Pools::threads(daemon.runtime().io), config.options);
     auto start = [&]() -> Task<void> {
