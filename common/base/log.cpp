@@ -3,9 +3,13 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+
 namespace vcfs::log {
 
 namespace {
+
+std::atomic<bool> isSetUp{false};
 
 spdlog::level::level_enum toSpdlog(Level level) {
   switch (level) {
@@ -43,6 +47,7 @@ void appendQuoted(std::string& line, const std::string& value) {
 }  // namespace
 
 void setup(Level level, const std::string& program) {
+  isSetUp = true;
   spdlog::drop(program);  // set up again after a fork or with another level
   spdlog::drop(program);  // a second call sets another level
   auto logger = spdlog::stderr_logger_mt(program);
@@ -68,7 +73,11 @@ bool parseLevel(const std::string& text, Level& level) {
   return true;
 }
 
-bool enabled(Level level) { return spdlog::should_log(toSpdlog(level)); }
+bool enabled(Level level) {
+  // A program that only links the client library may never call setup(): its standard output is its own.
+  if (!isSetUp) setup(Level::warn, "vcfs");
+  return spdlog::should_log(toSpdlog(level));
+}
 
 void write(Level level, std::string_view event, Fields fields) {
   if (!enabled(level)) return;
