@@ -15,7 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 constexpr Duration kPeerLimit = std::chrono::milliseconds(500);
 
-const char* liveness(bool live) { return live ? "live" : "unreachable"; }
+const char* liveness(bool live) { return live ? "up" : "unreachable"; }
 
 std::string print(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
@@ -57,7 +57,7 @@ Json sessionsOf(TrackerCore& core, const std::string& kind) {
     if (session->kind != kind) continue;
     // An httpd is known by the address it serves at, a mount by the connection it came on.
     const std::string address = kind == "httpd" && !session->path.empty() ? session->path : session->peer;
-    Json one = {{"address", address}, {"state", "live"}, {"host", session->host}, {"client", log::hex(session->client)}};
+    Json one = {{"address", address}, {"state", "up"}, {"host", session->host}, {"client", log::hex(session->client)}};
     if (kind == "mount") one["path"] = session->path;
     list.push_back(std::move(one));
   }

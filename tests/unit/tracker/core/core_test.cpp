@@ -1,0 +1,132 @@
+#include <gtest/gtest.h>
+
+#include "common/base/error.h"
+#include "tracker/core/cluster_map.h"
+#include "tracker/core/id_pool.h"
+#include "tracker/core/lease.h"
+#include "tracker/core/names.h"
+#include "tracker/core/posix_acl.h"
+
+using namespace vcfs;
+using namespace vcfs::tracker;
+using namespace std::chrono_literals;
+
+namespace {
+
+Errc codeOf(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return Errc::ok;
+}
+
+TimePoint at(Duration d) { return TimePoint{} + d; }
+
+StorageServer storage(StorageId id, std::uint64_t instance = 7) {
+  StorageServer server;
+  server.id = id;
+  server.name = "s" + std::to_string(id);
+  server.group = "g1";
+  server.zone = "z" + std::to_string(id);
+  server.address = "host:" + std::to_string(id);
+  server.instance = instance;
+  server.freeBytes = 1u << 30;
+  return server;
+}
+
+}  // namespace
+
+TEST(Names, limits) {
+  EXPECT_EQ(codeOf([] { checkName(std::string(255, 'x')); }), Errc::ok);
+  EXPECT_EQ(codeOf([] { checkName(std::string(256, 'x')); }), Errc::nameTooLong);
+  EXPECT_EQ(codeOf([] { checkName(""); }), Errc::invalid);
+  EXPECT_EQ(codeOf([] { checkName("."); }), Errc::invalid);
+  EXPECT_EQ(codeOf([] { checkName(".."); }), Errc::invalid);
+  EXPECT_EQ(codeOf([] { checkName("a/b"); }), Errc::invalid);
+  EXPECT_EQ(codeOf([] { checkName(std::string("a\0b", 3)); }), Errc::invalid);
+  EXPECT_EQ(codeOf([] { checkName("\xff\xfe any bytes"); }), Errc::ok);
+  EXPECT_EQ(codeOf([] { checkLabel("group", "with blank"); }), Errc::invalid);
+}
+
+TEST(IdPool, asks_for_more_before_it_runs_dry) {
+  IdPool pool({100, 40});
+  EXPECT_TRUE(pool.wantsRefill());
+  EXPECT_FALSE(pool.take());
+  pool.add(1024, 100);
+  for (int i = 0; i < 59; ++i) EXPECT_EQ(*pool.take(), 1024u + i);
+  EXPECT_FALSE(pool.wantsRefill());
+  pool.take();
+  EXPECT_TRUE(pool.wantsRefill());
+  pool.add(5000, 100);
+  for (int i = 60; i < 100; ++i) pool.take();
+  EXPECT_EQ(*pool.take(), 5000u);
+}
+
+TEST(ClusterMap, a_silent_server_is_unreachable_after_three_seconds) {
+  ClusterMap map({}, at(0s));
+  map.registered(storage(1), at(10s));
+  EXPECT_TRUE(map.alive(1, at(13s)));
+  EXPECT_FALSE(map.alive(1, at(13001ms)));
+  EXPECT_TRUE(map.heartbeat(1, {}, at(14s)));
+  EXPECT_TRUE(map.alive(1, at(16s)));
+}
+
+TEST(ClusterMap, a_disconnected_server_is_unreachable_at_once_but_not_its_successor) {
+  ClusterMap map({}, at(0s));
+  map.registered(storage(1, 7), at(1s));
+  map.registered(storage(1, 8), at(2s));
+  map.disconnected(1, 7);
+  EXPECT_TRUE(map.alive(1, at(2s)));
+  map.disconnected(1, 8);
+  EXPECT_FALSE(map.alive(1, at(2s)));
+  EXPECT_FALSE(map.heartbeat(1, {}, at(2s)));
+}
+
+TEST(ClusterMap, waits_a_moment_after_the_start_for_servers_it_knows) {
+  ClusterMap map({}, at(0s));
+  map.load(storage(1, 0));
+  EXPECT_TRUE(map.view(at(1s))->settling.count("g1"));
+  map.registered(storage(1), at(1s));
+  EXPECT_TRUE(map.view(at(1s))->settling.empty());
+  ClusterMap other({}, at(0s));
+  other.load(storage(1, 0));
+  EXPECT_TRUE(other.view(at(4s))->settling.empty());
+}
+
+TEST(Lease, the_candidate_takes_over_first) {
+  const LeaseRules rules;
+  Lease lease = *claim({}, "a", "b", 100, rules);
+  EXPECT_EQ(lease.holder, "a");
+  EXPECT_EQ(lease.term, 1);
+  EXPECT_FALSE(claim(lease, "b", "a", lease.expires - 1, rules));
+  EXPECT_FALSE(claim(lease, "c", "a", lease.expires + rules.graceNs - 1, rules));
+  const Lease next = *claim(lease, "b", "c", lease.expires, rules);
+  EXPECT_EQ(next.holder, "b");
+  EXPECT_EQ(next.candidate, "c");
+  EXPECT_EQ(next.term, 2);
+  EXPECT_TRUE(claim(lease, "c", "", lease.expires + rules.graceNs, rules));
+}
+
+TEST(Lease, renewal_keeps_the_term_and_a_lapsed_one_does_not) {
+  const LeaseRules rules;
+  const Lease lease = *claim({}, "a", "", 100, rules);
+  EXPECT_EQ(claim(lease, "a", "", 200, rules)->term, 1);
+  EXPECT_EQ(claim(lease, "a", "", lease.expires + 1, rules)->term, 2);
+}
+
+TEST(PosixAcl, chmod_moves_the_mask_and_an_inherited_acl_is_cut_to_the_mode) {
+  const std::string acl("\x02\0\0\0" "\x01\0\x07\0\xff\xff\xff\xff" "\x02\0\x07\0\xe8\x03\0\0" "\x04\0\x05\0\xff\xff\xff\xff"
+                        "\x10\0\x07\0\xff\xff\xff\xff" "\x20\0\x05\0\xff\xff\xff\xff", 44);
+  const auto changed = aclWithMode(acl, 0640);
+  ASSERT_TRUE(changed);
+  EXPECT_EQ((*changed)[4 + 2], 6);   // owner
+  EXPECT_EQ((*changed)[28 + 2], 4);  // mask
+  EXPECT_EQ((*changed)[36 + 2], 0);  // others
+  const auto inherited = inheritAcl(acl, 0664);
+  ASSERT_TRUE(inherited);
+  EXPECT_EQ(inherited->mode, 0664u);
+  EXPECT_EQ(inherited->access[28 + 2], 6);
+  EXPECT_FALSE(aclWithMode("rubbish", 0));
+}

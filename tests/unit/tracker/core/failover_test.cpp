@@ -1,0 +1,137 @@
+#include "tracker/core/failover.h"
+
+#include <gtest/gtest.h>
+
+using namespace vcfs;
+using namespace vcfs::tracker;
+
+namespace {
+
+constexpr auto S = ReplicaState::inSync;
+constexpr auto Y = ReplicaState::syncing;
+constexpr auto X = ReplicaState::stale;
+
+ReplicaSet set(std::vector<std::pair<StorageId, ReplicaState>> items) {
+  ReplicaSet replicas;
+  for (auto [id, state] : items) replicas.push_back(Replica{id, state, {}});
+  return replicas;
+}
+
+std::string show(const std::optional<ReplicaSet>& replicas) {
+  if (!replicas) return "unchanged";
+  std::string text;
+  for (const Replica& r : *replicas) {
+    text += std::to_string(r.storage) + (r.state == S ? "+" : r.state == Y ? "~" : "-") + " ";
+  }
+  return text;
+}
+
+PlacementView alive(std::vector<StorageId> ids) {
+  PlacementView view;
+  for (StorageId id : ids) {
+    Server server;
+    server.id = id;
+    server.group = "g1";
+    server.zone = "z" + std::to_string(id);
+    server.alive = true;
+    server.freeBytes = 1u << 30;
+    view.servers.push_back(server);
+  }
+  return view;
+}
+
+FileNeeds copies(std::uint32_t n) {
+  FileNeeds needs;
+  needs.group = "g1";
+  needs.copies = n;
+  return needs;
+}
+
+}  // namespace
+
+TEST(Failover, a_lost_follower_becomes_stale_and_a_new_replica_is_added) {
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}}), 2, alive({1, 3}), copies(2))), "1+ 2- 3~ ");
+}
+
+TEST(Failover, without_another_server_the_file_goes_on_degraded) {
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}}), 2, alive({1}), copies(2))), "1+ 2- ");
+}
+
+TEST(Failover, a_lost_primary_is_replaced_by_the_survivor) {
+  const auto next = loseReplica(set({{1, S}, {2, S}}), 1, alive({2}), copies(2));
+  EXPECT_EQ(show(next), "2+ 1- ");
+  EXPECT_EQ(primaryOf(*next)->storage, 2u);
+}
+
+TEST(Failover, when_the_primary_is_lost_the_other_survivors_are_made_equal) {
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}, {3, S}}), 1, alive({2, 3}), copies(3))), "2+ 1- 3~ ");
+}
+
+TEST(Failover, prefers_a_live_server_as_the_new_primary) {
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}, {3, S}}), 1, alive({3}), copies(3))), "3+ 1- 2~ ");
+}
+
+TEST(Failover, never_gives_up_the_last_replica_in_sync) {
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, X}}), 1, alive({2, 3}), copies(2))), "unchanged");
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, Y}}), 1, alive({2, 3}), copies(2))), "unchanged");
+}
+
+TEST(Failover, a_repeated_report_changes_nothing) {
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, X}}), 2, alive({1, 3}), copies(2))), "unchanged");
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}}), 9, alive({1, 3}), copies(2))), "unchanged");
+}
+
+TEST(Failover, a_lost_syncing_replica_makes_room_for_another) {
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, Y}}), 2, alive({1, 3}), copies(2))), "1+ 2- 3~ ");
+}
+
+TEST(Failover, a_server_that_still_has_to_delete_an_old_replica_gets_no_new_one) {
+  auto needs = copies(2);
+  needs.barred = {3};
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}}), 2, alive({1, 3}), needs)), "1+ 2- ");
+}
+
+TEST(CatchUp, a_replica_with_everything_is_in_sync_and_surplus_ones_go) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(show(catchUpReplica(set({{1, S}, {2, X}, {3, Y}}), 3, copies(2), dropped)), "1+ 3+ ");
+  EXPECT_EQ(dropped, std::vector<StorageId>{2});
+}
+
+TEST(CatchUp, keeps_stale_ones_while_copies_are_missing) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(show(catchUpReplica(set({{1, S}, {2, X}, {3, Y}}), 3, copies(3), dropped)), "1+ 2- 3+ ");
+  EXPECT_TRUE(dropped.empty());
+}
+
+TEST(CatchUp, of_a_replica_that_is_not_syncing_is_ignored) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(show(catchUpReplica(set({{1, S}, {2, X}}), 2, copies(2), dropped)), "unchanged");
+}
+
+TEST(Return, a_needed_replica_is_caught_up) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(show(returnReplica(set({{1, S}, {2, X}}), 2, copies(2), dropped)), "1+ 2~ ");
+}
+
+TEST(Return, a_superfluous_replica_is_dropped) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(show(returnReplica(set({{1, S}, {2, X}, {3, S}}), 2, copies(2), dropped)), "1+ 3+ ");
+  EXPECT_EQ(dropped, std::vector<StorageId>{2});
+}
+
+TEST(Return, a_replica_stays_in_reserve_while_its_successor_is_syncing) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(show(returnReplica(set({{1, S}, {2, X}, {3, Y}}), 2, copies(2), dropped)), "unchanged");
+}
+
+TEST(Complete, prefers_a_stale_replica_that_is_back_to_a_new_one) {
+  EXPECT_EQ(show(completeReplicas(set({{1, S}, {2, X}}), alive({1, 2, 3}), copies(2))), "1+ 2~ ");
+}
+
+TEST(Complete, replaces_a_syncing_replica_whose_server_is_away) {
+  EXPECT_EQ(show(completeReplicas(set({{1, S}, {2, Y}}), alive({1, 3}), copies(2))), "1+ 2- 3~ ");
+}
+
+TEST(Complete, does_nothing_while_enough_are_on_their_way) {
+  EXPECT_EQ(show(completeReplicas(set({{1, S}, {2, Y}}), alive({1, 2, 3}), copies(2))), "unchanged");
+}

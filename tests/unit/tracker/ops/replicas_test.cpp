@@ -1,0 +1,251 @@
+#include "tests/unit/tracker/engines.h"
+
+// Epochs, failures, reports, the trash and the coordinator's operations, on both engines.
+namespace vcfs::tracker::test {
+
+class ReplicasTest : public OpsTest {
+ protected:
+  Layout layoutOf(InodeId inode) {
+    return read([inode](SqlTx& tx) { return ops::getAttr(tx, inode); }).layout;
+  }
+  ops::LayoutChange lose(const Layout& layout, StorageId storage) {
+    std::vector<ops::FailedReplica> failed{{layout.inode, layout.epoch, storage}};
+    return write([failed, o = occasion()](SqlTx& tx) { return ops::reportFailure(tx, failed, o); }).at(0);
+  }
+  std::vector<Change> report(StorageId storage, ops::FileReport file) {
+    std::vector<ops::FileReport> files{file};
+    return write([storage, files, o = occasion()](SqlTx& tx) { return ops::reportFiles(tx, storage, files, o); });
+  }
+  ops::Fence takeLease() {
+    const std::int64_t now = now_;
+    const Lease lease = write([now](SqlTx& tx) { return ops::renewLease(tx, "t1", "", now, LeaseRules()); });
+    return ops::Fence{lease.holder, lease.term};
+  }
+  ops::Reclaimed reclaim(ops::Fence fence, std::int64_t now) {
+    return write([fence, now](SqlTx& tx) { return ops::reclaimTrash(tx, fence, now, 100); });
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Engines, ReplicasTest, ::testing::Values("sqlite", "mariadb"));
+
+TEST_P(ReplicasTest, a_lost_primary_is_replaced_under_a_raised_epoch) {
+  const Layout before = create(kRootInode, "f").entry.layout;
+  const StorageId lost = before.primary()->storage;
+  servers({lost});
+  const auto change = lose(before, lost);
+  EXPECT_TRUE(change.changed);
+  EXPECT_EQ(change.layout.epoch, 2u);
+  EXPECT_NE(change.layout.primary()->storage, lost);
+  EXPECT_EQ(change.layout.replicas.size(), 3u);
+  EXPECT_EQ(layoutOf(before.inode).epoch, 2u);
+}
+
+TEST_P(ReplicasTest, a_report_of_an_old_epoch_only_gets_the_present_layout) {
+  const Layout before = create(kRootInode, "f").entry.layout;
+  lose(before, before.replicas[1].storage);
+  const auto again = lose(before, before.replicas[0].storage);
+  EXPECT_FALSE(again.changed);
+  EXPECT_EQ(again.layout.epoch, 2u);
+}
+
+TEST_P(ReplicasTest, a_report_about_no_file_has_inode_0) {
+  Layout none;
+  none.inode = 99999;
+  none.epoch = 1;
+  EXPECT_EQ(lose(none, 1).layout.inode, 0u);
+}
+
+TEST_P(ReplicasTest, a_new_replica_that_caught_up_makes_the_stale_one_superfluous) {
+  const Layout before = create(kRootInode, "f").entry.layout;
+  const StorageId lost = before.replicas[1].storage;
+  servers({lost});
+  const Layout degraded = lose(before, lost).layout;
+  EXPECT_EQ(read([](SqlTx& tx) { return ops::countFiles(tx, false); }).degraded, 1u);
+  const StorageId added = degraded.replicas.back().storage;
+  const InodeId inode = before.inode;
+  const auto stale = write([added, inode, o = occasion()](SqlTx& tx) { return ops::caughtUp(tx, added, inode, 1, o); });
+  EXPECT_FALSE(stale.changed);
+  const auto whole = write([added, inode, o = occasion()](SqlTx& tx) { return ops::caughtUp(tx, added, inode, 2, o); });
+  EXPECT_TRUE(whole.changed);
+  EXPECT_EQ(whole.layout.epoch, 3u);
+  EXPECT_EQ(whole.layout.replicas.size(), 2u);
+  EXPECT_EQ(whole.dropped, std::vector<StorageId>{lost});
+  EXPECT_EQ(read([lost](SqlTx& tx) { return ops::listRemovals(tx, lost, 10); }), std::vector<InodeId>{inode});
+  EXPECT_EQ(read([](SqlTx& tx) { return ops::countFiles(tx, false); }).degraded, 0u);
+}
+
+TEST_P(ReplicasTest, a_returning_server_is_told_what_to_catch_up) {
+  const Layout before = create(kRootInode, "f").entry.layout;
+  const StorageId lost = before.replicas[1].storage;
+  servers({1, 2, 3});
+  lose(before, lost);
+  const auto page = write([lost, o = occasion()](SqlTx& tx) { return ops::staleReplicas(tx, lost, 0, 100, o); });
+  ASSERT_EQ(page.layouts.size(), 1u);
+  EXPECT_TRUE(page.layouts[0].changed);
+  EXPECT_EQ(page.layouts[0].layout.epoch, 3u);
+  EXPECT_EQ(page.layouts[0].layout.replicas[1].state, ReplicaState::syncing);
+  EXPECT_FALSE(page.more);
+}
+
+TEST_P(ReplicasTest, sizes_come_from_the_primary_of_the_epoch_only) {
+  const Layout layout = create(kRootInode, "f").entry.layout;
+  ops::FileReport file;
+  file.inode = layout.inode;
+  file.epoch = 1;
+  file.size = 1000;
+  file.mtimeNs = now_ + 500;
+  file.blocks = 8;
+  file.state = FileState::closed;
+  EXPECT_TRUE(report(layout.replicas[1].storage, file).empty());
+  file.epoch = 7;
+  EXPECT_TRUE(report(layout.replicas[0].storage, file).empty());
+  file.epoch = 1;
+  EXPECT_EQ(report(layout.replicas[0].storage, file).size(), 1u);
+  const Attr now = attr(layout.inode);
+  EXPECT_EQ(now.size, 1000u);
+  EXPECT_EQ(now.blocks, 8u);
+  EXPECT_EQ(now.state, FileState::closed);
+  EXPECT_EQ(now.mtimeNs, file.mtimeNs);
+  EXPECT_TRUE(report(layout.replicas[0].storage, file).empty()) << "a repeat changes nothing";
+}
+
+TEST_P(ReplicasTest, a_time_that_was_set_by_hand_outlives_the_report_of_earlier_writes) {
+  const Layout layout = create(kRootInode, "f").entry.layout;
+  const InodeId inode = layout.inode;
+  const std::int64_t written = now_ + 1;
+  ops::SetAttrParams p;
+  p.mask = 16;
+  p.mtimeNs = 42;
+  write([inode, p, o = occasion()](SqlTx& tx) { return ops::setAttr(tx, inode, p, o); });
+  ops::FileReport file;
+  file.inode = inode;
+  file.epoch = 1;
+  file.size = 10;
+  file.mtimeNs = written;
+  file.state = FileState::closed;
+  report(layout.replicas[0].storage, file);
+  EXPECT_EQ(attr(inode).mtimeNs, 42);
+  EXPECT_EQ(attr(inode).size, 10u);
+  file.size = 20;
+  file.mtimeNs = now_ + 1'000'000;
+  report(layout.replicas[0].storage, file);
+  EXPECT_EQ(attr(inode).mtimeNs, file.mtimeNs);
+}
+
+TEST_P(ReplicasTest, opening_again_makes_the_file_open_and_its_closing_a_data_change) {
+  const Layout layout = create(kRootInode, "f").entry.layout;
+  const InodeId inode = layout.inode;
+  ops::FileReport file;
+  file.inode = inode;
+  file.epoch = 1;
+  file.size = 10;
+  file.mtimeNs = now_;
+  file.state = FileState::closed;
+  EXPECT_FALSE(report(layout.replicas[0].storage, file).at(0).data);
+  const auto opened = write([inode, o = occasion()](SqlTx& tx) { return ops::openForWrite(tx, inode, 5, o); });
+  EXPECT_EQ(opened.entry.attr.state, FileState::open);
+  EXPECT_EQ(attr(inode).state, FileState::open);
+  EXPECT_TRUE(report(layout.replicas[0].storage, file).at(0).data);
+}
+
+TEST_P(ReplicasTest, the_trash_keeps_data_until_its_time_has_come_and_nobody_pins_it) {
+  const Layout layout = create(kRootInode, "f").entry.layout;
+  const InodeId inode = layout.inode;
+  unlink(kRootInode, "f");
+  const auto fence = takeLease();
+  const std::int64_t due = now_ + 10'000'000'000;
+  EXPECT_EQ(reclaim(fence, due - 1).inodes, 0u);
+  write([inode, due](SqlTx& tx) { return ops::pin(tx, {inode}, 5, due + 1000); });
+  EXPECT_EQ(reclaim(fence, due).inodes, 0u);
+  EXPECT_EQ(reclaim(fence, due + 2000).inodes, 1u);
+  EXPECT_EQ(codeOf([&] { attr(inode); }), Errc::notFound);
+  for (const Replica& replica : layout.replicas) {
+    const StorageId storage = replica.storage;
+    EXPECT_EQ(read([storage](SqlTx& tx) { return ops::listRemovals(tx, storage, 10); }), std::vector<InodeId>{inode});
+    write([storage, inode](SqlTx& tx) { return ops::removalsDone(tx, storage, {inode}); });
+    EXPECT_TRUE(read([storage](SqlTx& tx) { return ops::listRemovals(tx, storage, 10); }).empty());
+  }
+}
+
+TEST_P(ReplicasTest, a_coordinator_that_was_replaced_changes_nothing) {
+  const auto fence = takeLease();
+  const std::int64_t later = now_ + 60'000'000'000;
+  write([later](SqlTx& tx) { return ops::renewLease(tx, "t2", "", later, LeaseRules()); });
+  EXPECT_EQ(codeOf([&] { reclaim(fence, later); }), Errc::notPrimary);
+}
+
+TEST_P(ReplicasTest, a_file_left_open_is_sealed_unless_it_was_opened_again) {
+  const Layout layout = create(kRootInode, "f").entry.layout;
+  const auto fence = takeLease();
+  const std::int64_t now = now_ + 1;
+  auto files = read([now](SqlTx& tx) { return ops::listOpenFiles(tx, now, 0, 10); });
+  ASSERT_EQ(files.size(), 1u);
+  ops::Seal seal;
+  seal.inode = layout.inode;
+  seal.epoch = 1;
+  seal.openedAtNs = files[0].openedAtNs;
+  const InodeId inode = layout.inode;
+  write([inode, o = occasion()](SqlTx& tx) { return ops::openForWrite(tx, inode, 5, o); });
+  EXPECT_TRUE(write([fence, seal, now](SqlTx& tx) { return ops::sealFile(tx, fence, seal, now); }).empty());
+  const std::int64_t then = now_ + 1;
+  files = read([then](SqlTx& tx) { return ops::listOpenFiles(tx, then, 0, 10); });
+  seal.openedAtNs = files.at(0).openedAtNs;
+  EXPECT_EQ(write([fence, seal, now](SqlTx& tx) { return ops::sealFile(tx, fence, seal, now); }).size(), 1u);
+  EXPECT_EQ(attr(inode).state, FileState::recovered);
+}
+
+TEST_P(ReplicasTest, a_degraded_file_is_completed_when_a_server_is_there) {
+  servers({2, 3});
+  const Layout lonely = create(kRootInode, "f").entry.layout;
+  ASSERT_EQ(lonely.replicas.size(), 1u);
+  const auto fence = takeLease();
+  servers();
+  const auto page = write([fence, o = occasion()](SqlTx& tx) { return ops::completeFiles(tx, fence, 0, 10, o); });
+  ASSERT_EQ(page.layouts.size(), 1u);
+  EXPECT_TRUE(page.layouts[0].changed);
+  EXPECT_EQ(page.layouts[0].layout.replicas.size(), 2u);
+  EXPECT_EQ(page.layouts[0].layout.replicas[1].state, ReplicaState::syncing);
+}
+
+TEST_P(ReplicasTest, old_requests_are_forgotten) {
+  ops::CreateParams p;
+  p.parent = kRootInode;
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    p.name = "f" + std::to_string(i);
+    auto o = occasion();
+    o.request = ops::Request{i % 2 == 0 ? ~std::uint64_t{0} : 3, i};
+    write([p, o](SqlTx& tx) { return ops::create(tx, p, o); });
+  }
+  const auto fence = takeLease();
+  const std::int64_t cut = now_ - 5000;
+  EXPECT_EQ(write([fence, cut](SqlTx& tx) { return ops::forgetOld(tx, fence, cut, cut); }), 14u);
+  EXPECT_FALSE(read([](SqlTx& tx) { return ops::findRequest(tx, ops::Request{3, 1}, ops::RequestOp::create); }));
+  EXPECT_TRUE(read([](SqlTx& tx) { return ops::findRequest(tx, ops::Request{~std::uint64_t{0}, 20}, ops::RequestOp::create); }));
+}
+
+TEST_P(ReplicasTest, a_storage_server_keeps_its_id_when_it_moves) {
+  ops::StorageRow row;
+  row.name = "s1";
+  row.group = "g9";
+  row.zone = "z";
+  row.address = "a:1";
+  row.dataDirectory = "/d";
+  const StorageId first = write([row](SqlTx& tx) { return ops::registerStorage(tx, row, 3); });
+  row.address = "b:2";
+  EXPECT_EQ(write([row](SqlTx& tx) { return ops::registerStorage(tx, row, 3); }), first);
+  row.name = "s2";
+  EXPECT_NE(write([row](SqlTx& tx) { return ops::registerStorage(tx, row, 3); }), first);
+  const auto all = read([](SqlTx& tx) { return ops::listStorages(tx); });
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].address, "b:2");
+  const auto groups = read([](SqlTx& tx) { return ops::listGroups(tx); });
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_EQ(groups[0].copies, 3u);
+}
+
+TEST_P(ReplicasTest, ids_of_the_catalog_never_repeat) {
+  const auto first = write([](SqlTx& tx) { return ops::leaseIds(tx, 100); });
+  const auto second = write([](SqlTx& tx) { return ops::leaseIds(tx, 100); });
+  EXPECT_EQ(second, first + 100);
+}
+
+}  // namespace vcfs::tracker::test
