@@ -4,7 +4,6 @@
 
 #include "cli/core/usage_error.h"
 #include "cli/local/local_cluster.h"
-#include "common/base/daemon.h"
 #include "common/base/error.h"
 #include "common/base/settings.h"
 
@@ -66,16 +65,23 @@ int ClientCommand::run() {
   mustRun(target_);
   auto outcome = std::make_shared<Outcome>();
   {
-    Daemon daemon;
-    runtime_ = &daemon.runtime();
-    asio::io_context& io = runtime_->io;
-    auto work = asio::make_work_guard(io);
-    asio::co_spawn(io, drive(outcome), [&io](std::exception_ptr) { io.stop(); });
-    io.run();
+    Loop loop;
+    runtime_ = &loop.runtime();
+    runToEnd(loop, drive(outcome));
     runtime_ = nullptr;
   }
   if (outcome->error) std::rethrow_exception(outcome->error);
   return outcome->code;
+}
+
+void runToEnd(Loop& loop, Task<void> task) {
+  loop.spawn(std::move(task));
+  loop.run();
+  // What the end of the connections still has to say to KJ's loop: it must be empty when it is destroyed.
+  auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  loop.io().restart();
+  while (loop.io().poll() > 0 && std::chrono::steady_clock::now() < limit) {
+  }
 }
 
 Task<Entry> entryAt(std::shared_ptr<Cluster> cluster, std::string path, bool follow) {

@@ -9,6 +9,7 @@
 #include "cli/target.h"
 #include "common/runtime/runtime.h"
 #include "vcfs/cluster.h"
+#include "vcfs/loop.h"
 
 namespace vcfs::cli {
 
@@ -48,6 +49,9 @@ class ClientCommand : public Command {
   bool json_ = false;
   Runtime* runtime_ = nullptr;
 };
+
+// Runs a coroutine on a loop, and the loop until it is quiet. Exceptions of the task leave it.
+void runToEnd(Loop& loop, Task<void> task);
 
 // The entry at a path; throws Error(notFound) that names it.
 Task<Entry> entryAt(std::shared_ptr<Cluster> cluster, std::string path, bool follow);

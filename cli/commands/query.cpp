@@ -1,10 +1,7 @@
 #include "cli/commands/query.h"
 
-#include <asio/executor_work_guard.hpp>
-
-#include "common/base/daemon.h"
+#include "cli/command.h"
 #include "common/base/error.h"
-#include "vcfs/cluster.h"
 
 namespace vcfs::cli {
 namespace {
@@ -33,11 +30,8 @@ std::string queryStatus(const std::vector<std::string>& trackers, std::chrono::m
     options.trackers = trackers;
     options.kind = "cli";
     options.stallLimit = limit;
-    Daemon daemon;
-    asio::io_context& io = daemon.runtime().io;
-    auto work = asio::make_work_guard(io);
-    asio::co_spawn(io, ask(daemon.runtime(), std::move(options), answer), [&io](std::exception_ptr) { io.stop(); });
-    io.run();
+    Loop loop;
+    runToEnd(loop, ask(loop.runtime(), std::move(options), answer));
   }
   if (!answer->json.empty()) return answer->json;
   if (answer->error) std::rethrow_exception(answer->error);
