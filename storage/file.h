@@ -7,7 +7,7 @@
 #include "storage/core/ack_tracker.h"
 #include "storage/core/mutation.h"
 #include "storage/core/range_set.h"
-#include "storage/core/replica_state.h"
+#include "storage/core/replica_fence.h"
 #include "storage/core/sequence_table.h"
 #include "storage/store/store.h"
 
@@ -50,7 +50,7 @@ struct File {
   File(asio::io_context& io, InodeId id) : inode(id), replica(id), changed(io) {}
 
   const InodeId inode;
-  ReplicaState replica;
+  ReplicaFence replica;
   std::optional<Error> broken;  // it cannot be read from the disk: every request gets this
 
   // Until the replica was looked up on the disk, requests stand in line here, in order.

@@ -22,6 +22,7 @@ Node::Node(Runtime& rt, Store& st, Pools p, Options o)
       pools(std::move(p)),
       options(std::move(o)),
       leases_(options.lease),
+      stopSignal_(rt.io),
       failureSignal_(rt.io),
       reportSignal_(rt.io),
       hardenSignal_(rt.io),
@@ -64,12 +65,29 @@ void Node::start() {
   for (InodeId inode : store.activeFiles()) suspects_.insert(inode);
   recovered_ = false;
 
-  runtime.spawn("storage.tick", tick());
-  runtime.spawn("storage.reports", reportLoop());
-  runtime.spawn("storage.harden", hardenLoop());
-  runtime.spawn("storage.failures", failureLoop());
-  runtime.spawn("storage.recover", recover());
-  runtime.spawn("storage.stale", staleLoop());
+  run("storage.tick", tick());
+  run("storage.reports", reportLoop());
+  run("storage.harden", hardenLoop());
+  run("storage.failures", failureLoop());
+  run("storage.recover", recover());
+  run("storage.stale", staleLoop());
+}
+
+void Node::run(const char* what, Task<void> loop) { runtime.spawn(what, counted(std::move(loop))); }
+
+Task<void> Node::counted(Task<void> loop) {
+  auto self = shared_from_this();
+  ++running_;
+  try {
+    co_await std::move(loop);
+  } catch (const Error& error) {
+    if (!stopping_) log::error("task.failed", {{"reason", error.what()}});
+  }
+  --running_;
+}
+
+Task<void> Node::pause(Duration duration) {
+  if (!stopping_) co_await stopSignal_.waitFor(runtime.clock, duration);
 }
 
 Task<Heartbeat> Node::heartbeat() {
@@ -203,14 +221,14 @@ void Node::evict() {
 void Node::admit(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
   if (file.broken) throw *file.broken;
   switch (file.replica.admit(epoch, hasLayout)) {
-    case ReplicaState::Admission::ok:
+    case ReplicaFence::Admission::ok:
       return;
-    case ReplicaState::Admission::stale:
+    case ReplicaFence::Admission::stale:
       ++counters.refusedStale;
       throw Error(Errc::staleEpoch, fmt::format("epoch {} is over, the file is in {}", epoch, file.replica.epoch()));
-    case ReplicaState::Admission::needLayout:
+    case ReplicaFence::Admission::needLayout:
       throw Error(Errc::needLayout);
-    case ReplicaState::Admission::adopt:
+    case ReplicaFence::Admission::adopt:
       break;
   }
   adopt(find(file.inode), limits::toLayout(layout, file.inode, epoch));
@@ -239,10 +257,10 @@ void Node::requireReadable(File& file, Epoch epoch, bool hasLayout, schema::Layo
 void Node::admitReplication(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
   if (file.broken && !hasLayout) throw *file.broken;
   switch (file.replica.admitReplication(epoch, hasLayout)) {
-    case ReplicaState::Admission::stale:
+    case ReplicaFence::Admission::stale:
       ++counters.refusedStale;
       throw Error(Errc::staleEpoch, fmt::format("epoch {} is over, the file is in {}", epoch, file.replica.epoch()));
-    case ReplicaState::Admission::adopt:
+    case ReplicaFence::Admission::adopt:
       adopt(find(file.inode), limits::toLayout(layout, file.inode, epoch));
       break;
     default:
@@ -332,7 +350,7 @@ Task<void> Node::tick() {
   auto self = shared_from_this();
   while (!stopping_) {
     const Duration pause = 200ms;
-    co_await runtime.clock.sleep(pause);
+    co_await this->pause(pause);
     peers->dropHung();
     const TimePoint now = runtime.clock.now();
     for (const LeaseTable::Lapsed& lapsed : leases_.expire(now)) {
@@ -385,7 +403,7 @@ Task<void> Node::reportLoop() {
       failed = true;
     }
     const Duration wait = 200ms;
-    if (failed) co_await runtime.clock.sleep(wait);
+    if (failed) co_await this->pause(wait);
   }
 }
 
@@ -461,7 +479,7 @@ Task<void> Node::hardenLoop() {
   unsigned round = 0;
   while (!stopping_) {
     const Duration pause = 1s;
-    co_await runtime.clock.sleep(pause);
+    co_await this->pause(pause);
     auto syncList = [self] { self->store.syncActiveList(); };
     auto synced = pools.syncs->run(std::move(syncList));
     try {
@@ -514,13 +532,12 @@ void Node::markStableIfSealed(InodeId inode) {
 
 Task<void> Node::stop() {
   auto self = shared_from_this();
-  stopping_ = true;
   for (int i = 0; i < 20; ++i) {
     const bool busy =
         std::any_of(files_.begin(), files_.end(), [](const auto& f) { return !f.second->pending.empty(); });
     if (!busy) break;
-    const Duration pause = 50ms;
-    co_await runtime.clock.sleep(pause);
+    const Duration moment = 50ms;
+    co_await runtime.clock.sleep(moment);
   }
   std::vector<InodeId> due(reports_.begin(), reports_.end());
   if (due.size() > 1000) due.resize(1000);
@@ -531,10 +548,15 @@ Task<void> Node::stop() {
     // They are told after the next start.
   }
   abandon();
+  for (int i = 0; i < 100 && running_ != 0; ++i) {
+    const Duration moment = 10ms;
+    co_await runtime.clock.sleep(moment);
+  }
 }
 
 void Node::abandon() {
   stopping_ = true;
+  stopSignal_.notifyAll();
   reportSignal_.notifyAll();
   failureSignal_.notifyAll();
   hardenSignal_.notifyAll();

@@ -105,6 +105,9 @@ class Node : public std::enable_shared_from_this<Node> {
   void loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optional<Error> error);
   bool isSuspect(const File& file) const;
   void evict();
+  Task<void> pause(Duration duration);  // shorter when the server stops
+  void run(const char* what, Task<void> loop);
+  Task<void> counted(Task<void> loop);
   Task<void> tick();        // leases, eviction, hung peers
   Task<void> reportLoop();  // sizes and closings
   Task<void> hardenLoop();  // sealed files onto stable storage, off the active list
@@ -170,6 +173,8 @@ class Node : public std::enable_shared_from_this<Node> {
   std::int64_t catchingUp_ = 0;
   std::deque<FilePtr> catchUpQueue_;
   std::uint64_t loadBytes_ = 0;  // since the last heartbeat
+  std::size_t running_ = 0;      // coroutines that stop() waits for
+  Signal stopSignal_;
   Signal failureSignal_;
   Signal reportSignal_;
   Signal hardenSignal_;

@@ -105,7 +105,7 @@ Task<void> CatchUp::waitJoined() {
   for (int i = 0; i < 100; ++i) {
     const Info info = co_await ask();
     if (info.bytesToGo == 0) co_return;
-    co_await node_->runtime.clock.sleep(pause);
+    co_await node_->pause(pause);
     checkStill();
     pause = std::min<Duration>(pause * 2, 100ms);
   }
@@ -218,12 +218,12 @@ Task<void> CatchUp::copyPiece(Range piece) {
 Task<void> CatchUp::yieldToLive(std::uint64_t bytes) {
   for (int i = 0; i < 20 && node_->pools.writes->queued() > 4; ++i) {
     const Duration pause = 1ms;
-    co_await node_->runtime.clock.sleep(pause);
+    co_await node_->pause(pause);
   }
   const std::int64_t rate = node_->options.catchUpBytesPerSecond;
   if (rate <= 0) co_return;
   const Duration pause(static_cast<std::int64_t>(static_cast<double>(bytes) / static_cast<double>(rate) * 1e9));
-  co_await node_->runtime.clock.sleep(pause);
+  co_await node_->pause(pause);
 }
 
 Task<void> CatchUp::copyAll() {
@@ -341,7 +341,7 @@ void Node::catchUpNext() {
     FilePtr file = std::move(catchUpQueue_.front());
     catchUpQueue_.pop_front();
     ++catchingUp_;
-    runtime.spawn("storage.catchup", catchUpFile(std::move(file)));
+    run("storage.catchup", catchUpFile(std::move(file)));
   }
 }
 
@@ -358,7 +358,7 @@ Task<void> Node::catchUpFile(FilePtr file) {
     }
     if (file->replica.role() != Role::syncing) break;
     // Let others have the place while this one waits.
-    co_await runtime.clock.sleep(pause);
+    co_await this->pause(pause);
     pause = std::min<Duration>(pause * 2, 5s);
   }
   if (file->replica.role() == Role::follower) {

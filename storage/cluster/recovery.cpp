@@ -68,7 +68,7 @@ Task<void> Node::recover() {
       log::warn("recover.waiting", {{"reason", error.what()}});
     }
     const Duration pause = 200ms;
-    co_await runtime.clock.sleep(pause);
+    co_await this->pause(pause);
   }
   recovered_ = true;
   log::info("storage.recovered", {{"suspects", suspects.size()}});

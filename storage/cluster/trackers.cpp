@@ -24,7 +24,8 @@ Trackers::Trackers(Runtime& runtime, const Options& options, Store& store, Hooks
       hooks_(std::move(hooks)),
       instance_(runtime.random() | 1),
       storageId_(store.storageId()),
-      cluster_(store.cluster()) {}
+      cluster_(store.cluster()),
+      stopping_(std::make_shared<Signal>(runtime.io)) {}
 
 Trackers::~Trackers() { stop(); }
 
@@ -35,6 +36,7 @@ void Trackers::start(std::string address) {
 
 void Trackers::stop() {
   *alive_ = false;
+  stopping_->notifyAll();
   for (auto& link : links_) {
     if (link->connection) link->connection->close("stopping");
   }
@@ -72,7 +74,8 @@ Task<void> Trackers::maintain(std::shared_ptr<Link> link) {
       link->connection = nullptr;
     }
     const Duration pause = good ? interval : interval / 4;
-    co_await runtime.clock.sleep(pause);
+    const std::shared_ptr<Signal> stopping = stopping_;
+    co_await stopping->waitFor(runtime.clock, pause);
   }
 }
 
@@ -103,6 +106,9 @@ Task<void> Trackers::openSession(std::shared_ptr<Link> link) {
   co_await registerAt(link);
   if (!*alive) co_return;
   link->connection = connection;
+  // A tracker that hangs must not be asked first: its session ends soon after it stops answering.
+  connection->startPings([client]() mutable { return client.pingRequest().send().ignoreResult(); },
+                         options_.pingInterval, options_.pingLimit);
   connection->onClosed([weak = std::weak_ptr<Link>(link), raw = connection.get()] {
     auto lost = weak.lock();
     if (lost && lost->connection.get() == raw) lost->connection = nullptr;

@@ -80,6 +80,7 @@ class Trackers {
   StorageId storageId_;
   std::string cluster_;
   std::vector<std::shared_ptr<Link>> links_;
+  std::shared_ptr<Signal> stopping_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

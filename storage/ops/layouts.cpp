@@ -148,7 +148,7 @@ Task<void> Node::failureLoop() {
     bool again = false;
     for (const LostReplica& one : asked) again = again || failures_.contains({one.inode, one.storage});
     const Duration pause = again ? 100ms : 0ms;
-    if (again) co_await runtime.clock.sleep(pause);
+    if (again) co_await this->pause(pause);
   }
 }
 

@@ -1,4 +1,4 @@
-#include "storage/core/replica_state.h"
+#include "storage/core/replica_fence.h"
 
 namespace vcfs::storage {
 
@@ -13,19 +13,19 @@ Role roleOf(const Layout& layout, StorageId self) {
   return Role::none;
 }
 
-ReplicaState::Admission ReplicaState::admit(Epoch epoch, bool hasLayout) const {
+ReplicaFence::Admission ReplicaFence::admit(Epoch epoch, bool hasLayout) const {
   if (epoch < epoch_) return Admission::stale;
   if (epoch == epoch_ && knowsLayout()) return Admission::ok;
   return hasLayout ? Admission::adopt : Admission::needLayout;
 }
 
-ReplicaState::Admission ReplicaState::admitReplication(Epoch epoch, bool hasLayout) const {
+ReplicaFence::Admission ReplicaFence::admitReplication(Epoch epoch, bool hasLayout) const {
   if (epoch < epoch_) return Admission::stale;
   if (hasLayout && !(epoch == epoch_ && knowsLayout())) return Admission::adopt;
   return Admission::ok;
 }
 
-bool ReplicaState::adopt(const Layout& layout, StorageId self) {
+bool ReplicaFence::adopt(const Layout& layout, StorageId self) {
   if (layout.epoch < epoch_ || layout.epoch == 0) return false;
   if (layout.epoch > epoch_) deposed_ = false;
   epoch_ = layout.epoch;
@@ -34,14 +34,14 @@ bool ReplicaState::adopt(const Layout& layout, StorageId self) {
   return true;
 }
 
-void ReplicaState::raise(Epoch epoch) {
+void ReplicaFence::raise(Epoch epoch) {
   if (epoch <= epoch_) return;
   epoch_ = epoch;
   role_ = Role::unknown;
   deposed_ = false;
 }
 
-std::string ReplicaState::primaryAddress() const {
+std::string ReplicaFence::primaryAddress() const {
   const Replica* primary = layout_.primary();
   return primary == nullptr ? std::string() : primary->address;
 }

@@ -19,9 +19,9 @@ enum class Role : std::uint8_t {
 
 // The fence: which epoch a replica is in, who is in its layout, and which requests it must refuse. No I/O; the caller
 // persists epoch() before it acts on a raise.
-class ReplicaState {
+class ReplicaFence {
  public:
-  explicit ReplicaState(InodeId inode) : inode_(inode) {}
+  explicit ReplicaFence(InodeId inode) : inode_(inode) {}
 
   // From disk at start: the epoch counts, the layout must be learnt again.
   void restoreEpoch(Epoch epoch) { epoch_ = epoch; }

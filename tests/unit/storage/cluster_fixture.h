@@ -1,0 +1,124 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "common/rpc/call.h"
+#include "common/rpc/connection.h"
+#include "common/rpc/kj_loop.h"
+#include "common/rpc/memory_transport.h"
+#include "schema/convert.h"
+#include "storage/storage_service.h"
+#include "storage/store/memory_store.h"
+
+// Storage servers, a pretended tracker and clients in one process: network and disks in memory, a clock moved by hand.
+namespace vcfs::storage {
+
+using namespace std::chrono_literals;
+
+// A tracker as storage servers see it: epochs, replica sets, reports. The rules are those of docs/architecture.md.
+struct FakeTracker {
+  struct File {
+    Layout layout;
+    std::uint64_t size = 0;
+    FileState state = FileState::open;
+  };
+  std::map<InodeId, File> files;
+  std::map<std::string, StorageId> ids;
+  std::map<StorageId, std::string> addresses;
+  std::size_t failuresReported = 0;
+  StorageId spare = 0;  // is added as syncing when a replica is lost
+
+  // Applies a failure report; the layout as it is afterwards.
+  Layout lose(InodeId inode, Epoch epoch, StorageId storage);
+  Layout caughtUp(InodeId inode, Epoch epoch, StorageId storage);
+};
+
+// One host of the simulated network: its transport and random numbers.
+struct Host {
+  Host(asio::io_context& io, Clock& clock, MemoryNetwork& network, const std::string& name, std::uint64_t seed)
+      : transport(network, name), runtime{io, clock, transport, std::mt19937_64(seed)} {}
+  MemoryTransport transport;
+  Runtime runtime;
+};
+
+class ClusterTest : public ::testing::Test {
+ protected:
+  ClusterTest();
+  ~ClusterTest() override;
+
+  static constexpr InodeId kFile = 1024;
+
+  // ---- servers ----
+  void startTracker();
+  void startStorage(int n);  // s<n> at host "s<n>", storage id n
+  void crash(int n);         // the process dies; its disk stays
+  void settle(Duration time = 100ms);  // moves the clock so far
+  template <class Predicate>
+  bool eventually(Predicate predicate, Duration limit = 20s) {
+    const TimePoint end = clock_.now() + limit;
+    while (true) {
+      poll();
+      if (predicate()) return true;
+      if (clock_.now() >= end) return false;
+      clock_.advance(1ms);
+    }
+  }
+  Layout layout(Epoch epoch, std::vector<std::pair<int, ReplicaState>> replicas, InodeId inode = kFile);
+  Layout twoCopies(InodeId inode = kFile) {
+    return layout(1, {{1, ReplicaState::inSync}, {2, ReplicaState::inSync}}, inode);
+  }
+
+  // ---- a client ----
+  struct Reply {
+    bool answered = false;
+    Errc code = Errc::ok;
+    std::uint64_t size = 0;
+    std::uint64_t offset = 0;
+    FileState state = FileState::none;
+    std::uint32_t writers = 0;
+    std::string data;
+    Layout newer;
+  };
+  using ReplyPtr = std::shared_ptr<Reply>;
+  schema::Storage::Client to(int n, ClientId client = 7);
+  void dropClient(ClientId client);  // its host dies: connections end
+  ReplyPtr write(int n, Layout layout, std::uint64_t sequence, std::uint64_t offset, std::string data,
+                 std::uint16_t flags = 0, ClientId client = 7);
+  ReplyPtr read(int n, Layout layout, std::uint64_t offset, std::uint32_t length);
+  ReplyPtr sync(int n, Layout layout, std::uint64_t sequence, ClientId client = 7);
+  ReplyPtr truncate(int n, Layout layout, std::uint64_t sequence, std::uint64_t size, ClientId client = 7);
+  ReplyPtr close(int n, Layout layout, std::uint64_t sequence, ClientId client = 7);
+  ReplyPtr open(int n, Layout layout, ClientId client = 7);
+  ReplyPtr stat(int n, Layout layout);
+  ReplyPtr waitGrowth(int n, Layout layout, std::uint64_t known, std::uint32_t timeoutMs);
+  // Runs until the answer is there.
+  Reply of(ReplyPtr reply) {
+    EXPECT_TRUE(eventually([&] { return reply->answered; })) << "no answer";
+    return *reply;
+  }
+  std::string content(int n, InodeId inode = kFile) { return stores_.at(n)->content(inode); }
+  FileState stateOnDisk(int n, InodeId inode = kFile) { return stores_.at(n)->load(inode)->meta.state; }
+  Epoch epochOnDisk(int n, InodeId inode = kFile) { return stores_.at(n)->load(inode)->meta.epoch; }
+  Layout current(InodeId inode = kFile) { return tracker_.files.at(inode).layout; }
+  void put(Layout layout) { tracker_.files[layout.inode].layout = layout; }
+  void poll();
+
+  asio::io_context io_;
+  rpc::KjLoop kj_;
+  ManualClock clock_;
+  MemoryNetwork network_;
+  FakeTracker tracker_;
+  std::map<std::string, std::unique_ptr<Host>> hosts_;
+  std::map<int, std::unique_ptr<MemoryStore>> stores_;
+  std::map<int, std::unique_ptr<StorageService>> storages_;
+  Options options_;
+
+ private:
+  Host& host(const std::string& name);
+  template <class Response>
+  ReplyPtr watch(kj::Promise<Response> promise);
+  std::unique_ptr<rpc::Server> trackerServer_;
+  std::map<std::pair<int, ClientId>, std::shared_ptr<rpc::Connection>> connections_;
+};
+
+}  // namespace vcfs::storage

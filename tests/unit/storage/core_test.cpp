@@ -1,0 +1,208 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "storage/core/ack_tracker.h"
+#include "storage/core/catch_up_plan.h"
+#include "storage/core/crc32c.h"
+#include "storage/core/lease_table.h"
+#include "storage/core/range_set.h"
+#include "storage/core/replica_fence.h"
+#include "storage/core/sequence_table.h"
+
+namespace vcfs::storage {
+namespace {
+
+using namespace std::chrono_literals;
+using Ranges = std::vector<Range>;
+
+TEST(RangeSet, joins_what_touches_or_overlaps) {
+  RangeSet set;
+  set.add(10, 20);
+  set.add(30, 40);
+  set.add(20, 30);
+  EXPECT_EQ(set.ranges(), (Ranges{{10, 40}}));
+  set.add(5, 50);
+  EXPECT_EQ(set.ranges(), (Ranges{{5, 50}}));
+}
+
+TEST(RangeSet, gaps_are_what_is_not_covered) {
+  RangeSet set;
+  set.add(10, 20);
+  set.add(30, 40);
+  EXPECT_EQ(set.gaps(0, 50), (Ranges{{0, 10}, {20, 30}, {40, 50}}));
+  EXPECT_EQ(set.gaps(12, 18), Ranges{});
+  EXPECT_EQ(set.gaps(15, 35), (Ranges{{20, 30}}));
+}
+
+TEST(RangeSet, open_end_covers_everything_behind) {
+  RangeSet set;
+  set.add(100, RangeSet::kEnd);
+  EXPECT_EQ(set.gaps(50, 1000), (Ranges{{50, 100}}));
+  EXPECT_EQ(set.reach(), 100u);
+}
+
+TEST(RangeSet, agrees_with_a_set_of_bytes) {
+  std::mt19937 random(1);
+  RangeSet set;
+  std::vector<bool> bytes(300);
+  for (int i = 0; i < 200; ++i) {
+    const unsigned begin = random() % 290;
+    const unsigned end = begin + random() % 10;
+    set.add(begin, end);
+    for (unsigned at = begin; at < end; ++at) bytes[at] = true;
+    for (unsigned at = 0; at < 300; ++at) ASSERT_EQ(set.contains(at), bytes[at]);
+  }
+}
+
+TEST(SequenceTable, failed_call_may_be_repeated) {
+  SequenceTable table;
+  table.note(7, 1);
+  table.note(7, 2);
+  table.failed(7, 1);
+  EXPECT_FALSE(table.executed(7, 1));
+  EXPECT_TRUE(table.executed(7, 2));
+  table.note(7, 1);
+  EXPECT_TRUE(table.executed(7, 1));
+  EXPECT_FALSE(table.executed(8, 1));
+}
+
+TEST(AckTracker, publishes_in_order_only) {
+  AckTracker acks;
+  const auto one = acks.begin(10, {1, 2});
+  const auto two = acks.begin(20, {1, 2});
+  EXPECT_FALSE(acks.ack(two, 1));
+  EXPECT_TRUE(acks.ack(two, 2));
+  EXPECT_EQ(acks.published(), 0u);
+  EXPECT_FALSE(acks.ack(one, 2));
+  EXPECT_TRUE(acks.ack(one, 1));
+  EXPECT_EQ(acks.published(), 20u);
+  EXPECT_TRUE(acks.idle());
+}
+
+TEST(AckTracker, repeated_answer_counts_once) {
+  AckTracker acks;
+  const auto one = acks.begin(10, {1, 2});
+  acks.ack(one, 1);
+  EXPECT_FALSE(acks.ack(one, 1));
+  EXPECT_EQ(acks.published(), 0u);
+}
+
+TEST(AckTracker, dropped_replica_is_not_waited_for) {
+  AckTracker acks;
+  const auto one = acks.begin(10, {1, 2});
+  const auto two = acks.begin(20, {1, 2});
+  acks.ack(one, 1);
+  EXPECT_EQ(acks.drop(2), std::vector<AckTracker::Ticket>{one});
+  EXPECT_EQ(acks.published(), 10u);
+  EXPECT_TRUE(acks.ack(two, 1));
+}
+
+TEST(AckTracker, unfinished_truncate_lowers_what_readers_see) {
+  AckTracker acks;
+  acks.setPublished(100);
+  const auto cut = acks.beginTruncate(30, {1});
+  EXPECT_EQ(acks.published(), 30u);
+  const auto more = acks.begin(40, {1});
+  EXPECT_EQ(acks.orderedEnd(), 40u);
+  acks.ack(cut, 1);
+  acks.ack(more, 1);
+  EXPECT_EQ(acks.published(), 40u);
+}
+
+TEST(AckTracker, failed_operation_publishes_nothing_and_blocks_nobody) {
+  AckTracker acks;
+  const auto one = acks.begin(10, {1});
+  const auto two = acks.begin(5, {1});
+  EXPECT_TRUE(acks.fail(one));
+  acks.ack(two, 1);
+  EXPECT_EQ(acks.published(), 5u);
+  EXPECT_EQ(acks.orderedEnd(), 5u);
+}
+
+Layout layoutOf(Epoch epoch, std::vector<ReplicaState> states) {
+  Layout layout;
+  layout.inode = 9;
+  layout.epoch = epoch;
+  StorageId id = 1;
+  for (ReplicaState state : states) layout.replicas.push_back(Replica{id++, state, "h:1"});
+  return layout;
+}
+
+TEST(ReplicaFence, role_is_that_of_the_layout) {
+  const Layout layout =
+      layoutOf(1, {ReplicaState::stale, ReplicaState::inSync, ReplicaState::inSync, ReplicaState::syncing});
+  EXPECT_EQ(roleOf(layout, 1), Role::stale);
+  EXPECT_EQ(roleOf(layout, 2), Role::primary);
+  EXPECT_EQ(roleOf(layout, 3), Role::follower);
+  EXPECT_EQ(roleOf(layout, 4), Role::syncing);
+  EXPECT_EQ(roleOf(layout, 5), Role::none);
+}
+
+TEST(ReplicaFence, older_epoch_is_always_refused) {
+  ReplicaFence state(9);
+  state.restoreEpoch(5);
+  EXPECT_EQ(state.admit(4, true), ReplicaFence::Admission::stale);
+  EXPECT_EQ(state.admit(5, false), ReplicaFence::Admission::needLayout);
+  EXPECT_EQ(state.admit(6, false), ReplicaFence::Admission::needLayout);
+  EXPECT_EQ(state.admit(6, true), ReplicaFence::Admission::adopt);
+  EXPECT_FALSE(state.adopt(layoutOf(4, {ReplicaState::inSync}), 1));
+  EXPECT_EQ(state.epoch(), 5u);
+}
+
+TEST(ReplicaFence, deposed_primary_is_none_until_a_newer_epoch_says_so) {
+  ReplicaFence state(9);
+  state.adopt(layoutOf(1, {ReplicaState::inSync}), 1);
+  EXPECT_TRUE(state.isPrimary());
+  state.depose();
+  EXPECT_FALSE(state.isPrimary());
+  state.adopt(layoutOf(1, {ReplicaState::inSync}), 1);
+  EXPECT_FALSE(state.isPrimary());
+  state.adopt(layoutOf(2, {ReplicaState::inSync}), 1);
+  EXPECT_TRUE(state.isPrimary());
+}
+
+TEST(LeaseTable, one_sign_of_life_renews_everything_a_client_has) {
+  LeaseTable leases(10s);
+  leases.open(7, 1, TimePoint{0});
+  leases.open(7, 2, TimePoint{0});
+  leases.renew(7, TimePoint{} + 8s);
+  EXPECT_TRUE(leases.expire(TimePoint{} + 12s).empty());
+  EXPECT_EQ(leases.expire(TimePoint{} + 19s).size(), 2u);
+  EXPECT_EQ(leases.clients(), 0u);
+}
+
+TEST(LeaseTable, last_one_is_told) {
+  LeaseTable leases(10s);
+  leases.open(7, 1, TimePoint{0});
+  leases.open(8, 1, TimePoint{} + 5s);
+  auto lapsed = leases.expire(TimePoint{} + 11s);
+  ASSERT_EQ(lapsed.size(), 1u);
+  EXPECT_FALSE(lapsed[0].last);
+  lapsed = leases.expire(TimePoint{} + 16s);
+  ASSERT_EQ(lapsed.size(), 1u);
+  EXPECT_TRUE(lapsed[0].last);
+}
+
+TEST(CatchUpPlan, copies_what_differs_and_the_tail) {
+  const std::vector<std::uint32_t> source{1, 2, 3, 4, 5};
+  const std::vector<std::uint32_t> own{1, 9, 3};
+  EXPECT_EQ(differing(0, 100, source, own, 450, 1000), (Ranges{{100, 200}, {300, 450}}));
+  EXPECT_EQ(differing(0, 100, source, own, 450, 100), (Ranges{{100, 200}, {300, 400}, {400, 450}}));
+}
+
+TEST(CatchUpPlan, live_bytes_behind_the_sources_end_are_kept) {
+  RangeSet live;
+  EXPECT_EQ(cutTo(100, live), 100u);
+  live.add(150, 180);
+  EXPECT_EQ(cutTo(100, live), 180u);
+}
+
+TEST(Crc32c, has_the_standard_value) {
+  const char* text = "123456789";
+  EXPECT_EQ(crc32c(std::as_bytes(std::span(text, 9))), 0xe3069283u);
+}
+
+}  // namespace
+}  // namespace vcfs::storage

@@ -1,0 +1,222 @@
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/xattr.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "common/base/error.h"
+#include "storage/store/disk_store.h"
+#include "storage/store/memory_store.h"
+#include "storage/store/meta.h"
+
+namespace vcfs::storage {
+namespace {
+
+std::span<const std::byte> bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+std::string readAll(ReplicaFile& file) {
+  std::string text(file.stat().size, '\0');
+  text.resize(file.pread(std::as_writable_bytes(std::span(text)), 0));
+  return text;
+}
+
+ReplicaMeta metaOf(InodeId inode) { return ReplicaMeta{inode, 1, FileState::open, 0, 0}; }
+
+class Folder {
+ public:
+  Folder() {
+    // Not /tmp, which may be a filesystem without user attributes.
+    std::string pattern = std::filesystem::current_path() / "storage-test-XXXXXX";
+    path_ = ::mkdtemp(pattern.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+DiskStoreOptions optionsOf(const Folder& folder, const std::string& name = "s1") {
+  DiskStoreOptions options;
+  options.directory = folder.path() + "/data";
+  options.name = name;
+  options.openFiles = 16;
+  return options;
+}
+
+// The same for both stores.
+class AnyStore : public ::testing::TestWithParam<bool> {
+ protected:
+  AnyStore() {
+    if (GetParam())
+      store_ = std::make_unique<DiskStore>(optionsOf(folder_));
+    else
+      store_ = std::make_unique<MemoryStore>();
+  }
+  Folder folder_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_P(AnyStore, keeps_bytes_and_attributes) {
+  auto file = store_->file(1024);
+  EXPECT_FALSE(store_->load(1024));
+  file->create(metaOf(1024), "room1", "/room1/a.mp4");
+  file->pwrite(bytes("hello"), 3);
+  const auto loaded = store_->load(1024);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->meta, metaOf(1024));
+  EXPECT_EQ(loaded->stat.size, 8u);
+  EXPECT_EQ(readAll(*file), std::string("\0\0\0hello", 8));
+}
+
+TEST_P(AnyStore, truncates_punches_and_seeks) {
+  auto file = store_->file(5);
+  file->create(metaOf(5), "", "");
+  const std::string block(256u << 10, 'x');
+  file->pwrite(bytes(block), 0);
+  file->allocate(64u << 10, 64u << 10, 3);
+  EXPECT_EQ(file->seek(0, true), 64u << 10);
+  EXPECT_EQ(file->seek(64u << 10, false), 128u << 10);
+  file->truncate(10);
+  EXPECT_EQ(readAll(*file), std::string(10, 'x'));
+  EXPECT_FALSE(file->seek(10, false));
+}
+
+TEST_P(AnyStore, lists_removes_and_remembers_active_files) {
+  for (InodeId inode : {1024, 1025, 999999}) store_->file(inode)->create(metaOf(inode), "", "");
+  std::vector<InodeId> found;
+  store_->scan([&](InodeId inode) { found.push_back(inode); });
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, (std::vector<InodeId>{1024, 1025, 999999}));
+  EXPECT_EQ(store_->activeFiles().size(), 3u);
+  store_->markStable({1024, 1025});
+  EXPECT_EQ(store_->activeFiles(), std::vector<InodeId>{999999});
+  EXPECT_TRUE(store_->remove(1024));
+  EXPECT_FALSE(store_->remove(1024));
+  EXPECT_FALSE(store_->load(1024));
+}
+
+INSTANTIATE_TEST_SUITE_P(Disk, AnyStore, ::testing::Values(true));
+INSTANTIATE_TEST_SUITE_P(Memory, AnyStore, ::testing::Values(false));
+
+TEST(ReplicaPath, neighbours_share_a_directory) {
+  EXPECT_EQ(replicaPath(0x123456), "12/34/0000000000123456");
+  EXPECT_EQ(replicaDirectory(0x1234ff), "12/34");
+  EXPECT_EQ(replicaDirectory(0x123500), "12/35");
+  EXPECT_EQ(parseReplicaName("0000000000123456"), 0x123456u);
+  EXPECT_EQ(parseReplicaName("0000000000123456x"), 0u);
+  EXPECT_EQ(parseReplicaName("00000000001234G6"), 0u);
+}
+
+TEST(ReplicaMetaText, survives_and_skips_unknown_keys) {
+  const ReplicaMeta meta{77, 3, FileState::recovered, 12, 34};
+  EXPECT_EQ(parseMeta(formatMeta(meta)), meta);
+  EXPECT_EQ(parseMeta(formatMeta(meta) + " later=1"), meta);
+  EXPECT_THROW(parseMeta("2 id=1 epoch=1"), Error);
+  EXPECT_THROW(parseMeta("1 id=zz epoch=1"), Error);
+  EXPECT_THROW(parseMeta(""), Error);
+}
+
+TEST(DiskStore, attributes_tell_people_what_a_file_is) {
+  Folder folder;
+  DiskStore store(optionsOf(folder));
+  store.file(0x400)->create(metaOf(0x400), "room1", "/room1/a.mp4");
+  const std::string path = folder.path() + "/data/00/04/0000000000000400";
+  char text[256] = {};
+  ASSERT_GT(::getxattr(path.c_str(), "user.vcfs.name", text, sizeof text), 0);
+  EXPECT_STREQ(text, "/room1/a.mp4");
+}
+
+TEST(DiskStore, second_process_is_refused) {
+  Folder folder;
+  DiskStore store(optionsOf(folder));
+  EXPECT_THROW(DiskStore second(optionsOf(folder)), Error);
+}
+
+TEST(DiskStore, disk_of_another_server_is_refused) {
+  Folder folder;
+  { DiskStore store(optionsOf(folder)); }
+  try {
+    DiskStore other(optionsOf(folder, "s2"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(error.detail().find("\"s1\""), std::string::npos) << error.detail();
+  }
+}
+
+TEST(DiskStore, foreign_directory_is_refused_and_left_alone) {
+  Folder folder;
+  std::filesystem::create_directory(folder.path() + "/data");
+  std::ofstream(folder.path() + "/data/thesis.tex") << "text";
+  EXPECT_THROW(DiskStore store(optionsOf(folder)), Error);
+  EXPECT_FALSE(std::filesystem::exists(folder.path() + "/data/vcfs-storage"));
+}
+
+TEST(DiskStore, identity_and_active_files_survive_a_restart) {
+  Folder folder;
+  {
+    DiskStore store(optionsOf(folder));
+    store.setIdentity(3, "main");
+    store.file(1024)->create(metaOf(1024), "", "");
+    store.file(1025)->create(metaOf(1025), "", "");
+    store.markStable({1024});
+  }
+  DiskStore store(optionsOf(folder));
+  EXPECT_EQ(store.storageId(), 3u);
+  EXPECT_EQ(store.cluster(), "main");
+  EXPECT_EQ(store.activeFiles(), std::vector<InodeId>{1025});
+  EXPECT_TRUE(store.machineStayedUp());
+}
+
+TEST(DiskStore, descriptors_are_bounded) {
+  Folder folder;
+  DiskStore store(optionsOf(folder));
+  std::vector<std::shared_ptr<ReplicaFile>> files;
+  for (InodeId inode = 1; inode <= 50; ++inode) {
+    files.push_back(store.file(inode));
+    files.back()->create(metaOf(inode), "", "");
+    files.back()->pwrite(bytes("x"), 0);
+  }
+  EXPECT_LE(store.openFiles(), 16u);
+  for (auto& file : files) EXPECT_EQ(readAll(*file), "x");
+}
+
+TEST(DiskStore, reserve_is_kept_for_what_runs) {
+  Folder folder;
+  DiskStoreOptions options = optionsOf(folder);
+  DiskStore probe(options);
+  auto running = probe.file(1);
+  running->create(metaOf(1), "", "");
+  EXPECT_GT(probe.space().freeBytes, 0u);
+}
+
+TEST(DiskStore, file_without_attributes_is_called_corrupted) {
+  Folder folder;
+  DiskStore store(optionsOf(folder));
+  store.file(0x400)->create(metaOf(0x400), "", "");
+  ::removexattr((folder.path() + "/data/00/04/0000000000000400").c_str(), "user.vcfs");
+  try {
+    store.load(0x400);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::corrupted);
+  }
+}
+
+TEST(MemoryStore, power_cut_loses_what_was_not_synced) {
+  MemoryStore store;
+  auto file = store.file(1);
+  file->create(metaOf(1), "", "");
+  file->pwrite(bytes("safe"), 0);
+  file->sync();
+  file->pwrite(bytes("lost"), 4);
+  store.file(2)->create(metaOf(2), "", "");
+  store.losePower();
+  EXPECT_EQ(store.content(1), "safe");
+  EXPECT_FALSE(store.load(2));
+  EXPECT_FALSE(store.machineStayedUp());
+}
+
+}  // namespace
+}  // namespace vcfs::storage
