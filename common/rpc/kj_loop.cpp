@@ -23,13 +23,25 @@ struct KjLoop::Port final : kj::EventPort {
 
 struct KjLoop::Impl {
   explicit Impl(asio::io_context& io) : port(io), loop(port), scope(loop) { port.loop = &loop; }
-  ~Impl() { port.loop = nullptr; }
+  // Detached promises may have queued their last turns; KJ ends the process when its queue is not empty.
+  ~Impl() {
+    loop.run(kLastTurns);
+    port.loop = nullptr;
+  }
+  static constexpr kj::uint kLastTurns = 100'000;
   Port port;
   kj::EventLoop loop;
   kj::WaitScope scope;
 };
 
 KjLoop::KjLoop(asio::io_context& io) : impl_(std::make_unique<Impl>(io)) {}
-KjLoop::~KjLoop() = default;
+
+// KJ aborts when a loop goes with events in its queue. What is queued now belongs to calls nobody waits for any more;
+// it is run, which may queue a little more, and the io_context gets nothing posted by it.
+KjLoop::~KjLoop() {
+  impl_->port.posted = true;
+  for (int round = 0; round < 1000 && impl_->loop.isRunnable(); ++round) impl_->loop.run(1000);
+  impl_->port.loop = nullptr;
+}
 
 }  // namespace vcfs::rpc
