@@ -70,7 +70,7 @@ class RunningCluster(unittest.TestCase):
         self.cluster.wait_state("/alice/clip.bin", "closed")
         st = self.cluster.stat("/alice/clip.bin")
         self.assertEqual((st["size"], len(st["replicas"])), (100_000, 2))
-        self.assertGreater(st["id"] if isinstance(st["id"], int) else int(st["id"], 0), 0)
+        self.assertGreater(int(st["id"], 16), 0)
         self.assertGreaterEqual(st["epoch"], 1)
         self.assertEqual({r["state"] for r in st["replicas"]}, {"in-sync"})
 
@@ -278,9 +278,16 @@ class Lives(unittest.TestCase):
 class BadStarts(unittest.TestCase):
     """What cannot work says why, and changes nothing."""
 
-    def setUp(self):
-        self.cluster = Cluster(mount=False)
+    def setUp(self, **kw):
+        self.cluster = Cluster(mount=False, **kw)
         self.addCleanup(self.cluster.close)
+
+    def taken(self, port):
+        s = socket.socket()
+        self.addCleanup(s.close)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", port))
+        s.listen()
 
     def refused(self, *says):
         result = self.cluster.vcfs("up", *self.cluster._options, check=False, timeout=60)
@@ -290,17 +297,13 @@ class BadStarts(unittest.TestCase):
             self.assertIn(str(word).lower(), text)
 
     def test_a_taken_port_is_named(self):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", self.cluster.ports.base))
-            s.listen()
-            self.refused(self.cluster.ports.base)
-            self.assertEqual(files_below(self.cluster.directory / "storage"), set())
+        self.taken(self.cluster.ports.base)
+        self.refused(self.cluster.ports.base)
+        self.assertEqual(files_below(self.cluster.directory / "storage"), set())
 
     def test_a_taken_storage_port_is_named(self):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", self.cluster.ports.base + 100))
-            s.listen()
-            self.refused(self.cluster.ports.base + 100)
+        self.taken(self.cluster.ports.base + 100)
+        self.refused(self.cluster.ports.base + 100)
 
     def test_a_directory_that_is_a_file(self):
         self.cluster.directory.write_bytes(b"precious")
@@ -308,7 +311,7 @@ class BadStarts(unittest.TestCase):
         self.assertEqual(self.cluster.directory.read_bytes(), b"precious")
 
     def test_more_copies_than_storages(self):
-        self.cluster._options += ["--copies", "5"]
+        self.setUp(copies=5)
         self.refused("copies")
 
     def test_a_mount_point_that_is_a_file(self):
@@ -320,7 +323,7 @@ class BadStarts(unittest.TestCase):
         self.assertEqual(target.read_bytes(), b"precious")
 
     def test_several_trackers_on_sqlite(self):
-        self.cluster._options += ["--trackers", "2"]
+        self.setUp(trackers=2)
         self.refused("mariadb")
 
 
