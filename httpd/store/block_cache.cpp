@@ -11,16 +11,14 @@ std::size_t BlockKeyHash::operator()(const BlockKey& key) const {
 
 BlockPtr BlockCache::find(const BlockKey& key) {
   auto found = index_.find(key);
-  if (found == index_.end()) {
-    ++misses_;
-    return nullptr;
-  }
+  if (found == index_.end()) return nullptr;
   ++hits_;
   order_.splice(order_.begin(), order_, found->second);
   return found->second->second;
 }
 
 void BlockCache::insert(const BlockKey& key, BlockPtr block) {
+  ++misses_;
   if (!enabled() || index_.contains(key)) return;
   bytes_ += block->size;
   order_.emplace_front(key, std::move(block));

@@ -41,7 +41,7 @@ class BlockCache {
   void insert(const BlockKey& key, BlockPtr block);
   std::uint64_t bytes() const { return bytes_; }
   std::uint64_t hits() const { return hits_; }
-  std::uint64_t misses() const { return misses_; }
+  std::uint64_t misses() const { return misses_; }  // blocks read from the cluster and inserted
 
  private:
   using Order = std::list<std::pair<BlockKey, BlockPtr>>;  // most recently used first
