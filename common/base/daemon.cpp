@@ -69,7 +69,14 @@ struct Daemon::Impl {
         clock(io),
         transport(io, clock),
         runtime{io, clock, transport, std::mt19937_64((std::uint64_t{seedPart()} << 32) | seedPart())} {}
-  asio::io_context io{1};
+  // Coroutines and handlers that still wait are destroyed while KJ's loop, the clock and the transport are there.
+  ~Impl() { io.shutdown(); }
+
+  struct Context : asio::io_context {
+    Context() : asio::io_context(1) {}
+    using asio::execution_context::shutdown;
+  };
+  Context io;
   rpc::KjLoop kj;
   SystemClock clock;
   TcpTransport transport;

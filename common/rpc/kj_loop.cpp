@@ -23,12 +23,6 @@ struct KjLoop::Port final : kj::EventPort {
 
 struct KjLoop::Impl {
   explicit Impl(asio::io_context& io) : port(io), loop(port), scope(loop) { port.loop = &loop; }
-  // Detached promises may have queued their last turns; KJ ends the process when its queue is not empty.
-  ~Impl() {
-    loop.run(kLastTurns);
-    port.loop = nullptr;
-  }
-  static constexpr kj::uint kLastTurns = 100'000;
   Port port;
   kj::EventLoop loop;
   kj::WaitScope scope;
