@@ -56,7 +56,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> release(RequestPtr request, std::uint64_t handle);
   Task<void> fsync(RequestPtr request, std::uint64_t handle);
   Task<void> read(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size);
-  Task<void> write(RequestPtr request, std::uint64_t handle, std::uint64_t offset, Piece payload);
+  // `fromPages`: written back by the kernel from mapped pages, not by a write().
+  Task<void> write(RequestPtr request, std::uint64_t handle, std::uint64_t offset, Piece payload, bool fromPages);
   Task<void> fallocate(RequestPtr request, std::uint64_t handle, int mode, std::uint64_t offset, std::uint64_t length);
   Task<void> seek(RequestPtr request, std::uint64_t handle, std::uint64_t offset, bool hole);
 
@@ -88,6 +89,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
 
   std::shared_ptr<FileHandle> fileAt(std::uint64_t handle) const;  // throws Error(invalid)
   std::uint64_t openHandle(std::shared_ptr<File> file, InodePtr inode, int flags, fuse_file_info& answer);
+  Task<std::shared_ptr<File>> positionalFile(std::shared_ptr<FileHandle> handle);
   void closeInBackground(std::shared_ptr<FileHandle> handle);
   Task<void> closeFile(std::shared_ptr<FileHandle> handle);
   void withdraw(std::uint64_t handle);  // an open that the kernel did not take

@@ -37,14 +37,27 @@ Task<void> FileSystem::read(RequestPtr request, std::uint64_t handle, std::uint6
   request->pieces(pieces, size);
 }
 
-Task<void> FileSystem::write(RequestPtr request, std::uint64_t handle, std::uint64_t offset, Piece payload) {
+Task<std::shared_ptr<File>> FileSystem::positionalFile(std::shared_ptr<FileHandle> handle) {
+  if (handle->positional) co_return handle->positional;
+  auto entry = co_await freshEntry(handle->inode->id);
+  OpenMode mode;
+  mode.write = true;
+  auto file = co_await cluster_->open(std::move(entry), mode);
+  if (!handle->positional) handle->positional = std::move(file);
+  co_return handle->positional;
+}
+
+Task<void> FileSystem::write(RequestPtr request, std::uint64_t handle, std::uint64_t offset, Piece payload,
+                             bool fromPages) {
   auto file = fileAt(handle);
   auto size = payload.data.size();
   if (offset > kMaxFileSize || size > kMaxFileSize - offset) throw Error(Errc::tooLarge);
   if (request->origin().dropPrivileges) co_await dropPrivileges(file->inode);
   std::shared_ptr<const void> owner;
   if (size >= kZeroCopyFrom) owner = payload.owner;
-  co_await file->file->write(offset, payload.data, std::move(owner));
+  auto target = file->file;
+  if (fromPages && file->append) target = co_await positionalFile(file);
+  co_await target->write(offset, payload.data, std::move(owner));
   if (file->syncEach) co_await file->file->sync();
   if (file->direct && file->inode->gate.busy()) {
     co_await file->inode->gate.beforeTelling(offset + size);

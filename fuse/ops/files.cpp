@@ -91,6 +91,7 @@ std::uint64_t FileSystem::openHandle(std::shared_ptr<File> file, InodePtr inode,
   handle->file = std::move(file);
   handle->inode = inode;
   handle->write = wish.write;
+  handle->append = wish.append;
   handle->direct = mode.direct;
   handle->syncEach = (flags & (O_SYNC | O_DSYNC)) != 0;
   ++inode->handles;
@@ -146,6 +147,7 @@ void FileSystem::closeInBackground(std::shared_ptr<FileHandle> handle) {
 Task<void> FileSystem::closeFile(std::shared_ptr<FileHandle> handle) {
   auto self = shared_from_this();
   try {
+    if (handle->positional) co_await handle->positional->close();
     co_await handle->file->close();
   } catch (const Error& error) {
     // The program was told by its close(); this is the last trace when it never called one.

@@ -13,6 +13,9 @@ namespace vcfs::fuse {
 struct FileHandle {
   std::shared_ptr<File> file;
   InodePtr inode;
+  // For what the kernel writes back from mapped pages: it says where, also when the handle was opened for appending.
+  std::shared_ptr<File> positional;  // made when it is needed
+  bool append = false;
   bool write = false;
   bool direct = false;    // past the page cache
   bool syncEach = false;  // O_SYNC or O_DSYNC

@@ -99,6 +99,21 @@ TEST_F(Data, a_shared_map_reads_and_writes_the_file) {
   ::close(fd);
 }
 
+TEST_F(Data, mapped_pages_go_where_they_belong_also_when_the_file_was_opened_for_appending) {
+  write("a", pattern(8192));
+  int fd = ::open(path("a").c_str(), O_RDWR | O_APPEND);
+  auto* map = static_cast<char*>(::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  ASSERT_NE(map, MAP_FAILED);
+  std::memcpy(map + 100, "HELLO", 5);
+  ASSERT_EQ(::msync(map, 8192, MS_SYNC), 0);
+  ::munmap(map, 8192);
+  ASSERT_EQ(::write(fd, "end", 3), 3);
+  ::close(fd);
+  auto expected = pattern(8192) + "end";
+  expected.replace(100, 5, "HELLO");
+  EXPECT_EQ(bytesOf("a"), expected);
+}
+
 TEST_F(Data, two_descriptors_see_each_others_writes_at_once) {
   int writer = ::open(path("a").c_str(), O_WRONLY | O_CREAT, 0644);
   int reader = ::open(path("a").c_str(), O_RDONLY);
