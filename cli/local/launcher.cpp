@@ -151,15 +151,15 @@ int Launcher::start(const std::vector<ProcessSpec>& plan, const ClusterSettings&
   return count;
 }
 
-void Launcher::leaveMount(const ClusterSettings& settings, const StopOptions& options) {
+bool Launcher::leaveMount(const ClusterSettings& settings, const StopOptions& options) {
   const std::string& path = settings.mount;
-  if (path.empty() || !isMounted(path)) return;
+  if (path.empty() || !isMounted(path)) return true;
   auto deadline = std::chrono::steady_clock::now() + options.busyLimit;
   std::string reason;
   bool told = false;
   while (!options.force) {
     Unmounted result = unmount(path, false, reason);
-    if (result == Unmounted::yes) return;
+    if (result == Unmounted::yes) return true;
     if (result == Unmounted::failed) break;
     if (!told) {
       auto users = usersOf(path);
@@ -174,6 +174,7 @@ void Launcher::leaveMount(const ClusterSettings& settings, const StopOptions& op
     throw Error(Errc::io, fmt::format("cannot unmount {}: {}. The cluster was left running", path, reason));
   }
   if (told) say_(path + " was detached although it is in use; its users get errors from now on");
+  return false;
 }
 
 void Launcher::end(const ProcessSpec& spec) {
@@ -197,13 +198,13 @@ int Launcher::stop(const std::vector<ProcessSpec>& plan, const ClusterSettings& 
     std::size_t begin = end;
     Role role = plan[end - 1].role;
     while (begin > 0 && plan[begin - 1].role == role) --begin;
-    if (role == Role::mount) leaveMount(settings, options);
+    bool endsByItself = role == Role::mount && leaveMount(settings, options);
     for (std::size_t i = begin; i < end; ++i) {
       auto identity = cluster_.running(plan[i].name);
       if (!identity) continue;
       ++count;
       // An unmounted mount process ends by itself, when what it holds has been sent.
-      if (role == Role::mount && waitGone(*identity, kUnmountedLimit)) continue;
+      if (endsByItself && waitGone(*identity, kUnmountedLimit)) continue;
       signalProcess(*identity, SIGTERM);
     }
     for (std::size_t i = begin; i < end; ++i) this->end(plan[i]);

@@ -39,7 +39,8 @@ class Launcher {
   Child launch(const ProcessSpec& spec, const ClusterSettings& settings);
   void waitReady(const Child& child, const ClusterSettings& settings);
   bool ready(const ProcessSpec& spec, const ClusterSettings& settings) const;
-  void leaveMount(const ClusterSettings& settings, const StopOptions& options);
+  // False when it was detached although somebody uses it: then the mount process does not end by itself.
+  bool leaveMount(const ClusterSettings& settings, const StopOptions& options);
   void end(const ProcessSpec& spec);
 
   LocalCluster& cluster_;
