@@ -114,8 +114,8 @@ std::string stateName(ReplicaState state) {
 // Where a storage server keeps the file: docs/storage-format.md.
 std::string pathOn(const StorageServer& server, InodeId inode) {
   char relative[64];
-  std::snprintf(relative, sizeof relative, "/%02x/%02x/%016llx", static_cast<unsigned>((inode >> 8) & 0xff),
-                static_cast<unsigned>(inode & 0xff), static_cast<unsigned long long>(inode));
+  std::snprintf(relative, sizeof relative, "/%02x/%02x/%016llx", static_cast<unsigned>((inode >> 16) & 0xff),
+                static_cast<unsigned>((inode >> 8) & 0xff), static_cast<unsigned long long>(inode));
   return server.dataDirectory + relative;
 }
 
