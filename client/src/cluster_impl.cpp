@@ -22,7 +22,8 @@ namespace vcfs::client {
 
 namespace {
 
-constexpr Duration kPinInterval = std::chrono::seconds(20);  // a pin holds for 60 s
+constexpr Duration kTick = std::chrono::seconds(4);
+constexpr unsigned kTicksPerPin = 5;  // each 20 s; a pin holds for 60 s
 constexpr std::size_t kPinsPerCall = 1000;
 
 }  // namespace
@@ -41,13 +42,13 @@ Task<void> ClusterImpl::start() {
     if (auto self = weak.lock()) self->changed(change);
   });
   co_await core_->trackers->start();
-  armPins();
+  armTick();
 }
 
 Task<void> ClusterImpl::shutdown() {
   auto self = shared_from_this();
   if (std::exchange(stopped_, true)) co_return;
-  pinTimer_.reset();
+  tickTimer_.reset();
   std::vector<std::shared_ptr<FileNode>> nodes;
   for (auto& [inode, weak] : core_->nodes) {
     if (auto node = weak.lock()) nodes.push_back(std::move(node));
@@ -82,7 +83,6 @@ void ClusterImpl::changed(const Change& change) {
       if (auto node = weak.lock()) nodes.push_back(std::move(node));
     }
     for (auto& node : nodes) node->changed(change);
-    armPins();
   } else if (auto node = known(change.inode)) {
     node->changed(change);
     if (change.unlinked && node->handles > 0) {
@@ -100,19 +100,27 @@ void ClusterImpl::gone(const Entry& entry) {
   core_->runtime.spawn("pin", pin(std::vector<InodeId>{entry.attr.inode}));
 }
 
-void ClusterImpl::armPins() {
+void ClusterImpl::armTick() {
   std::weak_ptr<ClusterImpl> weak = weak_from_this();
-  pinTimer_ = core_->runtime.clock.callAt(core_->now() + kPinInterval, [weak] {
+  tickTimer_ = core_->runtime.clock.callAt(core_->now() + kTick, [weak] {
     auto self = weak.lock();
     if (!self || self->stopped_) return;
-    std::vector<InodeId> inodes;
-    for (auto& [inode, node] : self->core_->nodes) {
-      auto live = node.lock();
-      if (live && live->unlinked() && live->handles > 0) inodes.push_back(inode);
-    }
-    if (!inodes.empty()) self->core_->runtime.spawn("pin", self->pin(std::move(inodes)));
-    self->armPins();
+    self->tick();
+    self->armTick();
   });
+}
+
+// What open files need now and then: pins of unlinked ones, leases of those that are held open and not written.
+void ClusterImpl::tick() {
+  const bool pinning = ++ticks_ % kTicksPerPin == 0;
+  std::vector<InodeId> pins;
+  for (auto& [inode, weak] : core_->nodes) {
+    auto node = weak.lock();
+    if (!node || node->handles == 0) continue;
+    if (pinning && node->unlinked()) pins.push_back(inode);
+    if (node->needsKeepAlive()) core_->runtime.spawn("keep alive", node->keepAlive());
+  }
+  if (!pins.empty()) core_->runtime.spawn("pin", pin(std::move(pins)));
 }
 
 Task<void> ClusterImpl::pin(std::vector<InodeId> inodes) {
@@ -127,7 +135,7 @@ Task<void> ClusterImpl::pin(std::vector<InodeId> inodes) {
       return request.send();
     };
     try {
-      co_await core->trackers->callFor(build, kPinInterval);
+      co_await core->trackers->callFor(build, kTick);
     } catch (const Error& error) {
       log::warn("client.pin.failed", {{"files", inodes.size()}, {"reason", error.what()}});
     }

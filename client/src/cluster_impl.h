@@ -62,14 +62,16 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
   Task<Entry> createIn(InodeId parent, std::string name);
   void gone(const Entry& entry);  // a name of it was taken away
   void changed(const Change& change);
-  void armPins();
+  void armTick();
+  void tick();
   Task<void> pin(std::vector<InodeId> inodes);
 
   std::shared_ptr<Core> core_;
   std::shared_ptr<NameLog> names_;
   std::function<void(const Change&)> callback_;
   std::unordered_set<InodeId> fresh_;  // created here and not opened yet: nobody else can have sealed them
-  std::unique_ptr<Clock::Timer> pinTimer_;
+  std::unique_ptr<Clock::Timer> tickTimer_;
+  unsigned ticks_ = 0;
   bool stopped_ = false;
 };
 

@@ -51,7 +51,7 @@ Task<void> FailureReporter::send(std::shared_ptr<Batch> batch) {
   co_await runtime_.clock.sleep(kGather);
   if (gathering_ == batch) gathering_.reset();
   log::debug("client.failure.reported",
-            {{"files", batch->items.size()}, {"storage", batch->items.empty() ? 0 : batch->items.front().storage}});
+             {{"files", batch->items.size()}, {"storage", batch->items.empty() ? 0 : batch->items.front().storage}});
   try {
     for (std::size_t from = 0; from < batch->items.size(); from += kPerCall) co_await sendPart(batch, from);
   } catch (const Error& error) {

@@ -42,11 +42,15 @@ void FileNode::adopt(const Entry& entry) {
   const bool first = route_->epoch() == 0;
   const bool newer = route_->adopt(entry.layout);
   if (entry.attr.nlink == 0) unlinked_ = true;
-  // What a primary told is newer than the catalog, except when the catalog says that everything is settled.
-  const bool settled = entry.attr.state != FileState::open && writers_ == 0 && entry.layout.epoch >= route_->epoch();
-  if (first || settled) sizes_->known(entry.attr);
-  if (newer && !first && writers_ == 0) sizes_->setState(entry.attr.state);
-  if (entry.attr.state == FileState::open && writers_ == 0) sizes_->setState(FileState::open);
+  // A caller's cache may hand in an old entry: only what the catalog changed since counts.
+  const bool news = first || entry.attr.changeId > catalogChange_;
+  catalogChange_ = std::max(catalogChange_, entry.attr.changeId);
+  if (entry.attr.state == FileState::open) {
+    if (first) sizes_->known(entry.attr);
+    if (writers_ == 0) sizes_->setState(FileState::open);  // at worst the primary says that it is not
+  } else if (writers_ == 0 && (news || newer)) {
+    sizes_->known(entry.attr);  // sealed: nothing moves any more
+  }
 }
 
 // ---- being open for writing
@@ -77,8 +81,24 @@ Task<void> FileNode::reopen() {
   auto answer = co_await core_->trackers->call(build);
   Entry entry = schema::toEntry(answer.getEntry());
   route_->adopt(entry.layout);
+  catalogChange_ = std::max(catalogChange_, entry.attr.changeId);
   sizes_->known(entry.attr);
   sizes_->setState(FileState::open);
+}
+
+bool FileNode::needsKeepAlive() const {
+  return writers_ > 0 && writable() && writes_ && !writes_->leaseKnown() && writes_->window().empty() && !keepingAlive_;
+}
+
+Task<void> FileNode::keepAlive() {
+  auto self = shared_from_this();
+  keepingAlive_ = true;
+  struct Done {
+    bool& flag;
+    ~Done() { flag = false; }
+  } done{keepingAlive_};
+  co_await writes().renewLease();
+  if (!open()) writable_ = false;  // sealed behind our back: the next write opens it again
 }
 
 // Somebody else may hold it open, or may have closed it a moment ago: the primary knows.

@@ -36,6 +36,10 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
   // Makes it open again after a flush(last) that sealed it.
   Task<void> ensureWritable();
   unsigned writers() const { return writers_; }
+  // Asked every few seconds: a file that is held open and not written must be known to its primary, or it would be
+  // sealed as abandoned.
+  bool needsKeepAlive() const;
+  Task<void> keepAlive();
   // Drains, and when `mayClose` and there is one writer, tells the primary that this client has finished.
   Task<void> flush(bool mayClose);
   // At shutdown: the same, however many writers there are.
@@ -78,7 +82,9 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
   unsigned writers_ = 0;   // handles
   bool writable_ = false;  // the catalog says `open` and we have not closed it since
   bool closing_ = false;
+  bool keepingAlive_ = false;
   bool unlinked_ = false;
+  std::uint64_t catalogChange_ = 0;  // Attr::changeId of the newest entry we saw
   bool refreshing_ = false;
 };
 

@@ -24,24 +24,34 @@ std::vector<const Replica*> Reader::candidates() const {
 
 Task<std::shared_ptr<StorageLink>> Reader::choose(TimePoint deadline) {
   if (!sealed()) co_return co_await route_->connect(deadline);
-  if (avoidEpoch_ != route_->epoch()) avoid_.clear();
+  if (avoidEpoch_ != route_->epoch()) {
+    avoid_.clear();
+    chosen_.reset();
+  }
   avoidEpoch_ = route_->epoch();
+  if (auto link = chosen_.lock(); link && link->alive()) {
+    link->lastUsed = core_->now();
+    co_return link;
+  }
   while (true) {
     auto replicas = candidates();
     if (replicas.empty()) break;
     const std::string address = replicas.front()->address;
     const StorageId storage = replicas.front()->storage;
-    if (auto link = core_->storages->find(address, storage)) co_return link;
     std::shared_ptr<StorageLink> link;
     try {
       link = co_await core_->storages->get(address, storage);
     } catch (const Error&) {
     }
-    if (link) co_return link;
+    if (link) {
+      chosen_ = link;
+      co_return link;
+    }
     avoid_.insert(storage);
   }
   // None can be reached: perhaps there is a newer layout; and they may come back.
   avoid_.clear();
+  chosen_.reset();
   route_->stale(route_->epoch(), std::nullopt);
   co_return co_await route_->connect(deadline);
 }
@@ -64,6 +74,7 @@ void Reader::refused(const Reply& reply, Epoch epoch, StorageLink& link) {
     case Verdict::lost:
       if (sealed()) {
         avoid_.insert(link.id);
+        chosen_.reset();
       } else {
         route_->lost(epoch);
       }

@@ -27,6 +27,7 @@ class Reader : public std::enable_shared_from_this<Reader> {
   std::shared_ptr<SizeView> sizes_;
   std::set<StorageId> avoid_;  // replicas of this epoch that did not do
   Epoch avoidEpoch_ = 0;
+  std::weak_ptr<StorageLink> chosen_;  // what did last time
 };
 
 }  // namespace vcfs::client

@@ -61,10 +61,7 @@ std::size_t WriteStream::take(std::uint64_t offset, std::span<const std::byte> d
     charge();
     taken += piece;
   }
-  if (taken > 0) {
-    dirtySinceClose_ = true;
-    lastWriteNs_ = core_->runtime.clock.wallNs();
-  }
+  if (taken > 0) lastWriteNs_ = core_->runtime.clock.wallNs();
   if (taken < data.size()) window_.flush();
   pump();
   return taken;
@@ -228,7 +225,6 @@ void WriteStream::applied(const SendWindow::Item& item, SizeView::Stamp sent, co
       sizes_->wrote(sent, reply.info, 0);
       break;
   }
-  if (!leaseKnown_ && window_.empty()) dirtySinceClose_ = false;
 }
 
 void WriteStream::refused(Sequence sequence, const Reply& reply, Epoch epoch, StorageLink& link) {
@@ -402,14 +398,12 @@ Task<Reply> WriteStream::run(Sequence sequence) {
 
 Task<Reply> WriteStream::truncate(std::uint64_t size) {
   if (window_.empty()) progressAt_ = core_->now();
-  dirtySinceClose_ = true;
   lastWriteNs_ = core_->runtime.clock.wallNs();
   return run(window_.truncate(size));
 }
 
 Task<Reply> WriteStream::allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) {
   if (window_.empty()) progressAt_ = core_->now();
-  dirtySinceClose_ = true;
   lastWriteNs_ = core_->runtime.clock.wallNs();
   return run(window_.allocate(offset, length, mode));
 }

@@ -50,7 +50,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   Task<void> renewLease();
 
   const SendWindow& window() const { return window_; }
-  bool dirtySinceClose() const { return dirtySinceClose_; }
+  bool leaseKnown() const { return leaseKnown_; }
   std::int64_t lastWriteNs() const { return lastWriteNs_; }  // wall clock; 0: nothing was written here
   Sequence lastSequence() const { return window_.last(); }
 
@@ -97,7 +97,6 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   bool lagArmed_ = false;
   bool keepLease_ = false;
   bool leaseKnown_ = false;  // the present primary knows that we write
-  bool dirtySinceClose_ = false;
   std::weak_ptr<StorageLink> watched_;
   Epoch refusedAt_ = 0;  // the epoch whose primary's disk said no
   Epoch lostAt_ = 0;     // the epoch whose primary was lost, nothing acknowledged since

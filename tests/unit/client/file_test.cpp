@@ -261,6 +261,26 @@ TEST_F(FileTest, an_open_file_that_somebody_else_unlinks_is_pinned) {
   EXPECT_TRUE(fake.until([&] { return fake.tracker().pins == 1; }, seconds(1)));
 }
 
+TEST_F(FileTest, a_new_file_that_is_held_open_without_a_write_is_made_known_to_its_primary) {
+  auto file = create("a");
+  EXPECT_EQ(primary().opens, 0) << "most files are written at once";
+  fake.advance(seconds(5));
+  EXPECT_EQ(primary().opens, 1);
+  fake.advance(seconds(20));
+  EXPECT_EQ(primary().opens, 1) << "from then on pings keep the lease";
+  fake.run(file->close());
+}
+
+TEST_F(FileTest, an_old_entry_from_a_callers_cache_does_not_bring_an_old_size_back) {
+  Entry old = fake.makeFile("b", "old", FileState::closed);
+  auto reader = open(old, false);
+  auto writer = open(old, true);
+  write(*writer, 3, " and new");
+  fake.run(writer->close());
+  auto again = open(old, false);
+  EXPECT_EQ(fake.run(again->waitForGrowth(3, seconds(1))).size, 11u);
+}
+
 TEST_F(FileTest, a_dropped_handle_is_closed_in_the_background) {
   auto file = create("a");
   const InodeId inode = file->inode();
