@@ -64,7 +64,6 @@ struct File {
   bool metaChanged = false;  // to be written by the next local job
   std::uint64_t localEnd = 0;
   std::size_t localQueued = 0;  // local jobs under way
-  std::vector<kj::Own<kj::PromiseFulfiller<void>>> localIdle;
 
   FileState state = FileState::open;  // as readers see it
   std::int64_t mtimeNs = 0;
@@ -72,6 +71,7 @@ struct File {
   std::uint64_t changeId = 0;
   bool writerVanished = false;
   bool removed = false;
+  bool settling = false;  // it took over while writes were on their way to its disk
 
   SequenceTable sequences;
   AckTracker acks;                              // primary

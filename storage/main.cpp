@@ -89,7 +89,12 @@ void check(Config& c) {
     });
     if (!good) fail("\"" + text + "\": --name, --group and --zone are 1 to 64 of a-z A-Z 0-9 . _ -");
   }
-  if (!c.options.advertise.empty()) parseAddress(c.options.advertise);
+  if (!c.options.advertise.empty()) {
+    parseAddress(c.options.advertise);
+  } else if (const HostPort listen = parseAddress(c.options.listen); listen.host == "0.0.0.0" || listen.host == "::") {
+    // Nobody else can use the wildcard.
+    c.options.advertise = hostName() + ":" + std::to_string(listen.port);
+  }
   for (std::string& tracker : c.options.trackers) {
     const HostPort address = parseAddress(tracker, kDefaultTrackerPort);
     if (tracker.find(':') == std::string::npos) tracker += ":" + std::to_string(address.port);

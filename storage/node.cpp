@@ -394,12 +394,14 @@ Task<void> Node::reportLoop() {
     collectDue(all ? reports_ : closings_, due);
     if ((due.empty() && resend_.empty()) || !trackers->connected()) continue;
     auto batch = makeReports(std::move(due));
+    const std::set<InodeId> resent = resend_;
     addResent(batch);
     bool failed = false;
     try {
       co_await reportBatch(std::move(batch));
     } catch (const Error& error) {
       log::debug("reports.failed", {{"reason", error.what()}});
+      for (InodeId inode : resent) resend_.insert(inode);
       failed = true;
     }
     const Duration wait = 200ms;

@@ -67,7 +67,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void applyLocal(FilePtr file, const Mutation& mutation, LocalDone done);
   // An operation that was executed before: its pending original; null when that is acknowledged.
   OpPtr findPending(File& file, ClientId client, std::uint64_t sequence);
-  kj::Promise<void> localIdle(File& file);  // when all local jobs so far are done
+  kj::Promise<void> localBarrier(File& file);  // what was put in order so far is on this disk (or failed)
 
   // ---- layouts ----
   void adopt(FilePtr file, const Layout& layout);

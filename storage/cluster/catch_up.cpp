@@ -300,7 +300,7 @@ Task<void> CatchUp::finish() {
       file_->heldSeal = seal;
     }
     std::shared_ptr<ReplicaFile> disk = file_->disk;
-    kj::Promise<void> idle = node_->localIdle(*file_);
+    kj::Promise<void> idle = node_->localBarrier(*file_);
     const Duration limit = node_->options.syncLimit;
     co_await rpc::await<void>(node_->runtime, kj::mv(idle), limit);
     auto job = [disk] { disk->sync(); };

@@ -49,18 +49,13 @@ void Node::applyHeldSeal(FilePtr file) {
 }
 
 void Node::takeOver(FilePtr file) {
-  // The only in-sync replica there is, or a new file: what is here is what is published, once it is on the disk.
+  // The only in-sync replica there is, or a new file: what is here is what is published. Reads wait until it is on the
+  // disk.
   file->acks.abandon();
-  if (file->localQueued == 0) {
-    file->acks.setPublished(file->localEnd);
-  } else {
-    std::vector<StorageId> waitFor{self()};
-    const AckTracker::Ticket ticket = file->acks.beginTruncate(file->localEnd, std::move(waitFor));
-    pools.writes->submit([] {},
-                         [self = shared_from_this(), file, ticket] {
-                           file->acks.ack(ticket, self->self());
-                           file->changed.notifyAll();
-                         });
+  file->acks.setPublished(file->localEnd);
+  if (file->localQueued != 0) {
+    file->settling = true;
+    pools.writes->submit([] {}, [file] { file->settling = false; });
   }
   file->live.clear();
   if (file->sealed() || !file->onDisk) return;

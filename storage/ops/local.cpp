@@ -166,17 +166,14 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
   pools.writes->submit([job] { job->run(); }, std::move(written));
 }
 
-void Node::localFinished(FilePtr file) {
-  if (--file->localQueued != 0) return;
-  auto waiting = std::move(file->localIdle);
-  file->localIdle.clear();
-  for (auto& fulfiller : waiting) fulfiller->fulfill();
-}
+void Node::localFinished(FilePtr file) { --file->localQueued; }
 
-kj::Promise<void> Node::localIdle(File& file) {
+kj::Promise<void> Node::localBarrier(File& file) {
   if (file.localQueued == 0) return kj::READY_NOW;
   auto pair = kj::newPromiseAndFulfiller<void>();
-  file.localIdle.push_back(kj::mv(pair.fulfiller));
+  // std::function wants to copy; the fulfiller cannot be.
+  auto fulfiller = std::make_shared<kj::Own<kj::PromiseFulfiller<void>>>(kj::mv(pair.fulfiller));
+  pools.writes->submit([] {}, [fulfiller] { (*fulfiller)->fulfill(); });
   return kj::mv(pair.promise);
 }
 

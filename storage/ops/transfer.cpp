@@ -12,7 +12,7 @@ constexpr std::uint32_t kMaxBlocks = 1024;
 
 // What was put in order before this call is part of the answer.
 Task<void> settled(NodePtr node, FilePtr file) {
-  kj::Promise<void> idle = node->localIdle(*file);
+  kj::Promise<void> idle = node->localBarrier(*file);
   const Duration limit = node->options.syncLimit;
   co_await rpc::await<void>(node->runtime, kj::mv(idle), limit);
 }

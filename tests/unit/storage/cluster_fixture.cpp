@@ -87,6 +87,8 @@ Layout FakeTracker::lose(InodeId inode, Epoch epoch, StorageId storage) {
     ++layout.epoch;
     if (wasPrimary) {
       const StorageId next = layout.primary()->storage;
+      std::stable_partition(layout.replicas.begin(), layout.replicas.end(),
+                            [next](const Replica& r) { return r.storage == next; });
       for (Replica& other : layout.replicas) {
         if (other.state == ReplicaState::inSync && other.storage != next) other.state = ReplicaState::syncing;
       }

@@ -319,7 +319,7 @@ TEST_F(StorageCluster, restarted_primary_asks_before_it_serves_an_open_file) {
   EXPECT_TRUE(eventually([&] { return current().epoch > 1; }, 5s)) << "it reports itself";
   EXPECT_EQ(current().primary()->storage, 2u);
   EXPECT_NE(of(read(1, twoCopies(), 0, 3)).code, Errc::ok);
-  EXPECT_TRUE(eventually([&] { return current().replicas[0].state == in; }, 20s));
+  EXPECT_TRUE(eventually([&] { return current().replicas[1].state == in; }, 20s));
   EXPECT_EQ(content(1), "abc");
 }
 
@@ -343,7 +343,7 @@ TEST_F(StorageCluster, lost_power_does_not_lose_what_was_synced) {
   stores_[1]->losePower();
   EXPECT_EQ(content(1), "abc");
   startStorage(1);
-  EXPECT_TRUE(eventually([&] { return current().primary()->storage == 2 && current().replicas[0].state == in; }, 20s));
+  EXPECT_TRUE(eventually([&] { return current().primary()->storage == 2 && current().replicas[1].state == in; }, 20s));
   EXPECT_EQ(content(1), "abcdef") << "the other replica had it";
 }
 
