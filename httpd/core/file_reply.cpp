@@ -40,8 +40,7 @@ void single(FileReply& reply, std::uint64_t offset, std::uint64_t length, std::s
 }  // namespace
 
 std::string etagOf(const Attr& attr) {
-  return fmt::format("\"{:x}-{:x}-{:x}-{:x}\"", attr.inode, attr.changeId, static_cast<std::uint64_t>(attr.mtimeNs),
-                     attr.size);
+  return fmt::format("\"{:x}-{:x}-{:x}\"", attr.inode, static_cast<std::uint64_t>(attr.mtimeNs), attr.size);
 }
 
 std::string_view stateName(FileState state) {

@@ -26,7 +26,7 @@ struct FileReply {
   std::uint64_t bodyBytes = 0;    // of all segments together
 };
 
-// "<inode>-<change>-<mtime>-<size>" in hex, quoted: see DESIGN.md, "Versions of a file".
+// "<inode>-<mtime>-<size>" in hex, quoted: see DESIGN.md, "Versions of a file".
 std::string etagOf(const Attr& attr);
 std::string_view stateName(FileState state);  // "open", "closed", "recovered"
 Validators validatorsOf(const Attr& attr);

@@ -39,7 +39,7 @@ constexpr std::array<Row, 62> kTypes = {{
     {"m3u", "audio/mpegurl"},
     {"m3u8", "application/vnd.apple.mpegurl"},
     {"m4a", "audio/mp4"},
-    {"m4s", "video/iso.segment"},
+    {"m4s", "video/mp4"},
     {"m4v", "video/x-m4v"},
     {"md", "text/markdown; charset=utf-8"},
     {"mid", "audio/midi"},

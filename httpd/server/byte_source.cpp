@@ -55,6 +55,7 @@ class CachedSource final : public ByteSource {
     key.inode = entry_.attr.inode;
     key.changeId = entry_.attr.changeId;
     key.epoch = entry_.attr.epoch;
+    key.mtimeNs = entry_.attr.mtimeNs;
     key.block = offset / kBlockSize;
     return key;
   }

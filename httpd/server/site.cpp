@@ -47,7 +47,12 @@ Task<std::optional<Entry>> Site::find(std::vector<std::string> components) {
     entry = co_await cluster->resolve(kRootInode, path, true);
   }
   if (!entry) co_return std::nullopt;
-  if (entry->attr.type == FileType::regular && entry->attr.state == FileState::open) co_await cluster->refresh(*entry);
+  if (entry->attr.type == FileType::regular && entry->attr.state == FileState::open) {
+    // The primary may know already that it is sealed; what the catalog has not heard of is not pushed to us either, so
+    // it is asked again each time.
+    co_await cluster->refresh(*entry);
+    co_return entry;
+  }
   entries.put(path, components, *entry, askedAt);
   co_return entry;
 }

@@ -5,7 +5,7 @@ namespace vcfs::httpd {
 std::size_t BlockKeyHash::operator()(const BlockKey& key) const {
   std::uint64_t h = key.inode * 0x9e3779b97f4a7c15ull;
   h = (h ^ (h >> 32) ^ key.changeId) * 0xff51afd7ed558ccdull;
-  h = (h ^ (h >> 32) ^ key.block ^ (key.epoch << 40)) * 0xc4ceb9fe1a85ec53ull;
+  h = (h ^ (h >> 32) ^ key.block ^ (key.epoch << 40) ^ static_cast<std::uint64_t>(key.mtimeNs)) * 0xc4ceb9fe1a85ec53ull;
   return static_cast<std::size_t>(h ^ (h >> 32));
 }
 

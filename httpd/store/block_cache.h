@@ -17,7 +17,8 @@ struct BlockKey {
   InodeId inode = 0;
   std::uint64_t changeId = 0;
   Epoch epoch = 0;
-  std::uint64_t block = 0;  // offset / kBlockSize
+  std::int64_t mtimeNs = 0;  // what the primary wrote and the catalog has not heard of yet shows here
+  std::uint64_t block = 0;   // offset / kBlockSize
   friend bool operator==(const BlockKey&, const BlockKey&) = default;
 };
 

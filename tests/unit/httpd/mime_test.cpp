@@ -7,7 +7,7 @@ namespace {
 
 TEST(Mime, media_types_that_players_need) {
   EXPECT_EQ(mimeType("a.mp4"), "video/mp4");
-  EXPECT_EQ(mimeType("a.m4s"), "video/iso.segment");
+  EXPECT_EQ(mimeType("a.m4s"), "video/mp4");
   EXPECT_EQ(mimeType("live.m3u8"), "application/vnd.apple.mpegurl");
   EXPECT_EQ(mimeType("0.ts"), "video/mp2t");
   EXPECT_EQ(mimeType("a.webm"), "video/webm");
