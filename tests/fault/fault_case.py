@@ -5,6 +5,7 @@ The recorder writes 32 KiB records at 4 Mbit/s and calls fsync once a second, as
 A stall is the longest single call (write or fsync) beyond what this disk's fsync takes without a fault; a record's age is what
 a viewer notices.
 """
+import os
 import unittest
 
 from vcfs_test import env
@@ -31,8 +32,11 @@ class FaultCase(unittest.TestCase):
         self.other = self.cluster.mount_again("viewer")
         (self.cluster.mount / "meeting").mkdir()
         self.recorder = self.follower = None
+        self._watched = {}
 
     def _close(self):
+        for fd in self._watched.values():
+            os.close(fd)
         for process in (self.recorder, self.follower):
             if process:
                 process.close()
@@ -54,9 +58,16 @@ class FaultCase(unittest.TestCase):
 
     def wait_for_growth(self, more, path=PATH, deadline=15):
         """Until `more` further bytes can be read on the other host."""
-        target = self.other / path[1:]
-        start = target.stat().st_size if target.exists() else 0
-        wait_for(lambda: target.stat().st_size >= start + more, deadline, f"{more} more bytes of {path}")
+        size = self.size_watcher(path)
+        start = size()
+        wait_for(lambda: size() >= start + more, deadline, f"{more} more bytes of {path}")
+
+    def size_watcher(self, path):
+        """A function that tells the size on the other host, through a descriptor: names may be away."""
+        if path not in self._watched:
+            target = self.other / path[1:]
+            self._watched[path] = wait_for(lambda: os.open(target, os.O_RDONLY) + 1, 10, f"{path} on the other host") - 1
+        return lambda: os.fstat(self._watched[path]).st_size
 
     # ---- expectation
 

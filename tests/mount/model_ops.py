@@ -1,4 +1,5 @@
 """The random operation model: operations are lists [name, arguments…] of plain values, so that they can be printed and replayed."""
+import errno
 import mmap
 import os
 import stat
@@ -188,9 +189,27 @@ class World:
         return before
 
     def op_seek_data(self, slot, offset):
+        """Where data begins depends on block sizes and on when blocks are allocated; that only zeros are skipped does not."""
         fd = self.fd(slot)
-        os.lseek(fd, offset, os.SEEK_DATA)  # where data begins depends on block sizes; whether there is any does not
-        return os.lseek(fd, offset, os.SEEK_HOLE) >= offset
+        size = os.fstat(fd).st_size
+        if offset >= size:
+            return os.lseek(fd, offset, os.SEEK_DATA)
+        hole = os.lseek(fd, offset, os.SEEK_HOLE)
+        try:
+            data = os.lseek(fd, offset, os.SEEK_DATA)
+        except OSError as e:
+            if e.errno != errno.ENXIO:
+                raise
+            data = size
+        skipped = self._read_whatever_the_mode(fd, data - offset, offset)
+        return [offset <= hole <= size, offset <= data <= size, skipped.strip(b"\0")]
+
+    @staticmethod
+    def _read_whatever_the_mode(fd, length, offset):
+        try:
+            return os.pread(fd, length, offset)
+        except OSError:
+            return b""  # opened for writing only
 
     def op_mkdir(self, path):
         os.mkdir(self.path(path))
