@@ -112,8 +112,15 @@ class Up final : public Command {
 
   ClusterSettings decide(LocalCluster& cluster) {
     auto saved = cluster.loadSettings();
-    bool mounted = saved && !saved->mount.empty() && cluster.running("mount");
-    ClusterSettings settings = decideSettings(saved, requested_, mounted, cluster.dir().root);
+    Running running;
+    if (saved) {
+      for (const auto& spec : planCluster(*saved, cluster.dir())) {
+        bool alive = cluster.running(spec.name).has_value();
+        running.any |= alive;
+        running.mounted |= alive && spec.role == Role::mount;
+      }
+    }
+    ClusterSettings settings = decideSettings(saved, requested_, running, cluster.dir().root);
     if (!saved) settings.mount = normalMount(settings.mount);
     Launcher(cluster, nullptr).check(planCluster(settings, cluster.dir()), settings);
     return settings;

@@ -83,6 +83,13 @@ void sameAsSaved(const char* option, const T& saved, const std::optional<T>& req
                   option, secret ? "" : " " + shown(*requested), dir, secret ? "another catalog" : shown(saved)));
 }
 
+template <class T>
+void sameWhileRunning(const char* option, const T& saved, const std::optional<T>& requested, const std::string& dir) {
+  if (!requested || *requested == saved) return;
+  throw UsageError(fmt::format("--{} {}: the cluster in {} is running with {}; stop it first (vcfs down --dir {})",
+                               option, shown(*requested), dir, shown(saved), dir));
+}
+
 ClusterSettings fresh(const RequestedSettings& r) {
   ClusterSettings s;
   take(s.trackers, r.trackers);
@@ -106,7 +113,7 @@ ClusterSettings fresh(const RequestedSettings& r) {
 
 }  // namespace
 
-ClusterSettings decideSettings(const std::optional<ClusterSettings>& saved, const RequestedSettings& r, bool mounted,
+ClusterSettings decideSettings(const std::optional<ClusterSettings>& saved, const RequestedSettings& r, Running running,
                                const std::string& dir) {
   if (!saved) {
     ClusterSettings s = fresh(r);
@@ -119,11 +126,15 @@ ClusterSettings decideSettings(const std::optional<ClusterSettings>& saved, cons
   sameAsSaved("copies", saved->copies, r.copies, dir);
   sameAsSaved("httpds", saved->httpds, r.httpds, dir);
   sameAsSaved("catalog", saved->catalog, r.catalog, dir);
-  sameAsSaved("listen", saved->listen, r.listen, dir);
-  sameAsSaved("port-base", saved->portBase, r.portBase, dir);
+  if (running.any) {
+    sameWhileRunning("listen", saved->listen, r.listen, dir);
+    sameWhileRunning("port-base", saved->portBase, r.portBase, dir);
+  }
   ClusterSettings s = *saved;
+  take(s.listen, r.listen);
+  take(s.portBase, r.portBase);
   if (r.mount && *r.mount != s.mount) {
-    if (mounted) {
+    if (running.mounted) {
       throw UsageError(fmt::format("--mount {}: the cluster in {} is mounted at {}; unmount it first (vcfs down)",
                                    shown(*r.mount), dir, s.mount));
     }

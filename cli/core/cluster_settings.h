@@ -32,10 +32,14 @@ struct RequestedSettings {
 };
 
 // The settings of the cluster that `up` shall run. Throws UsageError for values outside their range, combinations that
-// cannot work, and options that contradict the saved settings. The mount point may be moved, but only while the
-// cluster is not mounted (`mounted`).
+// cannot work, and options that contradict the saved settings. What may change: the mount point while it is not
+// mounted; addresses and ports while nothing runs; options of roles.
+struct Running {
+  bool any = false;      // a process of this cluster
+  bool mounted = false;  // its mount
+};
 ClusterSettings decideSettings(const std::optional<ClusterSettings>& saved, const RequestedSettings& requested,
-                               bool mounted, const std::string& dir);
+                               Running running, const std::string& dir);
 
 std::string toJson(const ClusterSettings& settings);
 // Throws Error(corrupted) naming `file` when the text is no such JSON or is of a later version.

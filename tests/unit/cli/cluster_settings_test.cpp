@@ -13,15 +13,15 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 ClusterSettings decide(RequestedSettings requested, std::optional<ClusterSettings> saved = std::nullopt,
-                       bool mounted = false) {
-  return decideSettings(saved, requested, mounted, "/d");
+                       Running running = {}) {
+  return decideSettings(saved, requested, running, "/d");
 }
 
 // What the UsageError says; "" when there was none.
 std::string complaint(RequestedSettings requested, std::optional<ClusterSettings> saved = std::nullopt,
-                      bool mounted = false) {
+                      Running running = {}) {
   try {
-    decide(requested, saved, mounted);
+    decide(requested, saved, running);
   } catch (const UsageError& e) {
     return e.what();
   }
@@ -127,8 +127,15 @@ TEST(ClusterSettings, a_contradicting_catalog_is_refused_without_showing_a_passw
 TEST(ClusterSettings, the_mount_point_moves_only_while_nothing_is_mounted) {
   RequestedSettings r;
   r.mount = "/mnt/other";
-  EXPECT_EQ(decide(r, ClusterSettings{}, false).mount, "/mnt/other");
-  EXPECT_THAT(complaint(r, ClusterSettings{}, true), HasSubstr("/mnt/vcstore"));
+  EXPECT_EQ(decide(r, ClusterSettings{}).mount, "/mnt/other");
+  EXPECT_THAT(complaint(r, ClusterSettings{}, {true, true}), HasSubstr("/mnt/vcstore"));
+}
+
+TEST(ClusterSettings, ports_change_only_while_nothing_runs) {
+  RequestedSettings r;
+  r.portBase = 22000;
+  EXPECT_EQ(decide(r, ClusterSettings{}).portBase, 22000);
+  EXPECT_THAT(complaint(r, ClusterSettings{}, {true, false}), HasSubstr("vcfs down"));
 }
 
 TEST(ClusterSettings, survive_being_written_and_read) {
