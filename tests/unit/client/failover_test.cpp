@@ -1,6 +1,6 @@
 // Fault model: a storage server dies (its connections reset), hangs (no answer, not even to pings), refuses, or loses
-// answers. The writer must get no error, lose no byte and stall as little as stated; without any server it gets an error
-// after the stall limit, once.
+// answers. The writer must get no error, lose no byte and stall as little as stated; without any server it gets an
+// error after the stall limit, once.
 #include "tests/unit/client/fake_cluster.h"
 
 namespace vcfs::client {
@@ -51,7 +51,8 @@ TEST_F(FailoverTest, primary_killed_between_writes_costs_milliseconds_and_no_byt
 TEST_F(FailoverTest, primary_killed_with_writes_under_way_replays_them) {
   start();
   fake.storage(1).silent = true;  // executes on both, answers nobody
-  for (int i = 0; i < 4; ++i) write(static_cast<std::uint64_t>(i) << 20, std::string(1 << 20, static_cast<char>('a' + i)));
+  for (int i = 0; i < 4; ++i)
+    write(static_cast<std::uint64_t>(i) << 20, std::string(1 << 20, static_cast<char>('a' + i)));
   fake.advance(milliseconds(60));
   fake.killStorage(1);
   EXPECT_LT(flush(), milliseconds(20));

@@ -220,7 +220,8 @@ class TrackerServer final : public schema::Tracker::Server {
     if (!begin(context)) return kj::READY_NOW;
     ++self_.creates;
     auto params = context.getParams();
-    const std::pair<std::uint64_t, std::uint64_t> id{params.getRequest().getClient(), params.getRequest().getSequence()};
+    const std::pair<std::uint64_t, std::uint64_t> id{params.getRequest().getClient(),
+                                                     params.getRequest().getSequence()};
     auto done = cluster_.requests.find(id);
     if (done == cluster_.requests.end()) {
       Entry entry = cluster_.makeFile(schema::toString(params.getName()), "", FileState::open);
@@ -410,8 +411,10 @@ void FakeCluster::fail(InodeId inode, Epoch epoch, StorageId storageId) {
   int others = 0;
   Replica* failed = nullptr;
   for (Replica& replica : layout.replicas) {
-    if (replica.storage == storageId) failed = &replica;
-    else if (replica.state == ReplicaState::inSync) ++others;
+    if (replica.storage == storageId)
+      failed = &replica;
+    else if (replica.state == ReplicaState::inSync)
+      ++others;
   }
   if (failed == nullptr || failed->state != ReplicaState::inSync || others == 0) return;
   failed->state = ReplicaState::stale;

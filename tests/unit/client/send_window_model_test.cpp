@@ -1,5 +1,5 @@
-// Random operations against a model: whatever is merged, split, acknowledged out of order and replayed, the file that the
-// servers make of the requests is the one that the writer meant. A failing seed is printed and replays exactly.
+// Random operations against a model: whatever is merged, split, acknowledged out of order and replayed, the file that
+// the servers make of the requests is the one that the writer meant. A failing seed is printed and replays exactly.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -61,15 +61,27 @@ class Scenario {
   void step() {
     now_ = now_ + std::chrono::milliseconds(draw(3));
     switch (draw(12)) {
-      case 0: case 1: case 2: case 3: return write(position_, 1 + draw(600), false);
-      case 4: return write(draw(20'000), 1 + draw(2000), false);
-      case 5: return write(position_ - std::min<std::uint64_t>(position_, draw(300)), 1 + draw(300), false);
-      case 6: return writeOwned();
-      case 7: return draw(4) == 0 ? truncate() : write(0, 1 + draw(500), true);
-      case 8: return sendAll();
-      case 9: return answer();
-      case 10: return draw(6) == 0 ? replay() : answer();
-      case 11: return draw(5) == 0 ? operation() : window_.flush();
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        return write(position_, 1 + draw(600), false);
+      case 4:
+        return write(draw(20'000), 1 + draw(2000), false);
+      case 5:
+        return write(position_ - std::min<std::uint64_t>(position_, draw(300)), 1 + draw(300), false);
+      case 6:
+        return writeOwned();
+      case 7:
+        return draw(4) == 0 ? truncate() : write(0, 1 + draw(500), true);
+      case 8:
+        return sendAll();
+      case 9:
+        return answer();
+      case 10:
+        return draw(6) == 0 ? replay() : answer();
+      case 11:
+        return draw(5) == 0 ? operation() : window_.flush();
     }
   }
 

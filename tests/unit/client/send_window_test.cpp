@@ -138,7 +138,8 @@ TEST_F(SendWindowTest, requests_in_flight_are_bounded_in_number) {
 TEST_F(SendWindowTest, acknowledgements_may_come_in_any_order) {
   for (std::uint64_t i = 0; i < 3; ++i) write(i * 100, "a");
   window.flush();
-  while (window.next(now)) {}
+  while (window.next(now)) {
+  }
   EXPECT_TRUE(window.finish(3));
   EXPECT_TRUE(window.finish(1));
   EXPECT_FALSE(window.finish(1)) << "answered before";
@@ -152,7 +153,8 @@ TEST_F(SendWindowTest, acknowledgements_may_come_in_any_order) {
 TEST_F(SendWindowTest, a_replay_repeats_what_is_not_acknowledged_in_order_with_its_sequences) {
   for (std::uint64_t i = 0; i < 3; ++i) write(i * 100, std::string(1, static_cast<char>('a' + i)));
   window.flush();
-  while (window.next(now)) {}
+  while (window.next(now)) {
+  }
   window.finish(2);
   window.rewind();
   const auto* first = window.next(now);
