@@ -50,8 +50,8 @@ class ClusterTest : public ::testing::Test {
 
   // ---- servers ----
   void startTracker();
-  void startStorage(int n);  // s<n> at host "s<n>", storage id n
-  void crash(int n);         // the process dies; its disk stays
+  void startStorage(int n);            // s<n> at host "s<n>", storage id n
+  void crash(int n);                   // the process dies; its disk stays
   void settle(Duration time = 100ms);  // moves the clock so far
   template <class Predicate>
   bool eventually(Predicate predicate, Duration limit = 20s) {
