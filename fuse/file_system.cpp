@@ -86,7 +86,6 @@ fuse_entry_param FileSystem::parameters(const Entry& entry, std::uint64_t since)
 }
 
 Task<void> FileSystem::present(Entry& entry, std::uint64_t since, InodeId parent) {
-  if (entry.attr.type == FileType::regular && entry.attr.state == FileState::open) co_await cluster_->refresh(entry);
   auto inode = inodes_.remember(entry, runtime_.clock.now());
   if (changes_.changedSince(inode->id, since)) inode->known = false;
   if (parent != 0) inode->parent = parent;

@@ -80,8 +80,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   // What the kernel is told of an entry: how long it may believe it depends on who may be changing it.
   double attributesLast(const Entry& entry, std::uint64_t since) const;
   fuse_entry_param parameters(const Entry& entry, std::uint64_t since) const;
-  // Makes an entry fit to be told: a growing file's size comes from its primary. `since`: changes_.now() from before
-  // the question was asked. The caller answers without awaiting anything else.
+  // Makes an entry fit to be told; its size is as of now (Cluster::getAttr and refresh see to that). `since`:
+  // changes_.now() from before the question was asked. The caller answers without awaiting anything else.
   Task<void> present(Entry& entry, std::uint64_t since, InodeId parent);
   Task<Entry> freshEntry(InodeId inode);  // asks unless what is remembered can be trusted
   void noteOwnChange(const Entry& entry);
@@ -94,7 +94,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> closeFile(std::shared_ptr<FileHandle> handle);
   void withdraw(std::uint64_t handle);  // an open that the kernel did not take
   Task<void> reportMade(RequestPtr request, Entry entry, std::uint64_t since, InodeId parent);
-  Task<void> setOthers(InodeId inode, const struct stat& wanted, int which, bool dropPrivileges);
+  Task<std::optional<Entry>> setOthers(InodeId inode, const struct stat& wanted, int which, bool dropPrivileges);
 
   Task<void> fillPage(std::shared_ptr<DirHandle> directory, std::uint64_t after);
   Task<InodeId> parentOf(InodeId directory);

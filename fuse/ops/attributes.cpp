@@ -19,6 +19,7 @@ Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
   bool grows = inode && inode->known && inode->handles > 0 && inode->entry.attr.state == FileState::open;
   if (grows) {
     entry = co_await freshEntry(id);
+    co_await cluster_->refresh(entry);
   } else {
     entry = co_await cluster_->getAttr(id);
   }
@@ -29,6 +30,8 @@ Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
 Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct stat wanted, int which,
                                std::uint64_t handle) {
   auto id = inodeOf(node);
+  std::optional<Entry> entry;  // the latest answer that tells all
+  changes_.note(id);
   if ((which & FUSE_SET_ATTR_SIZE) != 0) {
     if (wanted.st_size < 0) throw Error(Errc::invalid, "negative size");
     auto size = static_cast<std::uint64_t>(wanted.st_size);
@@ -36,21 +39,27 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
     if (file && file->write) {
       co_await file->file->truncate(size);
     } else {
-      co_await cluster_->truncate(id, size);
+      entry = co_await cluster_->truncate(id, size);
     }
+    if (auto inode = inodes_.find(id)) inode->pages.reset();
   }
-  co_await setOthers(id, wanted, which, request->origin().dropPrivileges);
-
+  auto others = co_await setOthers(id, wanted, which, request->origin().dropPrivileges);
   changes_.note(id);
   auto since = changes_.now();
-  auto entry = co_await cluster_->getAttr(id);
-  co_await present(entry, since, 0);
-  if (auto inode = inodes_.find(id); inode && (which & FUSE_SET_ATTR_SIZE) != 0) inode->pages.reset();
-  request->attributes(toStat(entry.attr), attributesLast(entry, since));
+  if (others) {
+    entry = std::move(others);
+    co_await cluster_->refresh(*entry);
+  } else if (!entry) {
+    entry = co_await freshEntry(id);
+    co_await cluster_->refresh(*entry);
+  }
+  co_await present(*entry, since, 0);
+  request->attributes(toStat(entry->attr), attributesLast(*entry, since));
 }
 
 // Mode, owner and times.
-Task<void> FileSystem::setOthers(InodeId id, const struct stat& wanted, int which, bool dropPrivileges) {
+Task<std::optional<Entry>> FileSystem::setOthers(InodeId id, const struct stat& wanted, int which,
+                                                 bool dropPrivileges) {
   AttrChange change;
   bool any = false;
   if ((which & FUSE_SET_ATTR_MODE) != 0) change.mode = wanted.st_mode & 07777, any = true;
@@ -67,18 +76,20 @@ Task<void> FileSystem::setOthers(InodeId id, const struct stat& wanted, int whic
     change.mtimeNs = toNs(wanted.st_mtim), any = true;
   }
   if (dropPrivileges && !change.mode) {
-    auto entry = co_await freshEntry(id);
-    auto mode = withoutPrivileges(entry.attr.mode);
-    if (entry.attr.type == FileType::regular && mode != entry.attr.mode) change.mode = mode, any = true;
+    auto known = co_await freshEntry(id);
+    auto mode = withoutPrivileges(known.attr.mode);
+    if (known.attr.type == FileType::regular && mode != known.attr.mode) change.mode = mode, any = true;
   }
-  if (!any) co_return;
+  std::optional<Entry> entry;
+  if (!any) co_return entry;
   if (change.mtimeNs) {
     // A write that is still on its way would set the time again (cp -p sets it before it closes).
     auto inode = inodes_.find(id);
     auto writer = inode ? inode->writer.lock() : nullptr;
     if (writer) co_await writer->flush(false);
   }
-  co_await cluster_->setAttr(id, std::move(change));
+  entry = co_await cluster_->setAttr(id, std::move(change));
+  co_return entry;
 }
 
 // A write by somebody who may not keep setuid and setgid on the file.

@@ -11,6 +11,8 @@ namespace vcfs::fuse {
 
 namespace {
 
+constexpr double kJustMade = 0.001;  // seconds
+
 OpenRequest wishOf(int flags) {
   OpenRequest wish;
   auto access = flags & O_ACCMODE;
@@ -72,7 +74,10 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   auto since = changes_.now();
   fuse_file_info answer = {};
   auto handle = openHandle(std::move(file), std::move(inode), flags, answer);
-  if (!request->created(parameters(made.entry, since), answer)) withdraw(handle);
+  auto told = parameters(made.entry, since);
+  // The kernel checks permissions once more before it hands the file out: one tick of its clock spares a question.
+  told.attr_timeout = kJustMade;
+  if (!request->created(told, answer)) withdraw(handle);
 }
 
 std::uint64_t FileSystem::openHandle(std::shared_ptr<File> file, InodePtr inode, int flags, fuse_file_info& answer) {

@@ -19,6 +19,7 @@ Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::str
     entry = co_await cluster_->getAttr(above);
   } else {
     entry = co_await cluster_->lookup(directory, std::move(name));
+    if (entry) co_await cluster_->refresh(*entry);
   }
   if (!entry) {
     bool appeared = changes_.changedSince(directory, since);
@@ -109,6 +110,7 @@ Task<void> FileSystem::link(RequestPtr request, std::uint64_t node, std::uint64_
   auto entry = co_await cluster_->link(inodeOf(node), inodeOf(newParent), std::move(newName));
   noteOwnChange(entry);
   auto since = changes_.now();
+  co_await cluster_->refresh(entry);
   co_await present(entry, since, 0);
   request->entry(parameters(entry, since));
 }
