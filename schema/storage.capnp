@@ -40,7 +40,8 @@ struct FileInfo {
   state @3 :FileState;
   epoch @4 :UInt64;
   writers @5 :UInt32;   # clients that hold the file open for writing, as far as this server knows
-  bytesToGo @6 :UInt64; # still to be copied before every replica is in sync; 0 when there is nothing to do
+  bytesToGo @6 :UInt64; # still to be copied before every replica is in sync; 0 when there is nothing to do. From a
+                        # primary, other than 0 means that a syncing replica has not joined yet
   changeId @7 :UInt64;  # raised when published bytes change other than by appending (overwrite, truncate, punch)
 }
 
@@ -148,7 +149,8 @@ struct ReplicaOp {
     allocate :group { offset @1 :UInt64; length @2 :UInt64; mode @3 :UInt32; }
     sync @4 :Void;                   # fdatasync; the answer means it is on stable storage
     seal :group { state @5 :FileState; size @6 :UInt64; mtimeNs @7 :Int64; }
-    open @8 :Void;                   # the file is being written (again)
+    open @8 :Void;                   # the file is being written (again). With writer.client 0: the primary's probe that
+                                     # lets a syncing replica join
   }
 }
 
