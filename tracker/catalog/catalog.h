@@ -27,7 +27,7 @@ class Catalog {
   // Runs `body` in one transaction. On return it is committed and every later read sees it. Throws what the body threw
   // (nothing is changed then), or Error: unavailable, overloaded, io, noSpace.
   virtual Task<void> writeBody(Body body, Durability durability) = 0;
-  // Runs `body` on one consistent, committed state.
+  // Runs `body` on committed data: SQLite on one consistent state, MariaDB statement by statement.
   virtual Task<void> readBody(Body body) = 0;
   // On return everything committed before the call is on stable storage.
   virtual Task<void> sync() = 0;

@@ -1,6 +1,7 @@
 #include "tracker/catalog/open_catalog.h"
 
 #include "common/base/error.h"
+#include "tracker/catalog/mariadb/mariadb_catalog.h"
 #include "tracker/catalog/sqlite/sqlite_catalog.h"
 
 namespace vcfs::tracker {
@@ -19,6 +20,13 @@ Task<std::unique_ptr<Catalog>> openCatalog(Runtime& runtime, std::string url, in
     SqliteOptions options;
     options.path = url.substr(kSqlite.size());
     co_return std::make_unique<SqliteCatalog>(runtime, std::move(options));
+  }
+  if (startsWith(url, kMariadb)) {
+    MariadbOptions options;
+    options.url = parseMariadbUrl(url);
+    options.connections = connections;
+    std::unique_ptr<Catalog> catalog = co_await MariadbCatalog::open(runtime, std::move(options));
+    co_return catalog;
   }
   throw Error(Errc::invalid, "the catalog \"" + url + "\" must be sqlite:PATH or mariadb://user:password@host:port/database");
 }

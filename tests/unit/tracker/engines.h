@@ -23,15 +23,7 @@ class Loop {
   template <class T>
   T run(Task<T> task) {
     std::optional<T> value;
-    std::exception_ptr failure;
-    bool done = false;
-    asio::co_spawn(io, std::move(task), [&](std::exception_ptr error, T result) {
-      failure = error;
-      if (!error) value.emplace(std::move(result));
-      done = true;
-    });
-    turn(done);
-    if (failure) std::rethrow_exception(failure);
+    run(store(std::move(task), &value));
     return std::move(*value);
   }
   void run(Task<void> task) {
@@ -53,6 +45,10 @@ class Loop {
   Runtime runtime;
 
  private:
+  template <class T>
+  static Task<void> store(Task<T> task, std::optional<T>* value) {
+    value->emplace(co_await std::move(task));
+  }
   void turn(const bool& done) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (!done) {

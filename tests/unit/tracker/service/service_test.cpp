@@ -1,0 +1,321 @@
+#include "tracker/tracker_service.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/rpc/call.h"
+#include "schema/convert.h"
+#include "tests/unit/tracker/engines.h"
+
+// A whole tracker in this process, spoken to over in-memory connections.
+namespace vcfs::tracker::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// One host of the in-memory network with a connection to the tracker.
+class Client {
+ public:
+  // Sends, waits, throws the answer's status.
+  template <class Request>
+  auto call(Request request) {
+    auto response = loop_.run(rpc::call(runtime_, request.send(), 5s));
+    schema::check(response.getStatus());
+    return response;
+  }
+
+  Client(Loop& loop, const std::string& host, const std::string& kind, ClientId id)
+      : loop_(loop), transport_(loop.network, host), runtime_{loop.io, loop.clock, transport_, std::mt19937_64(id)}, id_(id) {
+    connection_ = loop.run(rpc::Connection::connect(runtime_, "tracker:1", 1s));
+    tracker_.emplace(connection_->bootstrap<schema::Tracker>());
+    auto hello = tracker().helloRequest();
+    hello.setProtocol(schema::PROTOCOL_VERSION);
+    hello.setClient(id);
+    hello.setHost(host);
+    hello.setKind(kind);
+    hello.setPath("/mnt/" + host);
+    call(std::move(hello));
+  }
+
+  schema::Tracker::Client& tracker() { return *tracker_; }
+  rpc::Connection& connection() { return *connection_; }
+
+  auto create(const std::string& name, InodeId parent = kRootInode) {
+    auto request = tracker().createRequest();
+    request.setParent(parent);
+    request.setName(schema::toData(name));
+    request.setMode(0644);
+    request.setExclusive(true);
+    request.setType(schema::FileType::REGULAR);
+    request.getRequest().setClient(id_);
+    request.getRequest().setSequence(++sequence_);
+    return call(std::move(request));
+  }
+
+  StorageId registerStorage(const std::string& name, std::uint64_t instance = 1) {
+    auto request = tracker().registerStorageRequest();
+    request.setName(name);
+    request.setGroup("g1");
+    request.setZone("zone-" + name);
+    request.setAddress(name + ":1");
+    request.setDataDirectory("/data/" + name);
+    request.setCapacityBytes(std::uint64_t{100} << 30);
+    request.setFreeBytes(std::uint64_t{90} << 30);
+    request.setInstance(instance);
+    return call(std::move(request)).getStorage();
+  }
+
+  Runtime& runtime() { return runtime_; }
+  std::uint64_t nextSequence() { return ++sequence_; }
+
+ private:
+  Loop& loop_;
+  MemoryTransport transport_;
+  Runtime runtime_;
+  ClientId id_;
+  std::shared_ptr<rpc::Connection> connection_;
+  std::optional<schema::Tracker::Client> tracker_;
+  std::uint64_t sequence_ = 0;
+};
+
+class Recorder final : public schema::Watcher::Server {
+ public:
+  explicit Recorder(std::vector<Change>& seen) : seen_(seen) {}
+  kj::Promise<void> changed(ChangedContext context) override {
+    for (auto c : context.getParams().getChanges()) {
+      Change change;
+      change.inode = c.getInode();
+      change.name = schema::toString(c.getName());
+      change.unlinked = c.getUnlinked();
+      seen_.push_back(change);
+    }
+    return kj::READY_NOW;
+  }
+
+ private:
+  std::vector<Change>& seen_;
+};
+
+class ServiceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    catalog_ = makeCatalog(loop_, "sqlite");
+    TrackerOptions options;
+    options.listen = "tracker:1";
+    options.sealAfter = 1s;
+    options.map.unreachableAfter = 1h;  // these servers send no heartbeats
+    service_ = std::make_unique<TrackerService>(loop_.runtime, *catalog_, options);
+    loop_.run(service_->start());
+  }
+  void TearDown() override {
+    service_.reset();
+    // Connections and coroutines that end let go of the catalog first.
+    for (int i = 0; i < 20; ++i) {
+      loop_.io.restart();
+      loop_.io.run_one_for(5ms);
+    }
+    catalog_.reset();
+  }
+  // Turns the loop until `ready`, for at most 10 s.
+  bool until(std::function<bool()> ready) {
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (!ready()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      loop_.io.restart();
+      loop_.io.run_one_for(10ms);
+    }
+    return true;
+  }
+  nlohmann::json status(Client& client) {
+    return nlohmann::json::parse(schema::toString(client.call(client.tracker().statusRequest()).getJson()));
+  }
+
+  Loop loop_;
+  std::unique_ptr<Catalog> catalog_;
+  std::unique_ptr<TrackerService> service_;
+};
+
+Errc codeOf(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return Errc::ok;
+}
+
+}  // namespace
+
+TEST_F(ServiceTest, a_file_is_placed_on_registered_servers_and_carries_their_addresses) {
+  Client s1(loop_, "s1", "storage", 11);
+  Client s2(loop_, "s2", "storage", 12);
+  s1.registerStorage("s1");
+  s2.registerStorage("s2");
+  Client mount(loop_, "m", "mount", 1);
+  auto made = mount.create("f");
+  const Entry entry = schema::toEntry(made.getEntry());
+  ASSERT_EQ(entry.layout.replicas.size(), 2u);
+  EXPECT_NE(entry.layout.replicas[0].address, "");
+  EXPECT_EQ(entry.layout.user, "default");
+}
+
+TEST_F(ServiceTest, without_servers_create_says_unavailable_and_a_dead_server_gets_no_file) {
+  Client mount(loop_, "m", "mount", 1);
+  EXPECT_EQ(codeOf([&] { mount.create("f"); }), Errc::unavailable);
+  Client s1(loop_, "s1", "storage", 11);
+  const StorageId alive = s1.registerStorage("s1");
+  {
+    Client s2(loop_, "s2", "storage", 12);
+    s2.registerStorage("s2");
+    s2.connection().close("dies");
+  }
+  ASSERT_TRUE(until([&] { return !service_->core().map.alive(2, loop_.clock.now()); }));
+  const Entry entry = schema::toEntry(mount.create("g").getEntry());
+  ASSERT_EQ(entry.layout.replicas.size(), 1u);
+  EXPECT_EQ(entry.layout.replicas[0].storage, alive);
+  EXPECT_EQ(status(mount)["files"]["degraded"], 1);
+}
+
+TEST_F(ServiceTest, two_servers_cannot_have_one_name) {
+  Client a(loop_, "a", "storage", 11);
+  a.registerStorage("same", 1);
+  Client b(loop_, "b", "storage", 12);
+  EXPECT_EQ(codeOf([&] { b.registerStorage("same", 2); }), Errc::exists);
+}
+
+TEST_F(ServiceTest, others_are_told_what_changed_but_not_who_changed_it) {
+  Client s1(loop_, "s1", "storage", 11);
+  s1.registerStorage("s1");
+  Client a(loop_, "a", "mount", 1);
+  Client b(loop_, "b", "mount", 2);
+  std::vector<Change> seenByA;
+  std::vector<Change> seenByB;
+  auto watchA = a.tracker().watchRequest();
+  watchA.setWatcher(kj::heap<Recorder>(seenByA));
+  a.call(std::move(watchA));
+  auto watchB = b.tracker().watchRequest();
+  watchB.setWatcher(kj::heap<Recorder>(seenByB));
+  b.call(std::move(watchB));
+  a.create("news");
+  ASSERT_TRUE(until([&] { return !seenByB.empty(); }));
+  EXPECT_EQ(seenByB[0].name, "news");
+  EXPECT_TRUE(seenByA.empty());
+}
+
+TEST_F(ServiceTest, a_repeated_create_answers_as_the_first_did) {
+  Client s1(loop_, "s1", "storage", 11);
+  s1.registerStorage("s1");
+  Client a(loop_, "a", "mount", 1);
+  auto make = [&] {
+    auto request = a.tracker().createRequest();
+    request.setParent(kRootInode);
+    request.setName(schema::toData("f"));
+    request.setExclusive(true);
+    request.setType(schema::FileType::REGULAR);
+    request.getRequest().setClient(1);
+    request.getRequest().setSequence(99);
+    return a.call(std::move(request));
+  };
+  auto first = make();
+  auto second = make();
+  EXPECT_TRUE(second.getCreated());
+  EXPECT_EQ(first.getEntry().getAttr().getInode(), second.getEntry().getAttr().getInode());
+}
+
+TEST_F(ServiceTest, a_failure_report_is_answered_with_the_new_layout) {
+  Client s1(loop_, "s1", "storage", 11);
+  Client s2(loop_, "s2", "storage", 12);
+  s1.registerStorage("s1");
+  s2.registerStorage("s2");
+  Client a(loop_, "a", "mount", 1);
+  const Entry entry = schema::toEntry(a.create("f").getEntry());
+  auto request = a.tracker().reportFailureRequest();
+  auto failed = request.initFailed(1);
+  failed[0].setInode(entry.attr.inode);
+  failed[0].setEpoch(1);
+  failed[0].setStorage(entry.layout.primary()->storage);
+  auto response = a.call(std::move(request));
+  const Layout layout = schema::toLayout(response.getLayouts()[0]);
+  EXPECT_EQ(layout.epoch, 2u);
+  EXPECT_NE(layout.primary()->storage, entry.layout.primary()->storage);
+}
+
+TEST_F(ServiceTest, status_lists_who_is_connected) {
+  Client s1(loop_, "s1", "storage", 11);
+  s1.registerStorage("s1");
+  Client mount(loop_, "host-a", "mount", 1);
+  const auto json = status(mount);
+  EXPECT_EQ(json["trackers"][0]["address"], "tracker:1");
+  EXPECT_EQ(json["trackers"][0]["state"], "up");
+  EXPECT_EQ(json["storages"][0]["name"], "s1");
+  EXPECT_EQ(json["storages"][0]["data"], "/data/s1");
+  EXPECT_EQ(json["mounts"][0]["path"], "/mnt/host-a");
+  EXPECT_EQ(json["mounts"][0]["host"], "host-a");
+  ASSERT_TRUE(until([&] { return service_->core().lease.holder == "tracker:1"; }));
+  EXPECT_EQ(status(mount)["coordinator"], "tracker:1");
+}
+
+TEST_F(ServiceTest, garbage_is_refused_with_a_reason) {
+  Client a(loop_, "a", "cli", 1);
+  EXPECT_EQ(codeOf([&] { a.create(""); }), Errc::invalid);
+  EXPECT_EQ(codeOf([&] { a.create("a/b"); }), Errc::invalid);
+  EXPECT_EQ(codeOf([&] { a.create(std::string(300, 'x')); }), Errc::nameTooLong);
+  auto list = a.tracker().readDirRequest();
+  list.setDirectory(kRootInode);
+  list.setLimit(1'000'000);
+  EXPECT_EQ(codeOf([&] { a.call(std::move(list)); }), Errc::invalid);
+  auto hello = a.tracker().helloRequest();
+  hello.setProtocol(999);
+  hello.setClient(1);
+  EXPECT_EQ(codeOf([&] { a.call(std::move(hello)); }), Errc::notSupported);
+  Client s(loop_, "s", "storage", 2);
+  EXPECT_EQ(codeOf([&] { s.registerStorage("bad name"); }), Errc::invalid);
+}
+
+// Not a test of speed: it says what this machine does (`--gtest_also_run_disabled_tests --gtest_filter=*throughput`).
+TEST_F(ServiceTest, DISABLED_throughput) {
+  Client s1(loop_, "s1", "storage", 11);
+  Client s2(loop_, "s2", "storage", 12);
+  s1.registerStorage("s1");
+  s2.registerStorage("s2");
+  Client mount(loop_, "m", "mount", 1);
+  const InodeId directory = [&] {
+    auto request = mount.tracker().mkdirRequest();
+    request.setParent(kRootInode);
+    request.setName(schema::toData("user"));
+    request.setMode(0755);
+    return mount.call(std::move(request)).getEntry().getAttr().getInode();
+  }();
+  for (const int depth : {1, 8, 64}) {
+    const auto begin = std::chrono::steady_clock::now();
+    int done = 0;
+    int started = 0;
+    const int total = depth == 1 ? 3000 : 20000;
+    auto worker = [&]() -> Task<void> {
+      while (started < total) {
+        auto request = mount.tracker().createRequest();
+        request.setParent(directory);
+        request.setName(schema::toData("f" + std::to_string(depth) + "-" + std::to_string(++started)));
+        request.setExclusive(true);
+        request.setType(schema::FileType::REGULAR);
+        request.getRequest().setClient(1);
+        request.getRequest().setSequence(mount.nextSequence());
+        auto response = co_await rpc::call(mount.runtime(), request.send(), 5s);
+        schema::check(response.getStatus());
+        ++done;
+      }
+    };
+    for (int i = 0; i < depth; ++i) asio::co_spawn(loop_.io, worker(), asio::detached);
+    while (done < total) {
+      loop_.io.restart();
+      loop_.io.run_one_for(100ms);
+      ASSERT_LT(std::chrono::steady_clock::now() - begin, 60s);
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    std::printf("creates, %d at a time: %.0f/s\n", depth, done / took.count());
+  }
+}
+
+}  // namespace vcfs::tracker::test

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/async/signal.h"
+#include "common/runtime/blocking_pool.h"
+#include "common/runtime/runtime.h"
+#include "tracker/catalog/catalog.h"
+#include "tracker/catalog/mariadb/mariadb_connection.h"
+
+namespace vcfs::tracker {
+
+struct MariadbOptions {
+  MariadbUrl url;
+  int connections = 4;                         // half of them write, the others read; at least one each
+  std::size_t maxQueued = 100'000;             // writing operations that may wait; more are refused with `overloaded`
+  std::size_t maxBatch = 32;                   // operations in one transaction
+  std::chrono::milliseconds budget{5'000};     // how long an operation is repeated before it is `unavailable`
+  std::chrono::milliseconds statementLimit{4'000};
+  std::chrono::milliseconds connectLimit{2'000};
+};
+
+// The catalog in MariaDB (or Galera): for any number of trackers.
+//
+// Statements run on the loop, without threads (Connector/C's non-blocking calls); only connecting has one. Operations
+// that arrive while the writers are busy share a transaction. What a repeat can cure (deadlocks, failed certification, a
+// node that is not ready, lost connections) is repeated with a growing pause inside the operation's budget. After a lost
+// connection the outcome of a COMMIT is unknown: the repeat then meets its own request id and is recognised by it.
+// Reads see, statement by statement, what is committed.
+class MariadbCatalog final : public Catalog {
+ public:
+  // Connects once, brings the schema up to date (one tracker at a time does) and returns. Throws Error.
+  static Task<std::unique_ptr<MariadbCatalog>> open(Runtime& runtime, MariadbOptions options);
+  ~MariadbCatalog() override;
+
+  Task<void> writeBody(Body body, Durability durability) override;
+  Task<void> readBody(Body body) override;
+  Task<void> sync() override;
+  std::string engine() const override { return "mariadb"; }
+  bool shared() const override { return true; }
+
+ private:
+  struct Pending;
+  struct Slot;
+  struct Batch;
+
+  MariadbCatalog(Runtime& runtime, MariadbOptions options, bool flushes);
+  Task<void> connect(Slot& slot);
+  Task<void> writer(std::shared_ptr<Slot> slot);
+  Task<void> runBatch(Slot& slot, Batch& batch);
+  Task<void> attempt(Slot& slot, Batch& batch);
+  Task<void> runAlone(Slot& slot, std::shared_ptr<Pending> pending);
+  void finish(std::vector<std::shared_ptr<Pending>>& operations);
+  Task<std::shared_ptr<Slot>> takeReader();
+  void giveReader(std::shared_ptr<Slot> slot);
+
+  Runtime& runtime_;
+  MariadbOptions options_;
+  bool flushes_;  // the server makes every commit stable by itself
+  std::unique_ptr<BlockingPool> connecting_;
+  std::deque<std::shared_ptr<Pending>> queue_;
+  Signal arrived_;
+  std::vector<std::shared_ptr<Slot>> writers_;
+  std::deque<std::shared_ptr<Slot>> idleReaders_;
+  Signal readerFree_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace vcfs::tracker

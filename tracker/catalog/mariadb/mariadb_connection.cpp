@@ -1,0 +1,275 @@
+#include "tracker/catalog/mariadb/mariadb_connection.h"
+
+#include <errmsg.h>
+#include <mysqld_error.h>
+#include <sys/socket.h>
+
+#include <cstring>
+
+namespace vcfs::tracker {
+
+namespace {
+
+constexpr const char* kLockMark = "/*lock*/";
+
+bool isConnectionLoss(unsigned number) {
+  switch (number) {
+    case CR_CONNECTION_ERROR:
+    case CR_CONN_HOST_ERROR:
+    case CR_SERVER_GONE_ERROR:
+    case CR_SERVER_LOST:
+    case CR_UNKNOWN_HOST:
+    case ER_SERVER_SHUTDOWN:
+    case ER_CONNECTION_KILLED:
+    case ER_CON_COUNT_ERROR: return true;
+    default: return false;
+  }
+}
+
+bool isRepeatable(unsigned number) {
+  switch (number) {
+    case ER_LOCK_DEADLOCK:       // also Galera's failed certification
+    case ER_LOCK_WAIT_TIMEOUT:
+    case ER_UNKNOWN_COM_ERROR:   // 1047: WSREP has not yet prepared the node
+    case ER_ERROR_DURING_COMMIT:
+    case ER_QUERY_INTERRUPTED: return true;
+    default: return isConnectionLoss(number);
+  }
+}
+
+Errc toErrc(unsigned number) {
+  if (isRepeatable(number)) return Errc::unavailable;
+  switch (number) {
+    case ER_DUP_ENTRY:
+    case ER_DUP_UNIQUE: return Errc::exists;
+    case ER_RECORD_FILE_FULL:
+    case ER_DISK_FULL: return Errc::noSpace;
+    case ER_DATA_TOO_LONG: return Errc::tooLarge;
+    case ER_ACCESS_DENIED_ERROR:
+    case ER_DBACCESS_DENIED_ERROR:
+    case ER_BAD_DB_ERROR: return Errc::accessDenied;
+    default: return Errc::internal;
+  }
+}
+
+bool isInteger(enum_field_types type) {
+  switch (type) {
+    case MYSQL_TYPE_TINY:
+    case MYSQL_TYPE_SHORT:
+    case MYSQL_TYPE_LONG:
+    case MYSQL_TYPE_INT24:
+    case MYSQL_TYPE_LONGLONG:
+    case MYSQL_TYPE_YEAR: return true;
+    default: return false;
+  }
+}
+
+// The bound values of one execution.
+struct Parameters {
+  explicit Parameters(const std::vector<Value>& values) : binds(values.size()) {
+    for (std::size_t i = 0; i < values.size(); ++i) bind(binds[i], values[i]);
+  }
+  static void bind(MYSQL_BIND& target, const Value& value) {
+    std::memset(&target, 0, sizeof target);
+    if (const auto* number = std::get_if<std::int64_t>(&value)) {
+      target.buffer_type = MYSQL_TYPE_LONGLONG;
+      target.buffer = const_cast<std::int64_t*>(number);
+    } else if (const auto* text = std::get_if<std::string>(&value)) {
+      target.buffer_type = MYSQL_TYPE_BLOB;
+      target.buffer = const_cast<char*>(text->data());
+      target.buffer_length = text->size();
+      target.length_value = text->size();
+      target.length = &target.length_value;
+    } else {
+      target.buffer_type = MYSQL_TYPE_NULL;
+    }
+  }
+  std::vector<MYSQL_BIND> binds;
+};
+
+// The place one column's values are fetched into.
+struct Column {
+  bool integer = false;
+  std::int64_t number = 0;
+  std::string text;
+  unsigned long length = 0;
+  my_bool null = 0;
+};
+
+std::vector<Column> columnsOf(MYSQL_STMT* statement) {
+  MYSQL_RES* meta = mysql_stmt_result_metadata(statement);
+  std::vector<Column> columns(mysql_num_fields(meta));
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const MYSQL_FIELD* field = mysql_fetch_field_direct(meta, static_cast<unsigned>(i));
+    columns[i].integer = isInteger(field->type);
+    if (!columns[i].integer) columns[i].text.resize(field->max_length + 1);
+  }
+  mysql_free_result(meta);
+  return columns;
+}
+
+std::vector<MYSQL_BIND> bindsOf(std::vector<Column>& columns) {
+  std::vector<MYSQL_BIND> binds(columns.size());
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    std::memset(&binds[i], 0, sizeof binds[i]);
+    binds[i].is_null = &columns[i].null;
+    binds[i].length = &columns[i].length;
+    if (columns[i].integer) {
+      binds[i].buffer_type = MYSQL_TYPE_LONGLONG;
+      binds[i].buffer = &columns[i].number;
+    } else {
+      binds[i].buffer_type = MYSQL_TYPE_BLOB;
+      binds[i].buffer = columns[i].text.data();
+      binds[i].buffer_length = columns[i].text.size();
+    }
+  }
+  return binds;
+}
+
+Value valueOf(const Column& column) {
+  if (column.null != 0) return Value();
+  if (column.integer) return Value(column.number);
+  return Value(std::in_place_type<std::string>, column.text.data(), column.length);
+}
+
+}  // namespace
+
+MariadbError::MariadbError(unsigned number, const std::string& text)
+    : Error(toErrc(number), "catalog: MariaDB says " + std::to_string(number) + ": " + text),
+      repeatable_(isRepeatable(number)),
+      connectionLost_(isConnectionLoss(number)) {}
+
+MYSQL* connectBlocking(const MariadbUrl& url, std::chrono::milliseconds limit) {
+  MYSQL* mysql = mysql_init(nullptr);
+  if (mysql == nullptr) throw Error(Errc::overloaded, "no memory for a connection to MariaDB");
+  const unsigned seconds = static_cast<unsigned>(std::max<std::int64_t>(1, limit.count() / 1000));
+  mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+  mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
+  mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+  mysql_options(mysql, MYSQL_OPT_NONBLOCK, nullptr);
+  mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "binary");
+  const char* socket = url.socket.empty() ? nullptr : url.socket.c_str();
+  const char* host = url.socket.empty() ? url.host.c_str() : nullptr;
+  // Row locks do what serialisation is needed; with READ COMMITTED a statement after a lock sees what the lock's former
+  // holder committed. Galera: a read sees what other nodes committed before it.
+  static const char* const kStatements[] = {
+      "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+      "SET SESSION innodb_lock_wait_timeout = 3, sql_mode = 'STRICT_ALL_TABLES', wait_timeout = 86400"};
+  bool ok = mysql_real_connect(mysql, host, url.user.c_str(), url.password.c_str(), url.database.c_str(), url.port, socket,
+                               CLIENT_FOUND_ROWS) != nullptr;
+  for (const char* statement : kStatements) ok = ok && mysql_query(mysql, statement) == 0;
+  if (ok) {
+    mysql_query(mysql, "SET SESSION wsrep_sync_wait = 7");  // unknown to a server without Galera: fine
+    return mysql;
+  }
+  const MariadbError error(mysql_errno(mysql), mysql_error(mysql));
+  mysql_close(mysql);
+  throw error;
+}
+
+MariadbConnection::MariadbConnection(Runtime& runtime, MYSQL* connected, Duration limit)
+    : runtime_(runtime), mysql_(connected), limit_(limit), socket_(runtime.io, mysql_get_socket(connected)) {}
+
+MariadbConnection::~MariadbConnection() {
+  socket_.release();
+  // Statements are told to the server one by one otherwise; it forgets them with the connection.
+  ::shutdown(mysql_get_socket(mysql_), SHUT_RDWR);
+  for (auto& cache : statements_) {
+    for (auto& [text, statement] : cache) mysql_stmt_close(statement);
+  }
+  mysql_close(mysql_);
+}
+
+void MariadbConnection::fail(unsigned number, const std::string& text) {
+  MariadbError error(number, text);
+  if (error.connectionLost()) usable_ = false;
+  throw error;
+}
+
+Task<int> MariadbConnection::wait(int events) {
+  // On a shut-down socket the library's call ends by itself, with "lost connection".
+  auto deadline = runtime_.clock.callAt(runtime_.clock.now() + limit_, [this] {
+    usable_ = false;
+    ::shutdown(socket_.native_handle(), SHUT_RDWR);
+  });
+  const bool writing = (events & MYSQL_WAIT_WRITE) != 0 && (events & MYSQL_WAIT_READ) == 0;
+  const auto kind = writing ? asio::posix::stream_descriptor::wait_write : asio::posix::stream_descriptor::wait_read;
+  asio::error_code ignored;
+  co_await socket_.async_wait(kind, asio::redirect_error(asio::use_awaitable, ignored));
+  co_return writing ? MYSQL_WAIT_WRITE : MYSQL_WAIT_READ;
+}
+
+Task<void> MariadbConnection::command(std::string sql) {
+  int failed = 0;
+  int events = mysql_real_query_start(&failed, mysql_, sql.data(), sql.size());
+  while (events != 0) {
+    const int ready = co_await wait(events);
+    events = mysql_real_query_cont(&failed, mysql_, ready);
+  }
+  if (failed != 0) fail(mysql_errno(mysql_), std::string(mysql_error(mysql_)) + " in " + sql.substr(0, 80));
+}
+
+Task<MYSQL_STMT*> MariadbConnection::prepared(const Statement& statement, bool locking) {
+  auto& cache = statements_[locking ? 1 : 0];
+  const auto found = cache.find(statement.text);
+  if (found != cache.end()) co_return found->second;
+  std::string sql = statement.text;
+  if (const auto mark = sql.find(kLockMark); mark != std::string::npos) {
+    sql.replace(mark, std::strlen(kLockMark), locking ? "FOR UPDATE" : "");
+  }
+  MYSQL_STMT* made = mysql_stmt_init(mysql_);
+  const my_bool yes = 1;
+  mysql_stmt_attr_set(made, STMT_ATTR_UPDATE_MAX_LENGTH, &yes);
+  int failed = 0;
+  int events = mysql_stmt_prepare_start(&failed, made, sql.data(), sql.size());
+  while (events != 0) {
+    const int ready = co_await wait(events);
+    events = mysql_stmt_prepare_cont(&failed, made, ready);
+  }
+  if (failed != 0) {
+    const unsigned number = mysql_stmt_errno(made);
+    const std::string text = std::string(mysql_stmt_error(made)) + " in " + sql.substr(0, 200);
+    mysql_stmt_close(made);
+    fail(number, text);
+  }
+  cache.emplace(statement.text, made);
+  co_return made;
+}
+
+Task<Rows> MariadbConnection::run(const Statement& statement, std::vector<Value> values, bool locking) {
+  MYSQL_STMT* stmt = co_await prepared(statement, locking);
+  Parameters parameters(values);
+  if (!values.empty()) mysql_stmt_bind_param(stmt, parameters.binds.data());
+  int failed = 0;
+  int events = mysql_stmt_execute_start(&failed, stmt);
+  while (events != 0) {
+    const int ready = co_await wait(events);
+    events = mysql_stmt_execute_cont(&failed, stmt, ready);
+  }
+  if (failed != 0) fail(mysql_stmt_errno(stmt), std::string(mysql_stmt_error(stmt)) + " in " + std::string(statement.text).substr(0, 120));
+  if (mysql_stmt_field_count(stmt) > 0) co_return co_await fetch(stmt);
+  Rows rows;
+  rows.setChanged(mysql_stmt_affected_rows(stmt));
+  co_return rows;
+}
+
+Task<Rows> MariadbConnection::fetch(MYSQL_STMT* stmt) {
+  int failed = 0;
+  int events = mysql_stmt_store_result_start(&failed, stmt);
+  while (events != 0) {
+    const int ready = co_await wait(events);
+    events = mysql_stmt_store_result_cont(&failed, stmt, ready);
+  }
+  if (failed != 0) fail(mysql_stmt_errno(stmt), mysql_stmt_error(stmt));
+  std::vector<Column> columns = columnsOf(stmt);
+  std::vector<MYSQL_BIND> binds = bindsOf(columns);
+  mysql_stmt_bind_result(stmt, binds.data());
+  Rows rows(columns.size());
+  while (mysql_stmt_fetch(stmt) == 0) {
+    for (const Column& column : columns) rows.add(valueOf(column));
+  }
+  mysql_stmt_free_result(stmt);
+  co_return rows;
+}
+
+}  // namespace vcfs::tracker

@@ -1,0 +1,71 @@
+#include "tracker/catalog/mariadb/mariadb_url.h"
+
+#include <charconv>
+
+#include "common/base/error.h"
+
+namespace vcfs::tracker {
+
+namespace {
+
+const std::string kScheme = "mariadb://";
+
+[[noreturn]] void refuse(const std::string& why) {
+  throw Error(Errc::invalid, "the catalog's URL " + why + "; write mariadb://user:password@host:port/database");
+}
+
+int digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::string decode(const std::string& text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      plain += text[i];
+      continue;
+    }
+    if (i + 2 >= text.size() || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0) refuse("has a bad %-escape");
+    plain += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
+    i += 2;
+  }
+  return plain;
+}
+
+void takeHost(MariadbUrl& url, std::string host) {
+  if (const auto colon = host.rfind(':'); colon != std::string::npos) {
+    const std::string port = host.substr(colon + 1);
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), url.port);
+    if (error != std::errc() || end != port.data() + port.size() || url.port == 0) refuse("has a bad port");
+    host.erase(colon);
+  }
+  url.host = decode(host);
+  if (url.host.empty()) refuse("has no host");
+  if (url.host[0] == '/') url.socket = url.host;
+}
+
+}  // namespace
+
+MariadbUrl parseMariadbUrl(const std::string& text) {
+  if (text.rfind(kScheme, 0) != 0) refuse("does not begin with mariadb://");
+  MariadbUrl url;
+  std::string rest = text.substr(kScheme.size());
+  const auto slash = rest.rfind('/');
+  if (slash == std::string::npos || slash + 1 == rest.size()) refuse("names no database");
+  url.database = decode(rest.substr(slash + 1));
+  rest.erase(slash);
+  const auto at = rest.rfind('@');
+  if (at == std::string::npos) refuse("names no user");
+  const std::string login = rest.substr(0, at);
+  const auto colon = login.find(':');
+  url.user = decode(login.substr(0, colon));
+  if (colon != std::string::npos) url.password = decode(login.substr(colon + 1));
+  if (url.user.empty()) refuse("names no user");
+  takeHost(url, rest.substr(at + 1));
+  return url;
+}
+
+}  // namespace vcfs::tracker
