@@ -63,3 +63,10 @@ def run(line, timeout=120, check=True, **kw):
     if check and result.returncode != 0:
         raise Failed(f"{line if isinstance(line, str) else ' '.join(map(str, line))}: {result.stdout}{result.stderr}".strip()[-600:])
     return result
+
+
+def others_busy(seconds=0.5):
+    """The fraction of all CPUs that somebody else uses while we do nothing."""
+    with Cpu() as cpu:
+        time.sleep(seconds)
+    return cpu.seconds / (cpu.wall * os.cpu_count())
