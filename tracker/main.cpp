@@ -24,8 +24,8 @@ void declare(Settings& settings, Options& o) {
   settings.list("idservers", o.tracker.idservers, "ID servers, any of which is asked (default: ids from the catalog)");
   settings.list("trackers", o.tracker.trackers, "every tracker of the cluster, this one too (default: this one only)");
   settings.integer("copies", o.copies, 1, 8, "replicas", "copies of a file in a group that is met for the first time");
-  settings.duration("trash-retention", o.tracker.trashRetention, std::chrono::milliseconds(0), std::chrono::hours(24 * 365),
-                    "how long data without a name is kept");
+  settings.duration("trash-retention", o.tracker.trashRetention, std::chrono::milliseconds(0),
+                    std::chrono::hours(24 * 365), "how long data without a name is kept");
   settings.duration("seal-after", o.tracker.sealAfter, std::chrono::seconds(1), std::chrono::hours(24),
                     "a file left open without a writer is sealed after this long");
   settings.size("min-free", o.tracker.map.minFreeBytes, 0, std::uint64_t{1} << 50,
@@ -38,7 +38,8 @@ void declare(Settings& settings, Options& o) {
 
 int main(int argc, char** argv) {
   Options options;
-  Settings settings("vcfs-tracker", "The namespace of a vcfs cluster, the map of its storage servers, and their failover.");
+  Settings settings("vcfs-tracker",
+                    "The namespace of a vcfs cluster, the map of its storage servers, and their failover.");
   declare(settings, options);
   settings.parseOrExit(argc, argv);
   options.tracker.map.defaultCopies = static_cast<std::uint32_t>(options.copies);

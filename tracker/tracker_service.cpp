@@ -33,10 +33,11 @@ Task<void> answer(std::shared_ptr<Handlers> handlers, Context context, Task<void
 
 class TrackerServer final : public schema::Tracker::Server {
  public:
-  TrackerServer(Runtime& runtime, std::shared_ptr<Handlers> handlers) : runtime_(runtime), handlers_(std::move(handlers)) {}
+  TrackerServer(Runtime& runtime, std::shared_ptr<Handlers> handlers)
+      : runtime_(runtime), handlers_(std::move(handlers)) {}
 
-#define VCFS_ANSWER(method, Name)                                          \
-  kj::Promise<void> method(Name##Context context) override {               \
+#define VCFS_ANSWER(method, Name)                                               \
+  kj::Promise<void> method(Name##Context context) override {                    \
     return rpc::serve(runtime_, answer(handlers_, context, &Handlers::method)); \
   }
   VCFS_TRACKER_METHODS(VCFS_ANSWER)
@@ -70,8 +71,8 @@ Task<void> TrackerService::start() {
   auto factory = [this](std::shared_ptr<rpc::Connection> connection) { return accept(std::move(connection)); };
   server_ = std::make_unique<rpc::Server>(core_->runtime, core_->options.listen, std::move(factory));
   coordinator_->start();
-  log::info("tracker.started", {{"address", server_->address()}, {"cluster", core_->cluster.name},
-                                {"catalog", core_->catalog.engine()}});
+  log::info("tracker.started",
+            {{"address", server_->address()}, {"cluster", core_->cluster.name}, {"catalog", core_->catalog.engine()}});
 }
 
 void TrackerService::stop() {

@@ -55,7 +55,8 @@ std::vector<Migration> migrations(Engine engine) {
 
 int schemaVersion() {
   int newest = 0;
-  for (const EmbeddedSql& file : kEmbeddedSql) newest = std::max(newest, std::stoi(std::string(file.name).substr(0, 3)));
+  for (const EmbeddedSql& file : kEmbeddedSql)
+    newest = std::max(newest, std::stoi(std::string(file.name).substr(0, 3)));
   return newest;
 }
 

@@ -9,8 +9,8 @@ namespace vcfs::tracker {
 enum class Engine { sqlite, mariadb };
 
 struct Migration {
-  int version = 0;      // 1, 2, 3 …
-  std::string name;     // "001_initial"
+  int version = 0;   // 1, 2, 3 …
+  std::string name;  // "001_initial"
   std::vector<std::string> statements;
 };
 

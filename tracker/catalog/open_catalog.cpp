@@ -28,7 +28,8 @@ Task<std::unique_ptr<Catalog>> openCatalog(Runtime& runtime, std::string url, in
     std::unique_ptr<Catalog> catalog = co_await MariadbCatalog::open(runtime, std::move(options));
     co_return catalog;
   }
-  throw Error(Errc::invalid, "the catalog \"" + url + "\" must be sqlite:PATH or mariadb://user:password@host:port/database");
+  throw Error(Errc::invalid,
+              "the catalog \"" + url + "\" must be sqlite:PATH or mariadb://user:password@host:port/database");
 }
 
 }  // namespace vcfs::tracker

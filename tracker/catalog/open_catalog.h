@@ -10,7 +10,8 @@ namespace vcfs::tracker {
 
 // Opens the catalog that `url` names and brings its schema up to date:
 //   sqlite:PATH                                     one tracker
-//   mariadb://user:password@host:port/database      any number of trackers; host may be /path/to/socket, percent-encoded
+//   mariadb://user:password@host:port/database      any number of trackers; host may be /path/to/socket,
+//   percent-encoded
 // Throws Error: invalid (the URL, with what is allowed), io, unavailable, notSupported (a newer schema).
 Task<std::unique_ptr<Catalog>> openCatalog(Runtime& runtime, std::string url, int connections);
 

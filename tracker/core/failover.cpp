@@ -5,8 +5,8 @@ namespace vcfs::tracker {
 namespace {
 
 std::uint32_t countUseful(const ReplicaSet& replicas) {
-  return static_cast<std::uint32_t>(std::count_if(replicas.begin(), replicas.end(),
-                                                  [](const Replica& r) { return r.state != ReplicaState::stale; }));
+  return static_cast<std::uint32_t>(
+      std::count_if(replicas.begin(), replicas.end(), [](const Replica& r) { return r.state != ReplicaState::stale; }));
 }
 
 bool alive(const PlacementView& view, StorageId id) {
@@ -37,11 +37,11 @@ bool addReplicas(ReplicaSet& replicas, const PlacementView& view, const FileNeed
 }
 
 void promote(ReplicaSet& replicas, const PlacementView& view) {
-  auto next = std::find_if(replicas.begin(), replicas.end(), [&](const Replica& r) {
-    return r.state == ReplicaState::inSync && alive(view, r.storage);
-  });
+  auto next = std::find_if(replicas.begin(), replicas.end(),
+                           [&](const Replica& r) { return r.state == ReplicaState::inSync && alive(view, r.storage); });
   if (next == replicas.end()) {
-    next = std::find_if(replicas.begin(), replicas.end(), [](const Replica& r) { return r.state == ReplicaState::inSync; });
+    next = std::find_if(replicas.begin(), replicas.end(),
+                        [](const Replica& r) { return r.state == ReplicaState::inSync; });
   }
   const StorageId primary = next->storage;
   std::rotate(replicas.begin(), next, next + 1);
@@ -74,14 +74,14 @@ std::uint32_t countInSync(const ReplicaSet& replicas) {
 }
 
 std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost, const PlacementView& view,
-                                      const FileNeeds& needs) {
+                                      const FileNeeds& needs, bool bySelf) {
   ReplicaSet next = replicas;
   const auto gone = find(next, lost);
   if (gone == next.end() || gone->state == ReplicaState::stale) return std::nullopt;
   const bool wasInSync = gone->state == ReplicaState::inSync;
   if (wasInSync && countInSync(next) == 1) return std::nullopt;
   const bool wasPrimary = wasInSync && primaryOf(next)->storage == lost;
-  gone->state = ReplicaState::stale;
+  gone->state = bySelf && wasInSync ? ReplicaState::syncing : ReplicaState::stale;
   if (wasPrimary) promote(next, view);
   addReplicas(next, view, needs);
   return next;
@@ -114,7 +114,8 @@ std::optional<ReplicaSet> returnReplica(const ReplicaSet& replicas, StorageId st
   return next;
 }
 
-std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs) {
+std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const PlacementView& view,
+                                           const FileNeeds& needs) {
   if (countInSync(replicas) == 0) return std::nullopt;
   ReplicaSet next = replicas;
   bool changed = false;

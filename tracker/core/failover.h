@@ -26,9 +26,10 @@ std::uint32_t countInSync(const ReplicaSet& replicas);
 // `lost` cannot be reached. It becomes stale. Was it the primary and several others are in sync, they may differ in
 // bytes that were never acknowledged: one (a live one if possible) becomes primary, the others syncing. A syncing
 // replica is added where the group has a server. Nothing changes when `lost` has no replica that counts, or the last
-// one in sync.
+// one in sync. `bySelf`: the server says so itself (it was restarted and does not trust what it has): it is caught up
+// rather than replaced.
 std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost, const PlacementView& view,
-                                      const FileNeeds& needs);
+                                      const FileNeeds& needs, bool bySelf = false);
 
 // `storage` has every byte: in sync from now on. Replicas that are needed no more go into `dropped`.
 std::optional<ReplicaSet> catchUpReplica(const ReplicaSet& replicas, StorageId storage, const FileNeeds& needs,
@@ -40,6 +41,7 @@ std::optional<ReplicaSet> returnReplica(const ReplicaSet& replicas, StorageId st
 
 // Fewer replicas than wanted are in sync or on their way: stale ones on live servers are made syncing, then new ones
 // are added.
-std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs);
+std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const PlacementView& view,
+                                           const FileNeeds& needs);
 
 }  // namespace vcfs::tracker

@@ -24,10 +24,10 @@ struct Server {
 // An immutable picture, shared with the operations that are under way.
 struct PlacementView {
   std::vector<Server> servers;
-  std::set<std::string> settling;     // groups whose known servers have not all reported yet after this tracker's start
-  std::uint64_t minFreeBytes = 0;     // a server with less has no room
-  std::uint32_t defaultCopies = 2;    // of a group that the catalog does not have yet
-  std::string defaultGroup = "g1";    // used when there is no server at all to choose a group by
+  std::set<std::string> settling;   // groups whose known servers have not all reported yet after this tracker's start
+  std::uint64_t minFreeBytes = 0;   // a server with less has no room
+  std::uint32_t defaultCopies = 2;  // of a group that the catalog does not have yet
+  std::string defaultGroup = "g1";  // used when there is no server at all to choose a group by
 
   const Server* find(StorageId id) const;
   bool hasRoom(const Server& server) const { return server.alive && server.freeBytes >= minFreeBytes; }

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-// POSIX ACLs in the kernel's attribute format (version 2), as far as a namespace must touch them: modes and ACLs say the
-// same thing twice and have to agree.
+// POSIX ACLs in the kernel's attribute format (version 2), as far as a namespace must touch them: modes and ACLs say
+// the same thing twice and have to agree.
 namespace vcfs::tracker {
 
 inline constexpr const char* kAclAccess = "system.posix_acl_access";

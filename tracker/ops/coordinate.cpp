@@ -7,9 +7,10 @@ namespace {
 
 constexpr Statement kReadLease{"SELECT holder, candidate, term, expires FROM leases WHERE role = ? /*lock*/"};
 constexpr Statement kWriteLease{"REPLACE INTO leases (role, holder, candidate, term, expires) VALUES (?, ?, ?, ?, ?)"};
-constexpr Statement kOpenFiles{"SELECT " VCFS_INODE_COLUMNS
-                               ", i.opener, i.opened_at FROM inodes i"
-                               " WHERE i.state = 1 AND i.opened_at < ? AND i.opened_at > ? ORDER BY i.opened_at LIMIT ?"};
+constexpr Statement kOpenFiles{
+    "SELECT " VCFS_INODE_COLUMNS
+    ", i.opener, i.opened_at FROM inodes i"
+    " WHERE i.state = 1 AND i.opened_at < ? AND i.opened_at > ? ORDER BY i.opened_at LIMIT ?"};
 constexpr Statement kSealFile{
     "UPDATE inodes SET size = ?, blocks = ?, mtime = ?, state = ?, opened_at = 0, change_id = change_id + 1"
     " WHERE inode = ? AND epoch = ? AND state = 1 AND opened_at = ?"};
@@ -59,7 +60,8 @@ Task<void> checkFence(SqlTx& tx, const Fence& fence) {
   }
 }
 
-Task<std::vector<OpenFile>> listOpenFiles(SqlTx& tx, std::int64_t openedBefore, std::int64_t after, std::uint32_t limit) {
+Task<std::vector<OpenFile>> listOpenFiles(SqlTx& tx, std::int64_t openedBefore, std::int64_t after,
+                                          std::uint32_t limit) {
   const Rows rows = co_await tx.exec(kOpenFiles, openedBefore, after, limit);
   std::vector<OpenFile> files;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -79,19 +81,23 @@ Task<std::vector<Change>> sealFile(SqlTx& tx, Fence fence, Seal seal, std::int64
   if (!row) co_return changes;
   const bool written = seal.mtimeNs > row->mtimeFixedNs;
   const std::int64_t mtime = written ? seal.mtimeNs : row->attr.mtimeNs;
-  const Rows sealed = co_await tx.exec(kSealFile, seal.size, seal.blocks, mtime, seal.state, seal.inode, seal.epoch,
-                                       seal.openedAtNs);
+  const Rows sealed =
+      co_await tx.exec(kSealFile, seal.size, seal.blocks, mtime, seal.state, seal.inode, seal.epoch, seal.openedAtNs);
   if (sealed.changed() != 0) changes.push_back(tellInode(seal.inode));
   co_return changes;
 }
 
-Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint32_t limit, Occasion occasion) {
+Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint32_t limit,
+                               std::shared_ptr<const std::set<InodeId>> skip, Occasion occasion) {
   co_await checkFence(tx, fence);
   const Rows rows = co_await tx.exec(kMissing, after, limit + 1);
   LayoutPage page;
   page.more = rows.size() > limit;
   for (std::size_t i = 0; i < std::min<std::size_t>(rows.size(), limit); ++i) {
-    auto row = co_await findInode(tx, static_cast<InodeId>(rows.integer(i, 0)), Lock::rows);
+    const auto inode = static_cast<InodeId>(rows.integer(i, 0));
+    page.last = inode;
+    if (skip->count(inode) > 0) continue;
+    auto row = co_await findInode(tx, inode, Lock::rows);
     if (!row || row->attr.nlink == 0) continue;
     const FileNeeds needs = co_await needsOf(tx, *row);
     LayoutChange change;

@@ -17,7 +17,8 @@ void check(const CreateParams& params) {
   }
   if (params.type != FileType::symlink) return;
   if (params.symlinkTarget.empty()) throw Error(Errc::notFound, "a symbolic link needs a target");
-  if (params.symlinkTarget.size() > kMaxSymlink) throw Error(Errc::nameTooLong, "a symbolic link's target has at most 4095 bytes");
+  if (params.symlinkTarget.size() > kMaxSymlink)
+    throw Error(Errc::nameTooLong, "a symbolic link's target has at most 4095 bytes");
 }
 
 // The tenant is the first-level directory; files directly in the root belong to "default".
@@ -39,7 +40,8 @@ Task<void> placeReplicas(SqlTx& tx, InodeRow* row, std::shared_ptr<const Placeme
   request.seed = row->attr.inode;
   const std::vector<StorageId> servers = place(*view, request);
   if (servers.empty()) {
-    if (anyAlive(*view, group.name)) throw Error(Errc::noSpace, "no storage server of group " + group.name + " has room");
+    if (anyAlive(*view, group.name))
+      throw Error(Errc::noSpace, "no storage server of group " + group.name + " has room");
     throw Error(Errc::unavailable, "no storage server of group " + group.name + " is reachable");
   }
   row->group = group.name;

@@ -26,7 +26,8 @@ Task<Entry> getAttr(SqlTx& tx, InodeId inode) {
 Task<InodeId> parentOf(SqlTx& tx, InodeId inode) {
   const Rows rows = co_await tx.exec(kParent, inode);
   if (rows.empty()) throw Error(Errc::notFound, "no such inode");
-  if (static_cast<FileType>(rows.integer(0, 1)) != FileType::directory) throw Error(Errc::notDirectory, "not a directory");
+  if (static_cast<FileType>(rows.integer(0, 1)) != FileType::directory)
+    throw Error(Errc::notDirectory, "not a directory");
   co_return static_cast<InodeId>(rows.integer(0, 0));
 }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -100,7 +101,20 @@ Task<std::optional<std::string>> findXattr(SqlTx& tx, InodeId inode, std::string
 Task<void> putXattr(SqlTx& tx, InodeId inode, std::string name, std::string value);
 
 // ---- repeated requests
-enum class RequestOp { create = 1, mkdir, unlink, rmdir, rename, link, setAttr, openForWrite, setXattr, removeXattr, assignUser, setGroup };
+enum class RequestOp {
+  create = 1,
+  mkdir,
+  unlink,
+  rmdir,
+  rename,
+  link,
+  setAttr,
+  openForWrite,
+  setXattr,
+  removeXattr,
+  assignUser,
+  setGroup
+};
 // Part of the same transaction as the change. Throws exists when the request was committed before.
 Task<void> recordRequest(SqlTx& tx, Request request, RequestOp op, const Outcome& outcome, std::int64_t now);
 // What the request answered when it was committed, with present attributes; nullopt: it never was.
@@ -117,7 +131,9 @@ struct LayoutChange {
   bool changed = false;            // by this call
   std::vector<StorageId> dropped;  // servers that shall delete their replica
 };
-Task<std::vector<LayoutChange>> reportFailure(SqlTx& tx, std::vector<FailedReplica> failed, Occasion occasion);
+// `reporter`: the storage server that says so; 0: a client.
+Task<std::vector<LayoutChange>> reportFailure(SqlTx& tx, std::vector<FailedReplica> failed, StorageId reporter,
+                                              Occasion occasion);
 struct FileReport {
   InodeId inode = 0;
   Epoch epoch = 0;
@@ -130,6 +146,7 @@ Task<std::vector<Change>> reportFiles(SqlTx& tx, StorageId storage, std::vector<
 Task<LayoutChange> caughtUp(SqlTx& tx, StorageId storage, InodeId inode, Epoch epoch, Occasion occasion);
 struct LayoutPage {
   std::vector<LayoutChange> layouts;
+  InodeId last = 0;  // the next page begins after it
   bool more = false;
 };
 Task<LayoutPage> staleReplicas(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit, Occasion occasion);
@@ -188,7 +205,8 @@ struct OpenFile {
   ClientId opener = 0;
   std::int64_t openedAtNs = 0;
 };
-Task<std::vector<OpenFile>> listOpenFiles(SqlTx& tx, std::int64_t openedBefore, std::int64_t after, std::uint32_t limit);
+Task<std::vector<OpenFile>> listOpenFiles(SqlTx& tx, std::int64_t openedBefore, std::int64_t after,
+                                          std::uint32_t limit);
 struct Seal {
   InodeId inode = 0;
   Epoch epoch = 0;
@@ -199,7 +217,9 @@ struct Seal {
   std::int64_t openedAtNs = 0;  // only if nobody opened it since
 };
 Task<std::vector<Change>> sealFile(SqlTx& tx, Fence fence, Seal seal, std::int64_t now);
-Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint32_t limit, Occasion occasion);
+// `skip`: files that were tried a moment ago.
+Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint32_t limit,
+                               std::shared_ptr<const std::set<InodeId>> skip, Occasion occasion);
 Task<std::uint64_t> forgetOld(SqlTx& tx, Fence fence, std::int64_t requestsBefore, std::int64_t now);
 
 // ---- the beginning

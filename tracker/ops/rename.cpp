@@ -14,7 +14,8 @@ constexpr Statement kPointDentry{"UPDATE dentries SET inode = ?, type = ? WHERE 
 void check(const RenameParams& params) {
   checkName(params.name);
   checkName(params.newName);
-  if (params.flags > kRenameExchange) throw Error(Errc::invalid, "rename knows the flags NOREPLACE (1) and EXCHANGE (2)");
+  if (params.flags > kRenameExchange)
+    throw Error(Errc::invalid, "rename knows the flags NOREPLACE (1) and EXCHANGE (2)");
 }
 
 // Throws unless both are directories that can take entries. Locked in a fixed order.
@@ -52,7 +53,8 @@ Task<void> touchParents(SqlTx& tx, const RenameParams& p, int oldLinks, int newL
   co_await touchDirectory(tx, p.newParent, newLinks, now);
 }
 
-Task<void> exchange(SqlTx& tx, const RenameParams& p, InodeRow source, InodeRow target, Outcome* outcome, std::int64_t now) {
+Task<void> exchange(SqlTx& tx, const RenameParams& p, InodeRow source, InodeRow target, Outcome* outcome,
+                    std::int64_t now) {
   const bool across = p.parent != p.newParent;
   if (across && source.isDirectory()) co_await refuseRing(tx, source.attr.inode, p.newParent);
   if (across && target.isDirectory()) co_await refuseRing(tx, target.attr.inode, p.parent);

@@ -7,13 +7,14 @@ namespace {
 
 constexpr Statement kBarred{"SELECT storage FROM removals WHERE inode = ?"};
 
-Task<LayoutChange> loseOne(SqlTx& tx, FailedReplica failed, const Occasion& occasion) {
+Task<LayoutChange> loseOne(SqlTx& tx, FailedReplica failed, StorageId reporter, const Occasion& occasion) {
   LayoutChange change;
   auto row = co_await findInode(tx, failed.inode, Lock::rows);
   if (!row || !row->isFile()) co_return change;
   if (row->attr.epoch == failed.epoch) {
     const FileNeeds needs = co_await needsOf(tx, *row);
-    if (auto next = loseReplica(row->replicas, failed.storage, *occasion.view, needs)) {
+    const bool bySelf = reporter == failed.storage;
+    if (auto next = loseReplica(row->replicas, failed.storage, *occasion.view, needs, bySelf)) {
       row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
       change.changed = true;
     }
@@ -34,11 +35,12 @@ Task<FileNeeds> needsOf(SqlTx& tx, const InodeRow& row) {
   co_return needs;
 }
 
-Task<std::vector<LayoutChange>> reportFailure(SqlTx& tx, std::vector<FailedReplica> failed, Occasion occasion) {
+Task<std::vector<LayoutChange>> reportFailure(SqlTx& tx, std::vector<FailedReplica> failed, StorageId reporter,
+                                              Occasion occasion) {
   std::vector<LayoutChange> changes;
   changes.reserve(failed.size());
   for (const FailedReplica& one : failed) {
-    LayoutChange change = co_await loseOne(tx, one, occasion);
+    LayoutChange change = co_await loseOne(tx, one, reporter, occasion);
     changes.push_back(std::move(change));
   }
   co_return changes;

@@ -39,7 +39,8 @@ Task<std::optional<Change>> applyOne(SqlTx& tx, StorageId storage, FileReport re
 
 }  // namespace
 
-Task<std::vector<Change>> reportFiles(SqlTx& tx, StorageId storage, std::vector<FileReport> reports, Occasion occasion) {
+Task<std::vector<Change>> reportFiles(SqlTx& tx, StorageId storage, std::vector<FileReport> reports,
+                                      Occasion occasion) {
   std::vector<Change> changes;
   for (const FileReport& report : reports) {
     if (report.state == FileState::none) continue;

@@ -63,7 +63,8 @@ Task<std::optional<Entry>> resolve(SqlTx& tx, InodeId base, std::string path, bo
       walk.at = std::move(*child);
       // "file/" names a directory or nothing.
       const bool slashes = !last && walk.rest.find_first_not_of('/') == std::string::npos;
-      if (slashes && !walk.at.isDirectory()) throw Error(Errc::notDirectory, "the path ends in '/' but is not a directory");
+      if (slashes && !walk.at.isDirectory())
+        throw Error(Errc::notDirectory, "the path ends in '/' but is not a directory");
     }
   }
   co_return walk.at.entry();

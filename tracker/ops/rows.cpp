@@ -35,7 +35,9 @@ constexpr Statement kDeleteDentry{"DELETE FROM dentries WHERE parent = ? AND nam
 constexpr Statement kTouchDirectory{
     "UPDATE inodes SET mtime = ?, ctime = ?, nlink = nlink + ?, change_id = change_id + 1 WHERE inode = ?"};
 constexpr Statement kTouchCtime{"UPDATE inodes SET ctime = ?, change_id = change_id + 1 WHERE inode = ?"};
-constexpr Statement kSetLinks{"UPDATE inodes SET nlink = ?, ctime = ?, change_id = change_id + 1, missing = CASE WHEN ? = 0 THEN 0 ELSE missing END WHERE inode = ?"};
+constexpr Statement kSetLinks{
+    "UPDATE inodes SET nlink = ?, ctime = ?, change_id = change_id + 1, missing = CASE WHEN ? = 0 THEN 0 ELSE missing "
+    "END WHERE inode = ?"};
 constexpr Statement kTrash{"REPLACE INTO trash (inode, due) VALUES (?, ?)"};
 constexpr Statement kRaiseEpoch{
     "UPDATE inodes SET epoch = ?, missing = ?, change_id = change_id + 1 WHERE inode = ? AND epoch = ?"};
@@ -192,9 +194,9 @@ Task<std::vector<Ancestor>> ancestors(SqlTx& tx, InodeId directory) {
 Task<void> insertInode(SqlTx& tx, const InodeRow& row, const std::string& symlinkTarget, ClientId opener) {
   const Attr& a = row.attr;
   const std::int64_t openedAt = a.state == FileState::open ? a.ctimeNs : 0;
-  co_await tx.exec(kInsertInode, a.inode, a.type, a.mode, a.nlink, a.uid, a.gid, a.size, a.atimeNs, a.mtimeNs, a.ctimeNs,
-                   a.rdev, a.state, a.epoch, row.tenant, row.path, symlinkTarget, row.parent, row.group, row.copies,
-                   missingOf(row), opener, openedAt, row.flags);
+  co_await tx.exec(kInsertInode, a.inode, a.type, a.mode, a.nlink, a.uid, a.gid, a.size, a.atimeNs, a.mtimeNs,
+                   a.ctimeNs, a.rdev, a.state, a.epoch, row.tenant, row.path, symlinkTarget, row.parent, row.group,
+                   row.copies, missingOf(row), opener, openedAt, row.flags);
   co_await insertReplicas(tx, a.inode, row.replicas);
 }
 

@@ -12,15 +12,15 @@
 // How inodes, names and replicas stand in the catalog; what the operations share.
 namespace vcfs::tracker::ops {
 
-inline constexpr std::uint32_t kFlagReopened = 1;    // InodeRow::flags
+inline constexpr std::uint32_t kFlagReopened = 1;  // InodeRow::flags
 inline constexpr std::uint32_t kFlagDefaultAcl = 2;
 
 // One row of `inodes` with its replicas.
 struct InodeRow {
   Attr attr;
   std::string tenant;
-  std::string path;           // files: path at creation; directories: their present name
-  InodeId parent = 0;         // directories
+  std::string path;    // files: path at creation; directories: their present name
+  InodeId parent = 0;  // directories
   std::string group;
   std::uint32_t copies = 0;
   std::uint32_t flags = 0;
@@ -29,7 +29,7 @@ struct InodeRow {
 
   bool isDirectory() const { return attr.type == FileType::directory; }
   bool isFile() const { return attr.type == FileType::regular; }
-  Entry entry() const;    // addresses are left empty: the service knows them
+  Entry entry() const;  // addresses are left empty: the service knows them
   Layout layout() const;
 };
 
@@ -96,10 +96,10 @@ inline Change tellName(InodeId inode, InodeId parent, const std::string& name) {
 }
 
 // ---- columns, for statements of the operations
-#define VCFS_INODE_COLUMNS                                                                                     \
-  "i.inode, i.type, i.mode, i.nlink, i.uid, i.gid, i.size, i.blocks, i.atime, i.mtime, i.ctime, i.rdev, "     \
+#define VCFS_INODE_COLUMNS                                                                                      \
+  "i.inode, i.type, i.mode, i.nlink, i.uid, i.gid, i.size, i.blocks, i.atime, i.mtime, i.ctime, i.rdev, "       \
   "i.state, i.epoch, i.change_id, i.tenant, i.path, i.parent, i.group_name, i.copies, i.flags, i.mtime_fixed, " \
-  "CASE WHEN i.type = 1 THEN (SELECT GROUP_CONCAT(r.position * 137438953472 + r.storage * 4 + r.state) "      \
+  "CASE WHEN i.type = 1 THEN (SELECT GROUP_CONCAT(r.position * 137438953472 + r.storage * 4 + r.state) "        \
   "FROM replicas r WHERE r.inode = i.inode) ELSE NULL END"
 inline constexpr std::size_t kInodeColumns = 23;
 InodeRow toInodeRow(const Rows& rows, std::size_t row, std::size_t firstColumn = 0);

@@ -6,7 +6,16 @@ namespace vcfs::tracker::ops {
 
 namespace {
 
-enum Mask : std::uint32_t { kMode = 1, kUid = 2, kGid = 4, kAtime = 8, kMtime = 16, kAtimeNow = 32, kMtimeNow = 64, kCtime = 128 };
+enum Mask : std::uint32_t {
+  kMode = 1,
+  kUid = 2,
+  kGid = 4,
+  kAtime = 8,
+  kMtime = 16,
+  kAtimeNow = 32,
+  kMtimeNow = 64,
+  kCtime = 128
+};
 
 constexpr Statement kUpdate{
     "UPDATE inodes SET mode = ?, uid = ?, gid = ?, atime = ?, mtime = ?, ctime = ?, mtime_fixed = ?,"

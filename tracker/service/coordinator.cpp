@@ -6,13 +6,15 @@
 namespace vcfs::tracker {
 
 namespace {
-constexpr std::uint32_t kTrashBatch = 200;      // inodes per transaction: others get in between
-constexpr std::uint32_t kRemoveBatch = 500;     // files per call to a storage server
-constexpr std::uint32_t kCompleteBatch = 100;   // files per transaction
+constexpr std::uint32_t kTrashBatch = 200;     // inodes per transaction: others get in between
+constexpr std::uint32_t kRemoveBatch = 500;    // files per call to a storage server
+constexpr std::uint32_t kCompleteBatch = 100;  // files per transaction
 constexpr std::uint32_t kSealBatch = 200;
 constexpr int kMaxBatchesPerRound = 50;
 constexpr Duration kSealInterval = std::chrono::seconds(5);
 constexpr Duration kForgetInterval = std::chrono::seconds(10);
+constexpr Duration kFirstRest = std::chrono::seconds(2);
+constexpr Duration kLongestRest = std::chrono::seconds(60);
 constexpr Duration kForgetSoon = std::chrono::milliseconds(500);
 }  // namespace
 
@@ -134,28 +136,47 @@ Task<void> Coordinator::removeFrom(StorageId storage) {
   }
 }
 
+std::shared_ptr<const std::set<InodeId>> Coordinator::resting() {
+  const TimePoint now = core_->runtime.clock.now();
+  std::erase_if(attempts_, [&](const auto& item) { return item.second.notBefore + kLongestRest < now; });
+  auto inodes = std::make_shared<std::set<InodeId>>();
+  for (const auto& [inode, attempt] : attempts_) {
+    if (now < attempt.notBefore) inodes->insert(inode);
+  }
+  return inodes;
+}
+
+void Coordinator::triedAgain(InodeId inode) {
+  Attempt& attempt = attempts_[inode];
+  attempt.pause = attempt.pause == Duration::zero() ? kFirstRest : std::min(attempt.pause * 2, kLongestRest);
+  attempt.notBefore = core_->runtime.clock.now() + attempt.pause;
+}
+
 Task<void> Coordinator::completeFiles() {
   InodeId after = 0;
   for (int batch = 0; batch < kMaxBatchesPerRound && holdsLease() && !stopped_; ++batch) {
-    auto any = [](SqlTx& tx) { return ops::countFiles(tx, false); };
     if (batch == 0) {
+      auto any = [](SqlTx& tx) { return ops::countFiles(tx, false); };
       const ops::Counts counts = co_await core_->catalog.read(std::move(any));
       if (counts.degraded == 0) co_return;
     }
     const ops::Fence guard = fence();
     const ops::Occasion occasion = core_->occasion(ops::Request());
-    auto op = [=](SqlTx& tx) { return ops::completeFiles(tx, guard, after, kCompleteBatch, occasion); };
+    const auto skip = resting();
+    auto op = [=](SqlTx& tx) { return ops::completeFiles(tx, guard, after, kCompleteBatch, skip, occasion); };
     ops::LayoutPage page = co_await core_->catalog.write(std::move(op), Durability::stable);
     std::vector<Layout> changed;
     for (ops::LayoutChange& change : page.layouts) {
-      after = std::max(after, change.layout.inode);
-      if (change.changed) changed.push_back(std::move(change.layout));
+      if (!change.changed) continue;
+      triedAgain(change.layout.inode);
+      changed.push_back(std::move(change.layout));
     }
+    after = page.last;
     if (!changed.empty()) {
       log::info("coordinator.replicas_added", {{"files", changed.size()}});
       co_await core_->announce(std::move(changed), 0, core_->options.callLimit);
     }
-    if (!page.more || page.layouts.empty()) co_return;
+    if (!page.more) co_return;
   }
 }
 

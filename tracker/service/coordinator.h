@@ -1,14 +1,16 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <set>
 
 #include "common/async/signal.h"
 #include "tracker/service/tracker_core.h"
 
 namespace vcfs::tracker {
 
-// Drives what one tracker must drive while it has the coordinator's lease: the trash, removals on storage servers, files
-// left open, files with too few replicas, old request ids. Nothing in the foreground waits for it. Each of its
+// Drives what one tracker must drive while it has the coordinator's lease: the trash, removals on storage servers,
+// files left open, files with too few replicas, old request ids. Nothing in the foreground waits for it. Each of its
 // transactions checks the lease's term, so that a coordinator that was replaced changes nothing.
 class Coordinator : public std::enable_shared_from_this<Coordinator> {
  public:
@@ -31,12 +33,21 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   Task<void> sealOne(ops::OpenFile file);
   Task<void> forget();
   ops::Fence fence() const;
+  // Files whose replicas were changed a moment ago: a server that drops out again at once does not make the epochs
+  // race.
+  std::shared_ptr<const std::set<InodeId>> resting();
+  void triedAgain(InodeId inode);
 
   std::shared_ptr<TrackerCore> core_;
   Signal wake_;
   TimePoint heldUntil_;
   TimePoint nextSeal_;
   TimePoint nextForget_;
+  struct Attempt {
+    TimePoint notBefore;
+    Duration pause{};
+  };
+  std::map<InodeId, Attempt> attempts_;
   bool stopped_ = false;
 };
 

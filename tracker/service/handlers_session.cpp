@@ -35,7 +35,8 @@ Task<void> Handlers::hello(HelloContext context) {
   session_->kind = bounded(params.getKind(), "kind");
   session_->path = bounded(params.getPath(), "path");
   session_->client = params.getClient();
-  log::debug("session.hello", {{"client", log::hex(session_->client)}, {"kind", session_->kind}, {"host", session_->host}});
+  log::debug("session.hello",
+             {{"client", log::hex(session_->client)}, {"kind", session_->kind}, {"host", session_->host}});
   auto results = context.getResults();
   results.setCluster(core_->cluster.name);
   results.setTracker(core_->options.address());

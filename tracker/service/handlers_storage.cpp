@@ -69,7 +69,8 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   checkLabel("group", row.group);
   checkLabel("zone", row.zone);
   parseAddress(row.address);
-  if (row.dataDirectory.size() > kMaxPath) throw Error(Errc::invalid, "the data directory's path is longer than 4096 bytes");
+  if (row.dataDirectory.size() > kMaxPath)
+    throw Error(Errc::invalid, "the data directory's path is longer than 4096 bytes");
   refuseTwin(*core_, row.name, instance);
 
   const std::uint32_t copies = core_->options.map.defaultCopies;
@@ -94,7 +95,8 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
     core_->map.registered(std::move(server), core_->runtime.clock.now());
     coordinator_->nudge();
   }
-  log::info("storage.registered", {{"name", row.name}, {"storage", id}, {"address", row.address}, {"group", row.group}});
+  log::info("storage.registered",
+            {{"name", row.name}, {"storage", id}, {"address", row.address}, {"group", row.group}});
   auto results = context.getResults();
   results.setStorage(id);
   results.setCluster(core_->cluster.name);
@@ -120,14 +122,16 @@ Task<void> Handlers::reportFailure(ReportFailureContext context) {
   std::vector<ops::FailedReplica> failed;
   for (auto one : list) failed.push_back(ops::FailedReplica{one.getInode(), one.getEpoch(), one.getStorage()});
   const ops::Occasion occasion = core_->occasion(ops::Request());
-  auto op = [failed, occasion](SqlTx& tx) { return ops::reportFailure(tx, failed, occasion); };
+  const StorageId reporter = session_->storage;
+  auto op = [failed, reporter, occasion](SqlTx& tx) { return ops::reportFailure(tx, failed, reporter, occasion); };
   auto changes = co_await core_->catalog.write(std::move(op), Durability::stable);
   auto layouts = changedLayouts(changes);
   if (!layouts.empty()) {
-    log::warn("replicas.lost", {{"files", layouts.size()}, {"storage", failed.front().storage},
+    log::warn("replicas.lost", {{"files", layouts.size()},
+                                {"storage", failed.front().storage},
                                 {"reporter", schema::toString(context.getParams().getReporter())}});
   }
-  co_await core_->announce(std::move(layouts), session_->storage, core_->options.adoptWait);
+  co_await core_->announce(std::move(layouts), reporter, core_->options.adoptWait);
   auto results = context.getResults();
   fillAll(*core_, results.initLayouts(static_cast<unsigned>(changes.size())), changes);
 }

@@ -13,17 +13,17 @@ namespace vcfs::tracker {
 // How a tracker behaves; main() fills it from the settings, tests by hand.
 struct TrackerOptions {
   std::string listen = "127.0.0.1:21000";
-  std::string advertise;                     // how others reach this tracker; empty: `listen`
+  std::string advertise;  // how others reach this tracker; empty: `listen`
   std::string cluster = "vcfs";
-  std::vector<std::string> trackers;         // all of them, this one too; empty: this one only
-  std::vector<std::string> idservers;        // empty: ids come from the catalog
+  std::vector<std::string> trackers;   // all of them, this one too; empty: this one only
+  std::vector<std::string> idservers;  // empty: ids come from the catalog
   std::chrono::milliseconds trashRetention{600'000};
-  std::chrono::milliseconds sealAfter{15'000};     // files left open without a writer
+  std::chrono::milliseconds sealAfter{15'000};  // files left open without a writer
   std::chrono::milliseconds requestsKept{600'000};
   std::chrono::milliseconds coordinatorInterval{1'000};
-  std::chrono::milliseconds adoptWait{50};         // how long a failure report's answer waits for the new primary
-  std::chrono::milliseconds callLimit{1'000};      // for an answer of another process
-  std::size_t watchBacklog = 100'000;              // changes that may wait for one watcher; then its session is closed
+  std::chrono::milliseconds adoptWait{50};     // how long a failure report's answer waits for the new primary
+  std::chrono::milliseconds callLimit{1'000};  // for an answer of another process
+  std::size_t watchBacklog = 100'000;          // changes that may wait for one watcher; then its session is closed
   ClusterMap::Options map;
   IdPool::Options ids;
   LeaseRules lease;

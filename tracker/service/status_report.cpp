@@ -96,18 +96,25 @@ Task<Json> idserversOf(std::shared_ptr<TrackerCore> core) {
 
 std::string stateName(FileState state) {
   switch (state) {
-    case FileState::open: return "open";
-    case FileState::closed: return "closed";
-    case FileState::recovered: return "recovered";
-    default: return "none";
+    case FileState::open:
+      return "open";
+    case FileState::closed:
+      return "closed";
+    case FileState::recovered:
+      return "recovered";
+    default:
+      return "none";
   }
 }
 
 std::string stateName(ReplicaState state) {
   switch (state) {
-    case ReplicaState::inSync: return "in-sync";
-    case ReplicaState::syncing: return "syncing";
-    default: return "stale";
+    case ReplicaState::inSync:
+      return "in-sync";
+    case ReplicaState::syncing:
+      return "syncing";
+    default:
+      return "stale";
   }
 }
 
@@ -165,7 +172,8 @@ Task<std::string> statusJson(std::shared_ptr<TrackerCore> core, bool merge) {
 Task<std::string> fileJson(std::shared_ptr<TrackerCore> core, InodeId inode) {
   auto find = [inode](SqlTx& tx) { return ops::fileInfo(tx, inode); };
   const ops::InodeRow row = co_await core->catalog.read(std::move(find));
-  Json json = {{"id", log::hex(inode)}, {"inode", inode},          {"size", row.attr.size}, {"state", stateName(row.attr.state)},
+  Json json = {{"id", log::hex(inode)},   {"inode", inode},
+               {"size", row.attr.size},   {"state", stateName(row.attr.state)},
                {"epoch", row.attr.epoch}, {"links", row.attr.nlink}};
   json["user"] = row.tenant;
   json["created_as"] = row.path;
@@ -176,7 +184,8 @@ Task<std::string> fileJson(std::shared_ptr<TrackerCore> core, InodeId inode) {
   const Replica* primary = primaryOf(row.replicas);
   if (primary != nullptr) json["replicas"].push_back(replicaJson(*core, *primary, inode));
   for (const Replica& replica : row.replicas) {
-    if (primary == nullptr || replica.storage != primary->storage) json["replicas"].push_back(replicaJson(*core, replica, inode));
+    if (primary == nullptr || replica.storage != primary->storage)
+      json["replicas"].push_back(replicaJson(*core, replica, inode));
   }
   co_return print(json);
 }
@@ -195,8 +204,11 @@ Task<std::string> groupsJson(std::shared_ptr<TrackerCore> core) {
       free += server.freeBytes;
       members.push_back(server.name);
     }
-    json.push_back({{"name", group.name}, {"copies", group.copies}, {"storages", std::move(members)},
-                    {"capacity_bytes", capacity}, {"free_bytes", free}});
+    json.push_back({{"name", group.name},
+                    {"copies", group.copies},
+                    {"storages", std::move(members)},
+                    {"capacity_bytes", capacity},
+                    {"free_bytes", free}});
   }
   co_return print(json);
 }

@@ -24,7 +24,7 @@ struct Session {
   std::string kind;  // "mount", "httpd", "cli", "library", "storage", "tracker"; empty before hello()
   std::string host;
   std::string path;
-  std::string peer;  // host:port
+  std::string peer;       // host:port
   StorageId storage = 0;  // after registerStorage()
   std::uint64_t storageInstance = 0;
   std::weak_ptr<rpc::Connection> connection;
@@ -58,7 +58,7 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   Runtime& runtime;
   Catalog& catalog;
   const TrackerOptions options;
-  const ClientId self;           // this process, towards storage servers and peers
+  const ClientId self;  // this process, towards storage servers and peers
   ClusterMap map;
   WatchHub hub;
   StorageLinks storages;
@@ -71,7 +71,8 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   bool stopped = false;
 
  private:
-  Task<void> adoptOne(Layout layout, StorageId storage, std::shared_ptr<std::size_t> awaited, std::shared_ptr<Signal> done);
+  Task<void> adoptOne(Layout layout, StorageId storage, std::shared_ptr<std::size_t> awaited,
+                      std::shared_ptr<Signal> done);
 };
 
 }  // namespace vcfs::tracker

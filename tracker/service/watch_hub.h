@@ -13,8 +13,9 @@
 namespace vcfs::tracker {
 
 // Tells watchers what others changed. Each watcher has its own bounded backlog and one call under way at a time: what
-// gathers meanwhile goes out together, so a busy namespace costs few messages and a quiet one is told at once. A watcher
-// that falls too far behind, or does not answer, has its connection closed: after a reconnect it trusts no cache.
+// gathers meanwhile goes out together, so a busy namespace costs few messages and a quiet one is told at once. A
+// watcher that falls too far behind, or does not answer, has its connection closed: after a reconnect it trusts no
+// cache.
 class WatchHub {
  public:
   WatchHub(Runtime& runtime, std::size_t backlog) : runtime_(runtime), backlog_(backlog) {}

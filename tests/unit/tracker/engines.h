@@ -17,7 +17,12 @@ namespace vcfs::tracker::test {
 
 class Loop {
  public:
-  Loop() : kj(io), clock(io), network(io, clock), transport(network, "tracker"), runtime{io, clock, transport, std::mt19937_64(42)} {}
+  Loop()
+      : kj(io),
+        clock(io),
+        network(io, clock),
+        transport(network, "tracker"),
+        runtime{io, clock, transport, std::mt19937_64(42)} {}
 
   // Runs `task` to its end on the loop, for at most 30 s.
   template <class T>
@@ -71,11 +76,16 @@ class OpsTest : public ::testing::TestWithParam<std::string> {
 
   ops::Occasion occasion();
   template <class F>
-  auto write(F f) { return loop_->run(catalog_->write(std::move(f))); }
+  auto write(F f) {
+    return loop_->run(catalog_->write(std::move(f)));
+  }
   template <class F>
-  auto read(F f) { return loop_->run(catalog_->read(std::move(f))); }
+  auto read(F f) {
+    return loop_->run(catalog_->read(std::move(f)));
+  }
 
-  ops::Outcome create(InodeId parent, const std::string& name, FileType type = FileType::regular, bool exclusive = true);
+  ops::Outcome create(InodeId parent, const std::string& name, FileType type = FileType::regular,
+                      bool exclusive = true);
   ops::Outcome mkdir(InodeId parent, const std::string& name, std::uint32_t mode = 0755);
   ops::Outcome unlink(InodeId parent, const std::string& name);
   ops::Outcome rmdir(InodeId parent, const std::string& name);

@@ -56,13 +56,19 @@ MariadbServer::MariadbServer() {
   const std::string log = directory_ + "/log";
   const std::string data = "--datadir=" + directory_ + "/data";
   // Run as root the server refuses to start without being told so.
-  std::vector<std::string> install{kInstall, "--no-defaults", data, "--auth-root-authentication-method=normal", "--skip-test-db"};
+  std::vector<std::string> install{kInstall, "--no-defaults", data, "--auth-root-authentication-method=normal",
+                                   "--skip-test-db"};
   if (::geteuid() == 0) install.push_back("--user=root");
   int status = 0;
   ::waitpid(launch(install, log), &status, 0);
   if (status != 0) throw std::runtime_error("mariadb-install-db failed; see " + log);
-  std::vector<std::string> serve{kServer, "--no-defaults", data, "--skip-networking", "--socket=" + directory_ + "/socket",
-                                 "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
+  std::vector<std::string> serve{kServer,
+                                 "--no-defaults",
+                                 data,
+                                 "--skip-networking",
+                                 "--socket=" + directory_ + "/socket",
+                                 "--innodb-flush-log-at-trx-commit=2",
+                                 "--innodb-buffer-pool-size=64M",
                                  "--pid-file=" + directory_ + "/pid"};
   if (::geteuid() == 0) serve.push_back("--user=root");
   pid_ = launch(serve, log);

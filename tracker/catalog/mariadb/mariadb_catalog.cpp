@@ -10,7 +10,9 @@ namespace {
 constexpr Duration kFirstPause = std::chrono::milliseconds(2);
 constexpr Duration kLongestPause = std::chrono::milliseconds(250);
 
-bool isRead(const char* sql) { return std::string_view(sql).starts_with("SELECT") || std::string_view(sql).starts_with("WITH"); }
+bool isRead(const char* sql) {
+  return std::string_view(sql).starts_with("SELECT") || std::string_view(sql).starts_with("WITH");
+}
 
 // An operation's transaction. Remembers whether anything was written, so that an operation that failed before its first
 // write need not be rolled back.

@@ -15,10 +15,10 @@ namespace vcfs::tracker {
 
 struct MariadbOptions {
   MariadbUrl url;
-  int connections = 4;                         // half of them write, the others read; at least one each
-  std::size_t maxQueued = 100'000;             // writing operations that may wait; more are refused with `overloaded`
-  std::size_t maxBatch = 32;                   // operations in one transaction
-  std::chrono::milliseconds budget{5'000};     // how long an operation is repeated before it is `unavailable`
+  int connections = 4;                      // half of them write, the others read; at least one each
+  std::size_t maxQueued = 100'000;          // writing operations that may wait; more are refused with `overloaded`
+  std::size_t maxBatch = 32;                // operations in one transaction
+  std::chrono::milliseconds budget{5'000};  // how long an operation is repeated before it is `unavailable`
   std::chrono::milliseconds statementLimit{4'000};
   std::chrono::milliseconds connectLimit{2'000};
 };
@@ -26,9 +26,9 @@ struct MariadbOptions {
 // The catalog in MariaDB (or Galera): for any number of trackers.
 //
 // Statements run on the loop, without threads (Connector/C's non-blocking calls); only connecting has one. Operations
-// that arrive while the writers are busy share a transaction. What a repeat can cure (deadlocks, failed certification, a
-// node that is not ready, lost connections) is repeated with a growing pause inside the operation's budget. After a lost
-// connection the outcome of a COMMIT is unknown: the repeat then meets its own request id and is recognised by it.
+// that arrive while the writers are busy share a transaction. What a repeat can cure (deadlocks, failed certification,
+// a node that is not ready, lost connections) is repeated with a growing pause inside the operation's budget. After a
+// lost connection the outcome of a COMMIT is unknown: the repeat then meets its own request id and is recognised by it.
 // Reads see, statement by statement, what is committed.
 class MariadbCatalog final : public Catalog {
  public:

@@ -21,19 +21,23 @@ bool isConnectionLoss(unsigned number) {
     case CR_UNKNOWN_HOST:
     case ER_SERVER_SHUTDOWN:
     case ER_CONNECTION_KILLED:
-    case ER_CON_COUNT_ERROR: return true;
-    default: return false;
+    case ER_CON_COUNT_ERROR:
+      return true;
+    default:
+      return false;
   }
 }
 
 bool isRepeatable(unsigned number) {
   switch (number) {
-    case ER_LOCK_DEADLOCK:       // also Galera's failed certification
+    case ER_LOCK_DEADLOCK:  // also Galera's failed certification
     case ER_LOCK_WAIT_TIMEOUT:
-    case ER_UNKNOWN_COM_ERROR:   // 1047: WSREP has not yet prepared the node
+    case ER_UNKNOWN_COM_ERROR:  // 1047: WSREP has not yet prepared the node
     case ER_ERROR_DURING_COMMIT:
-    case ER_QUERY_INTERRUPTED: return true;
-    default: return isConnectionLoss(number);
+    case ER_QUERY_INTERRUPTED:
+      return true;
+    default:
+      return isConnectionLoss(number);
   }
 }
 
@@ -41,14 +45,19 @@ Errc toErrc(unsigned number) {
   if (isRepeatable(number)) return Errc::unavailable;
   switch (number) {
     case ER_DUP_ENTRY:
-    case ER_DUP_UNIQUE: return Errc::exists;
+    case ER_DUP_UNIQUE:
+      return Errc::exists;
     case ER_RECORD_FILE_FULL:
-    case ER_DISK_FULL: return Errc::noSpace;
-    case ER_DATA_TOO_LONG: return Errc::tooLarge;
+    case ER_DISK_FULL:
+      return Errc::noSpace;
+    case ER_DATA_TOO_LONG:
+      return Errc::tooLarge;
     case ER_ACCESS_DENIED_ERROR:
     case ER_DBACCESS_DENIED_ERROR:
-    case ER_BAD_DB_ERROR: return Errc::accessDenied;
-    default: return Errc::internal;
+    case ER_BAD_DB_ERROR:
+      return Errc::accessDenied;
+    default:
+      return Errc::internal;
   }
 }
 
@@ -59,8 +68,10 @@ bool isInteger(enum_field_types type) {
     case MYSQL_TYPE_LONG:
     case MYSQL_TYPE_INT24:
     case MYSQL_TYPE_LONGLONG:
-    case MYSQL_TYPE_YEAR: return true;
-    default: return false;
+    case MYSQL_TYPE_YEAR:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -155,8 +166,8 @@ MYSQL* connectBlocking(const MariadbUrl& url, std::chrono::milliseconds limit) {
   static const char* const kStatements[] = {
       "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
       "SET SESSION innodb_lock_wait_timeout = 3, sql_mode = 'STRICT_ALL_TABLES', wait_timeout = 86400"};
-  bool ok = mysql_real_connect(mysql, host, url.user.c_str(), url.password.c_str(), url.database.c_str(), url.port, socket,
-                               CLIENT_FOUND_ROWS) != nullptr;
+  bool ok = mysql_real_connect(mysql, host, url.user.c_str(), url.password.c_str(), url.database.c_str(), url.port,
+                               socket, CLIENT_FOUND_ROWS) != nullptr;
   for (const char* statement : kStatements) ok = ok && mysql_query(mysql, statement) == 0;
   if (ok) {
     mysql_query(mysql, "SET SESSION wsrep_sync_wait = 7");  // unknown to a server without Galera: fine
@@ -246,7 +257,9 @@ Task<Rows> MariadbConnection::run(const Statement& statement, std::vector<Value>
     const int ready = co_await wait(events);
     events = mysql_stmt_execute_cont(&failed, stmt, ready);
   }
-  if (failed != 0) fail(mysql_stmt_errno(stmt), std::string(mysql_stmt_error(stmt)) + " in " + std::string(statement.text).substr(0, 120));
+  if (failed != 0)
+    fail(mysql_stmt_errno(stmt),
+         std::string(mysql_stmt_error(stmt)) + " in " + std::string(statement.text).substr(0, 120));
   if (mysql_stmt_field_count(stmt) > 0) co_return co_await fetch(stmt);
   Rows rows;
   rows.setChanged(mysql_stmt_affected_rows(stmt));

@@ -38,8 +38,9 @@ void applyMissing(MYSQL* mysql) {
           " ENGINE=InnoDB");
   const auto present = scalar(mysql, "SELECT COALESCE(MAX(version), 0) FROM schema_version");
   if (present > schemaVersion()) {
-    throw Error(Errc::notSupported, "the catalog has schema version " + std::to_string(present) + ", this program knows " +
-                                        std::to_string(schemaVersion()) + "; run the newer vcfs-tracker");
+    throw Error(Errc::notSupported, "the catalog has schema version " + std::to_string(present) +
+                                        ", this program knows " + std::to_string(schemaVersion()) +
+                                        "; run the newer vcfs-tracker");
   }
   for (const Migration& step : migrations(Engine::mariadb)) {
     if (step.version <= present) continue;

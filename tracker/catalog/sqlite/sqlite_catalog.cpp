@@ -48,7 +48,8 @@ void migrate(SqliteConnection& db) {
 }
 
 void configure(SqliteConnection& db) {
-  db.script("PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY");
+  db.script(
+      "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY");
 }
 
 }  // namespace

@@ -14,10 +14,10 @@ namespace vcfs::tracker {
 
 struct SqliteOptions {
   std::string path;
-  bool inlinePools = false;               // run everything on the loop's thread: for tests on a simulated clock
-  std::size_t maxQueued = 100'000;        // writing operations that may wait; more are refused with `overloaded`
-  std::size_t maxBatch = 512;             // operations in one transaction
-  std::uint64_t checkpointBytes = 16u << 20;   // the write-ahead log is copied into the database from here on …
+  bool inlinePools = false;                   // run everything on the loop's thread: for tests on a simulated clock
+  std::size_t maxQueued = 100'000;            // writing operations that may wait; more are refused with `overloaded`
+  std::size_t maxBatch = 512;                 // operations in one transaction
+  std::uint64_t checkpointBytes = 16u << 20;  // the write-ahead log is copied into the database from here on …
   std::uint64_t truncateBytes = 256u << 20;   // … and from here on between two batches, so that it starts anew
 };
 

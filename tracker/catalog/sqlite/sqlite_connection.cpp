@@ -10,17 +10,24 @@ constexpr int kBusyTimeoutMs = 5000;  // another program may hold the write lock
 
 Errc toErrc(int code) {
   switch (code & 0xff) {
-    case SQLITE_CONSTRAINT: return Errc::exists;
-    case SQLITE_FULL: return Errc::noSpace;
+    case SQLITE_CONSTRAINT:
+      return Errc::exists;
+    case SQLITE_FULL:
+      return Errc::noSpace;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return Errc::unavailable;
+    case SQLITE_LOCKED:
+      return Errc::unavailable;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return Errc::corrupted;
+    case SQLITE_NOTADB:
+      return Errc::corrupted;
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
-    case SQLITE_IOERR: return Errc::io;
-    case SQLITE_TOOBIG: return Errc::tooLarge;
-    default: return Errc::internal;
+    case SQLITE_IOERR:
+      return Errc::io;
+    case SQLITE_TOOBIG:
+      return Errc::tooLarge;
+    default:
+      return Errc::internal;
   }
 }
 
@@ -36,8 +43,10 @@ void bind(sqlite3_stmt* statement, int index, const Value& value) {
 
 Value column(sqlite3_stmt* statement, int index) {
   switch (sqlite3_column_type(statement, index)) {
-    case SQLITE_INTEGER: return Value(static_cast<std::int64_t>(sqlite3_column_int64(statement, index)));
-    case SQLITE_NULL: return Value();
+    case SQLITE_INTEGER:
+      return Value(static_cast<std::int64_t>(sqlite3_column_int64(statement, index)));
+    case SQLITE_NULL:
+      return Value();
     default: {
       const auto* data = static_cast<const char*>(sqlite3_column_blob(statement, index));
       const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, index));
@@ -55,12 +64,14 @@ struct Reset {
 }  // namespace
 
 SqliteConnection::SqliteConnection(const std::string& path, bool readOnly) {
-  const int flags = (readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) | SQLITE_OPEN_NOMUTEX;
+  const int flags =
+      (readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) | SQLITE_OPEN_NOMUTEX;
   const int code = sqlite3_open_v2(path.c_str(), &db_, flags, nullptr);
   if (code != SQLITE_OK) {
     const std::string reason = db_ != nullptr ? sqlite3_errmsg(db_) : sqlite3_errstr(code);
     sqlite3_close(db_);
-    throw Error(Errc::io, "cannot open the catalog " + path + ": " + reason + "; check that its directory exists and is writable");
+    throw Error(Errc::io, "cannot open the catalog " + path + ": " + reason +
+                              "; check that its directory exists and is writable");
   }
   sqlite3_extended_result_codes(db_, 1);
   sqlite3_busy_timeout(db_, kBusyTimeoutMs);

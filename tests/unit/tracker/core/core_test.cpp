@@ -117,8 +117,14 @@ TEST(Lease, renewal_keeps_the_term_and_a_lapsed_one_does_not) {
 }
 
 TEST(PosixAcl, chmod_moves_the_mask_and_an_inherited_acl_is_cut_to_the_mode) {
-  const std::string acl("\x02\0\0\0" "\x01\0\x07\0\xff\xff\xff\xff" "\x02\0\x07\0\xe8\x03\0\0" "\x04\0\x05\0\xff\xff\xff\xff"
-                        "\x10\0\x07\0\xff\xff\xff\xff" "\x20\0\x05\0\xff\xff\xff\xff", 44);
+  const std::string acl(
+      "\x02\0\0\0"
+      "\x01\0\x07\0\xff\xff\xff\xff"
+      "\x02\0\x07\0\xe8\x03\0\0"
+      "\x04\0\x05\0\xff\xff\xff\xff"
+      "\x10\0\x07\0\xff\xff\xff\xff"
+      "\x20\0\x05\0\xff\xff\xff\xff",
+      44);
   const auto changed = aclWithMode(acl, 0640);
   ASSERT_TRUE(changed);
   EXPECT_EQ((*changed)[4 + 2], 6);   // owner

@@ -81,6 +81,10 @@ TEST(Failover, a_repeated_report_changes_nothing) {
   EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}}), 9, alive({1, 3}), copies(2))), "unchanged");
 }
 
+TEST(Failover, a_restarted_server_that_reports_itself_is_caught_up_not_replaced) {
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}}), 1, alive({1, 2, 3}), copies(2), true)), "2+ 1~ ");
+}
+
 TEST(Failover, a_lost_syncing_replica_makes_room_for_another) {
   EXPECT_EQ(show(loseReplica(set({{1, S}, {2, Y}}), 2, alive({1, 3}), copies(2))), "1+ 2- 3~ ");
 }

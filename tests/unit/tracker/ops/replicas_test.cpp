@@ -10,7 +10,7 @@ class ReplicasTest : public OpsTest {
   }
   ops::LayoutChange lose(const Layout& layout, StorageId storage) {
     std::vector<ops::FailedReplica> failed{{layout.inode, layout.epoch, storage}};
-    return write([failed, o = occasion()](SqlTx& tx) { return ops::reportFailure(tx, failed, o); }).at(0);
+    return write([failed, o = occasion()](SqlTx& tx) { return ops::reportFailure(tx, failed, 0, o); }).at(0);
   }
   std::vector<Change> report(StorageId storage, ops::FileReport file) {
     std::vector<ops::FileReport> files{file};
@@ -199,7 +199,9 @@ TEST_P(ReplicasTest, a_degraded_file_is_completed_when_a_server_is_there) {
   ASSERT_EQ(lonely.replicas.size(), 1u);
   const auto fence = takeLease();
   servers();
-  const auto page = write([fence, o = occasion()](SqlTx& tx) { return ops::completeFiles(tx, fence, 0, 10, o); });
+  const auto page = write([fence, o = occasion()](SqlTx& tx) {
+    return ops::completeFiles(tx, fence, 0, 10, std::make_shared<std::set<InodeId>>(), o);
+  });
   ASSERT_EQ(page.layouts.size(), 1u);
   EXPECT_TRUE(page.layouts[0].changed);
   EXPECT_EQ(page.layouts[0].layout.replicas.size(), 2u);
@@ -219,7 +221,9 @@ TEST_P(ReplicasTest, old_requests_are_forgotten) {
   const std::int64_t cut = now_ - 5000;
   EXPECT_EQ(write([fence, cut](SqlTx& tx) { return ops::forgetOld(tx, fence, cut, cut); }), 14u);
   EXPECT_FALSE(read([](SqlTx& tx) { return ops::findRequest(tx, ops::Request{3, 1}, ops::RequestOp::create); }));
-  EXPECT_TRUE(read([](SqlTx& tx) { return ops::findRequest(tx, ops::Request{~std::uint64_t{0}, 20}, ops::RequestOp::create); }));
+  EXPECT_TRUE(read([](SqlTx& tx) {
+    return ops::findRequest(tx, ops::Request{~std::uint64_t{0}, 20}, ops::RequestOp::create);
+  }));
 }
 
 TEST_P(ReplicasTest, a_storage_server_keeps_its_id_when_it_moves) {

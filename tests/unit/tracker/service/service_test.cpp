@@ -27,7 +27,10 @@ class Client {
   }
 
   Client(Loop& loop, const std::string& host, const std::string& kind, ClientId id)
-      : loop_(loop), transport_(loop.network, host), runtime_{loop.io, loop.clock, transport_, std::mt19937_64(id)}, id_(id) {
+      : loop_(loop),
+        transport_(loop.network, host),
+        runtime_{loop.io, loop.clock, transport_, std::mt19937_64(id)},
+        id_(id) {
     connection_ = loop.run(rpc::Connection::connect(runtime_, "tracker:1", 1s));
     tracker_.emplace(connection_->bootstrap<schema::Tracker>());
     auto hello = tracker().helloRequest();

@@ -1,0 +1,101 @@
+#include <gtest/gtest.h>
+
+#include "tests/unit/tracker/engines.h"
+#include "tracker/catalog/mariadb/mariadb_url.h"
+#include "tracker/catalog/migrations.h"
+
+namespace vcfs::tracker::test {
+
+namespace {
+constexpr Statement kPut{"REPLACE INTO counters (name, value) VALUES (?, ?)"};
+constexpr Statement kInsert{"INSERT INTO counters (name, value) VALUES (?, ?)"};
+constexpr Statement kGet{"SELECT value FROM counters WHERE name = ?"};
+
+Task<bool> put(SqlTx& tx, std::string name, std::int64_t value) {
+  co_await tx.exec(kPut, name, value);
+  co_return true;
+}
+Task<bool> putThenFail(SqlTx& tx, std::string name) {
+  co_await tx.exec(kPut, name, 1);
+  throw Error(Errc::notEmpty, "on purpose");
+}
+Task<std::int64_t> get(SqlTx& tx, std::string name) {
+  const Rows rows = co_await tx.exec(kGet, name);
+  co_return rows.empty() ? -1 : rows.integer(0, 0);
+}
+}  // namespace
+
+class CatalogTest : public OpsTest {};
+INSTANTIATE_TEST_SUITE_P(Engines, CatalogTest, ::testing::Values("sqlite", "mariadb"));
+
+TEST_P(CatalogTest, a_commit_is_seen_by_the_next_read) {
+  write([](SqlTx& tx) { return put(tx, "a", 7); });
+  EXPECT_EQ(read([](SqlTx& tx) { return get(tx, "a"); }), 7);
+}
+
+TEST_P(CatalogTest, one_failed_operation_of_a_batch_leaves_the_others_alone) {
+  int ok = 0;
+  int failed = 0;
+  auto count = [&](std::exception_ptr error, bool) { ++(error ? failed : ok); };
+  for (int i = 0; i < 30; ++i) {
+    const std::string name = "n" + std::to_string(i);
+    auto good = [name](SqlTx& tx) { return put(tx, name, 5); };
+    auto bad = [name](SqlTx& tx) { return putThenFail(tx, "bad" + name); };
+    asio::co_spawn(loop_->io, catalog_->write(std::move(good)), count);
+    asio::co_spawn(loop_->io, catalog_->write(std::move(bad)), count);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (ok + failed < 60 && std::chrono::steady_clock::now() < deadline) {
+    loop_->io.restart();
+    loop_->io.run_one_for(std::chrono::milliseconds(100));
+  }
+  EXPECT_EQ(ok, 30);
+  EXPECT_EQ(failed, 30);
+  for (int i = 0; i < 30; ++i) {
+    const std::string name = "n" + std::to_string(i);
+    EXPECT_EQ(read([name](SqlTx& tx) { return get(tx, name); }), 5);
+    EXPECT_EQ(read([name](SqlTx& tx) { return get(tx, "bad" + name); }), -1);
+  }
+}
+
+TEST_P(CatalogTest, a_taken_key_is_exists) {
+  auto insert = [](SqlTx& tx) -> Task<bool> {
+    const std::string name = "key";
+    co_await tx.exec(kInsert, name, 1);
+    co_return true;
+  };
+  write(insert);
+  EXPECT_EQ(codeOf([&] { write(insert); }), Errc::exists);
+}
+
+TEST_P(CatalogTest, stable_commits_and_sync_return) {
+  auto op = [](SqlTx& tx) { return put(tx, "a", 1); };
+  EXPECT_TRUE(loop_->run(catalog_->write(std::move(op), Durability::stable)));
+  loop_->run(catalog_->sync());
+}
+
+TEST(Migrations, lines_of_the_other_engine_are_left_out) {
+  const std::string file =
+      "-- words; more\nCREATE TABLE a (\n--@sqlite x INT\n--@mariadb y INT\n) -- end\n;\nCREATE INDEX b;\n";
+  const auto sqlite = splitStatements(file, Engine::sqlite);
+  ASSERT_EQ(sqlite.size(), 2u);
+  EXPECT_NE(sqlite[0].find("x INT"), std::string::npos);
+  EXPECT_EQ(sqlite[0].find("y INT"), std::string::npos);
+  EXPECT_EQ(sqlite[1], "CREATE INDEX b");
+}
+
+TEST(MariadbUrl, parts_and_what_is_missing) {
+  const auto url = parseMariadbUrl("mariadb://vc%40fs:p%3Aw@db.example:3307/store");
+  EXPECT_EQ(url.user, "vc@fs");
+  EXPECT_EQ(url.password, "p:w");
+  EXPECT_EQ(url.host, "db.example");
+  EXPECT_EQ(url.port, 3307);
+  EXPECT_EQ(url.database, "store");
+  EXPECT_EQ(parseMariadbUrl("mariadb://u@%2Frun%2Fsock/d").socket, "/run/sock");
+  for (const char* bad : {"mariadb://u@h", "mariadb://h/d", "mariadb://u@h:0/d", "mariadb://u@h:x/d", "mysql://u@h/d",
+                          "mariadb://u@/d"}) {
+    EXPECT_THROW(parseMariadbUrl(bad), Error) << bad;
+  }
+}
+
+}  // namespace vcfs::tracker::test
