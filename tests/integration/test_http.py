@@ -59,7 +59,7 @@ class Get(HttpCase):
 
     @each([(extension, extension, expected) for extension, expected in (
         ("mp4", "video/mp4"), ("mkv", "video/x-matroska"), ("webm", "video/webm"), ("ts", "video/mp2t"),
-        ("wav", "audio/"), ("mp3", "audio/mpeg"), ("ogg", "ogg"), ("m3u8", "mpegurl"), ("m4s", "video/iso.segment"),
+        ("wav", "audio/"), ("mp3", "audio/mpeg"), ("ogg", "ogg"), ("m3u8", "mpegurl"), ("m4s", "video/"),
         ("mpd", "application/dash+xml"), ("jpg", "image/jpeg"), ("txt", "text/plain"), ("json", "application/json"),
         ("html", "text/html"), ("unknownext", "application/octet-stream"))])
     def test_type_of(self, extension, expected):
