@@ -51,17 +51,19 @@ void DiskFile::create(const ReplicaMeta& meta, const std::string& user, const st
     store_.active_.add(inode_);
     fd = make();
   }
-  const std::string text = formatMeta(meta);
-  if (::fsetxattr(fd->get(), "user.vcfs", text.data(), text.size(), 0) != 0) throw failure("describe", errno);
-  // For people and for rebuilding the catalog; a recording is not refused because they do not fit.
-  if (!user.empty()) ::fsetxattr(fd->get(), "user.vcfs.user", user.data(), user.size(), 0);
-  if (!name.empty()) ::fsetxattr(fd->get(), "user.vcfs.name", name.data(), name.size(), 0);
+  const std::string text = formatMeta(meta, user, name);
+  if (::fsetxattr(fd->get(), kAttribute, text.data(), text.size(), 0) == 0) return;
+  // User and path are for people and for rebuilding the catalog; a recording is not refused because they do not fit.
+  const std::string needed = formatMeta(meta);
+  if (::fsetxattr(fd->get(), kAttribute, needed.data(), needed.size(), 0) != 0) throw failure("describe", errno);
 }
 
 void DiskFile::writeMeta(const ReplicaMeta& meta) {
   auto fd = open();
-  const std::string text = formatMeta(meta);
-  if (::fsetxattr(fd->get(), "user.vcfs", text.data(), text.size(), 0) != 0) throw failure("describe", errno);
+  char old[kAttributeBytes];
+  const ssize_t length = ::fgetxattr(fd->get(), kAttribute, old, sizeof old);
+  const std::string text = updateMeta(std::string(old, static_cast<std::size_t>(std::max<ssize_t>(length, 0))), meta);
+  if (::fsetxattr(fd->get(), kAttribute, text.data(), text.size(), 0) != 0) throw failure("describe", errno);
 }
 
 void DiskFile::pwrite(std::span<const std::byte> data, std::uint64_t offset) {

@@ -52,8 +52,8 @@ std::optional<LoadedReplica> DiskStore::load(InodeId inode) {
   if (raw < 0 && errno == ENOENT) return std::nullopt;
   if (raw < 0) throw Error(fromErrno(errno), fmt::format("cannot open {}: {}", path, std::strerror(errno)));
   Fd fd(raw);
-  char text[512];
-  const ssize_t length = ::fgetxattr(raw, "user.vcfs", text, sizeof text);
+  char text[kAttributeBytes];
+  const ssize_t length = ::fgetxattr(raw, kAttribute, text, sizeof text);
   if (length < 0) {
     throw Error(Errc::corrupted, fmt::format("{} has no attribute user.vcfs; it was not made by vcfs or was copied "
                                              "without its attributes",

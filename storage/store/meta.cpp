@@ -8,27 +8,43 @@ namespace vcfs::storage {
 
 namespace {
 
-const char* nameOfState(FileState state) {
+char letterOf(FileState state) {
   switch (state) {
     case FileState::closed:
-      return "closed";
+      return 'c';
     case FileState::recovered:
-      return "recovered";
+      return 'r';
     default:
-      return "open";
+      return 'o';
   }
 }
 
 bool parseState(const std::string& text, FileState& state) {
-  if (text == "open")
+  if (text == "o")
     state = FileState::open;
-  else if (text == "closed")
+  else if (text == "c")
     state = FileState::closed;
-  else if (text == "recovered")
+  else if (text == "r")
     state = FileState::recovered;
   else
     return false;
   return true;
+}
+
+constexpr const char* kPathKey = " n=";
+constexpr const char* kUserKey = " u=";
+
+// "/room1/a.mp4" is room1's.
+std::string userOfPath(const std::string& path) {
+  const std::size_t end = path.find('/', 1);
+  return path.empty() || end == std::string::npos ? std::string() : path.substr(1, end - 1);
+}
+
+std::string formatState(const ReplicaMeta& meta) {
+  std::string text = fmt::format("1 i={:x} e={} s={}", meta.inode, meta.epoch, letterOf(meta.state));
+  if (meta.sealedSize != 0) text += fmt::format(" z={}", meta.sealedSize);
+  if (meta.mtimeNs != 0) text += fmt::format(" m={:x}", static_cast<std::uint64_t>(meta.mtimeNs));
+  return text;
 }
 
 template <class Number>
@@ -39,16 +55,26 @@ bool parseNumber(const std::string& text, Number& value, int base = 10) {
 
 }  // namespace
 
-std::string formatMeta(const ReplicaMeta& meta) {
-  return fmt::format("1 id={:016x} epoch={} state={} size={} mtime={}", meta.inode, meta.epoch, nameOfState(meta.state),
-                     meta.sealedSize, meta.mtimeNs);
+std::string formatMeta(const ReplicaMeta& meta, const std::string& user, const std::string& path) {
+  std::string text = formatState(meta);
+  const bool plain = user.find_first_of(" =") == std::string::npos;
+  if (!user.empty() && plain && user != userOfPath(path)) text += kUserKey + user;
+  if (!path.empty()) text += kPathKey + path;
+  return text;
+}
+
+std::string updateMeta(const std::string& text, const ReplicaMeta& meta) {
+  const std::size_t path = text.find(kPathKey);
+  const std::size_t user = text.find(kUserKey);
+  const std::size_t kept = std::min(path, user);
+  return kept == std::string::npos ? formatState(meta) : formatState(meta) + text.substr(kept);
 }
 
 ReplicaMeta parseMeta(const std::string& text) {
   const auto bad = [&](const char* what) {
     return Error(Errc::corrupted, fmt::format("user.vcfs: {} in \"{}\"", what, text));
   };
-  std::istringstream words(text);
+  std::istringstream words(text.substr(0, text.find(kPathKey)));
   std::string word;
   if (!(words >> word) || word != "1") throw bad("unknown version");
   ReplicaMeta meta;
@@ -58,16 +84,16 @@ ReplicaMeta parseMeta(const std::string& text) {
     const std::string key = word.substr(0, equals);
     const std::string value = word.substr(equals + 1);
     bool good = true;
-    if (key == "id")
+    if (key == "i")
       good = parseNumber(value, meta.inode, 16);
-    else if (key == "epoch")
+    else if (key == "e")
       good = parseNumber(value, meta.epoch);
-    else if (key == "state")
+    else if (key == "s")
       good = parseState(value, meta.state);
-    else if (key == "size")
+    else if (key == "z")
       good = parseNumber(value, meta.sealedSize);
-    else if (key == "mtime")
-      good = parseNumber(value, meta.mtimeNs);
+    else if (key == "m")
+      good = parseNumber(value, meta.mtimeNs, 16);
     if (!good) throw bad(("bad " + key).c_str());
   }
   if (meta.inode == 0 || meta.epoch == 0) throw bad("no id or epoch");

@@ -6,9 +6,17 @@
 
 namespace vcfs::storage {
 
-// The text of user.vcfs:  "1 id=0000000000000400 epoch=3 state=closed size=1048576 mtime=1700000000000000000".
-// The first word is the format's version. Unknown keys are skipped, so that later versions may add some.
-std::string formatMeta(const ReplicaMeta& meta);
+inline constexpr const char* kAttribute = "user.vcfs";
+inline constexpr std::size_t kAttributeBytes = 2048;  // more than the longest text: paths are cut to 1024 bytes
+
+// The text of user.vcfs:  "1 i=400 e=3 s=c z=1048576 m=179781829de20000 n=/room1/a.mp4".
+// The first word is the format's version. Unknown keys are skipped, so that later versions may add some; the path,
+// which may hold any byte, is last. Everything stands in one short attribute because ext4 then keeps it in the inode: a
+// block of its own for attributes makes creating a small file several times slower.
+// `user` is written only when it is not the path's first component.
+std::string formatMeta(const ReplicaMeta& meta, const std::string& user = {}, const std::string& path = {});
+// The text with `meta` in place of what it says, user and path kept.
+std::string updateMeta(const std::string& text, const ReplicaMeta& meta);
 // Throws Error(corrupted) that quotes the text.
 ReplicaMeta parseMeta(const std::string& text);
 
