@@ -32,16 +32,17 @@ std::vector<Change> anything() {
 
 class Peers::Listener final : public schema::Watcher::Server {
  public:
-  explicit Listener(std::shared_ptr<Peers> peers) : peers_(std::move(peers)) {}
+  explicit Listener(std::weak_ptr<Peers> peers) : peers_(std::move(peers)) {}
   kj::Promise<void> changed(ChangedContext context) override {
     std::vector<Change> changes;
     for (auto change : context.getParams().getChanges()) changes.push_back(toChange(change));
-    if (!peers_->stopped_) peers_->hub_.publishFromPeer(changes);
+    const auto peers = peers_.lock();
+    if (peers && !peers->stopped_) peers->hub_.publishFromPeer(changes);
     return kj::READY_NOW;
   }
 
  private:
-  std::shared_ptr<Peers> peers_;
+  std::weak_ptr<Peers> peers_;  // KJ destroys a Listener: the connections must not go with it
 };
 
 Peers::Peers(Runtime& runtime, WatchHub& hub, ClientId self, std::string ownAddress, std::vector<std::string> others,
@@ -60,6 +61,7 @@ void Peers::stop() {
   stopped_ = true;
   for (Peer& peer : peers_) {
     if (peer.connection) peer.connection->close("the tracker stops");
+    peer.connection = nullptr;
   }
 }
 
@@ -94,7 +96,7 @@ Task<void> Peers::session(std::size_t index) {
   auto greeted = co_await rpc::call(runtime_, hello.send(), callLimit_);
   schema::check(greeted.getStatus());
   auto watch = tracker.watchRequest();
-  watch.setWatcher(kj::heap<Listener>(shared_from_this()));
+  watch.setWatcher(kj::heap<Listener>(weak_from_this()));
   auto watching = co_await rpc::call(runtime_, watch.send(), callLimit_);
   schema::check(watching.getStatus());
 
