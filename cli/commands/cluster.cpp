@@ -145,20 +145,22 @@ class Up final : public Command {
     std::fflush(out);
   }
 
-  // A storage server that answers may not have been heard by the trackers yet.
+  static int countUp(const Json& status, const char* list) {
+    int count = 0;
+    for (const auto& item : status.value(list, Json::array())) count += item.value("state", "") == "up";
+    return count;
+  }
+
+  // What answers may not have been heard by the trackers yet, nor the trackers by each other.
   Json waitRegistered(const ClusterSettings& settings) {
     auto deadline = std::chrono::steady_clock::now() + kRegisteredLimit;
     while (true) {
       Json status = Json::parse(queryStatus(trackerAddresses(settings), kRegisteredLimit));
-      int present = 0;
-      for (const auto& storage : status.value("storages", Json::array())) {
-        std::string state = storage.value("state", "");
-        present += state == "up";
-      }
-      if (present >= settings.storages) return status;
+      int storages = countUp(status, "storages"), trackers = countUp(status, "trackers");
+      if (storages >= settings.storages && trackers >= settings.trackers) return status;
       if (std::chrono::steady_clock::now() >= deadline) {
-        say(fmt::format("warning: the tracker knows only {} of {} storage servers; see `vcfs status`", present,
-                        settings.storages));
+        say(fmt::format("warning: {} of {} storage servers and {} of {} trackers are heard of; see `vcfs status`",
+                        storages, settings.storages, trackers, settings.trackers));
         return status;
       }
       std::this_thread::sleep_for(50ms);
