@@ -14,11 +14,26 @@ namespace {
 constexpr std::size_t kInputBytes = 64u << 10;
 constexpr std::size_t kCopyUpTo = 8u << 10;      // messages up to this size are copied into the output buffer
 constexpr std::size_t kOutputHigh = 256u << 10;  // more than this waiting: writers wait
-constexpr int kMessagesPerTurn = 64;             // then other connections get their turn
+constexpr std::size_t kLazyMessages = 8;         // bookkeeping messages that wait for company
+constexpr auto kLazyFor = std::chrono::milliseconds(1);
+constexpr int kMessagesPerTurn = 64;  // then other connections get their turn
 constexpr std::size_t kBodyBytesPerTurn = 8u << 20;
 
 using Messages = kj::Maybe<capnp::MessageReaderAndFds>;
 using Segments = kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>;
+
+// `finish` and `release` only tell the peer that it may forget something: nobody waits for them, so they travel with
+// the next message that matters. (rpc.capnp: Message is a union whose tag is the first 16 bits behind the root
+// pointer.)
+bool isBookkeeping(Segments segments) {
+  if (segments.size() != 1 || segments[0].size() < 2) return false;
+  std::uint64_t root = 0;
+  std::uint16_t tag = 0;
+  std::memcpy(&root, segments[0].begin(), sizeof root);
+  std::memcpy(&tag, segments[0].begin() + 1, sizeof tag);
+  constexpr std::uint16_t kFinish = 4, kRelease = 6;
+  return (root & 0xffffffffu) == 0 && (tag == kFinish || tag == kRelease);
+}
 
 kj::Exception disconnected(const char* what) {
   return kj::Exception(kj::Exception::Type::DISCONNECTED, "", 0, kj::str("connection lost: ", what));
@@ -28,7 +43,8 @@ kj::Exception disconnected(const char* what) {
 
 class TcpLink::State final : public capnp::MessageStream, public std::enable_shared_from_this<State> {
  public:
-  State(asio::ip::tcp::socket socket, std::string peer) : socket_(std::move(socket)), peer_(std::move(peer)) {
+  State(asio::ip::tcp::socket socket, std::string peer)
+      : socket_(std::move(socket)), lazyTimer_(socket_.get_executor()), peer_(std::move(peer)) {
     socket_.non_blocking(true);
     socket_.native_non_blocking(true);
     fd_ = socket_.native_handle();
@@ -89,6 +105,7 @@ class TcpLink::State final : public capnp::MessageStream, public std::enable_sha
     asio::error_code ignored;
     socket_.shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
     socket_.close(ignored);
+    lazyTimer_.cancel();
     out_.clear();
     small_.clear();
     // The loop must not run KJ's continuations below whoever called close().
@@ -255,7 +272,11 @@ class TcpLink::State final : public capnp::MessageStream, public std::enable_sha
       small_.insert(small_.end(), start, start + segment.size() * sizeof(capnp::word));
       release(segment.begin());
     }
-    scheduleFlush();
+    if (isBookkeeping(segments) && ++lazy_ < kLazyMessages) {
+      scheduleLazyFlush();
+    } else {
+      scheduleFlush();
+    }
     if (small_.size() + outBytes_ <= kOutputHigh) return kj::READY_NOW;
     return promiseWritten();
   }
@@ -301,7 +322,18 @@ class TcpLink::State final : public capnp::MessageStream, public std::enable_sha
     });
   }
 
+  void scheduleLazyFlush() {
+    if (flushPosted_ || lazyArmed_) return;
+    lazyArmed_ = true;
+    lazyTimer_.expires_after(kLazyFor);
+    lazyTimer_.async_wait([self = shared_from_this()](asio::error_code error) {
+      self->lazyArmed_ = false;
+      if (!error && self->error_ == nullptr && self->lazy_ > 0) self->flush();
+    });
+  }
+
   void flush() {
+    lazy_ = 0;
     sealSmall();
     while (!out_.empty() && error_ == nullptr && !writeBlocked_) {
       iovec parts[16];
@@ -366,6 +398,7 @@ class TcpLink::State final : public capnp::MessageStream, public std::enable_sha
   }
 
   asio::ip::tcp::socket socket_;
+  asio::steady_timer lazyTimer_;
   std::string peer_;
   int fd_ = -1;
   const char* error_ = nullptr;  // why nothing goes any more; null while it does
@@ -391,6 +424,8 @@ class TcpLink::State final : public capnp::MessageStream, public std::enable_sha
   kj::Own<kj::PromiseFulfiller<void>> written_;
   std::unordered_multimap<const void*, std::shared_ptr<const void>> holds_;
   bool flushPosted_ = false;
+  std::size_t lazy_ = 0;  // bookkeeping messages in small_ that wait
+  bool lazyArmed_ = false;
   bool writeBlocked_ = false;
 };
 
