@@ -198,6 +198,7 @@ interface Watcher {
 }
 
 struct Change {
+  # With inode 0, parent 0 and no name: anything may have changed (a tracker was cut off from another one).
   inode @0 :UInt64;        # whose attributes, layout, links or data changed; 0: only a name
   parent @1 :UInt64;       # with name: this entry of this directory changed
   name @2 :Data;

@@ -12,6 +12,7 @@ namespace vcfs::tracker {
 namespace {
 constexpr std::size_t kMaxPerCall = 2000;
 constexpr Duration kAnswerLimit = std::chrono::seconds(5);
+constexpr Duration kGather = std::chrono::milliseconds(5);  // what follows the first change goes with it
 }  // namespace
 
 struct WatchHub::Subscriber {
@@ -102,6 +103,7 @@ Task<void> WatchHub::feed(Runtime& runtime, std::shared_ptr<Subscriber> subscrib
   while (!subscriber->closed && failure.empty()) {
     if (subscriber->pending.empty()) {
       co_await subscriber->news.wait();
+      co_await runtime.clock.sleep(kGather);
       continue;
     }
     const std::vector<Change> changes = nextChanges(subscriber->pending);

@@ -15,6 +15,8 @@ namespace vcfs::tracker {
 
 namespace {
 
+constexpr Duration kSlowCommit = std::chrono::milliseconds(5);
+constexpr Duration kSlowFor = std::chrono::seconds(1);
 constexpr Statement kBegin{"BEGIN IMMEDIATE"};
 constexpr Statement kBeginRead{"BEGIN"};
 constexpr Statement kCommit{"COMMIT"};
@@ -186,6 +188,16 @@ void SqliteCatalog::startBatch() {
   while (!queue_.empty() && batch->operations.size() < options_.maxBatch) {
     batch->operations.push_back(std::move(queue_.front()));
     queue_.pop_front();
+  }
+  // A commit goes to the page cache and is quicker than a thread's wake-up. One that was slow sends the next ones to
+  // the pool for a while, so that a struggling disk holds the loop up once and not always.
+  const TimePoint begun = runtime_.clock.now();
+  if (batch->operations.size() == 1 && begun >= slowUntil_ && writer_->walBytes < options_.truncateBytes) {
+    writer_->run(*batch);
+    batch->walBytes = writer_->walBytes;
+    if (runtime_.clock.now() - begun > kSlowCommit) slowUntil_ = runtime_.clock.now() + kSlowFor;
+    finishBatch(batch);
+    return;
   }
   writePool_->submit(
       [writer = writer_, batch, truncateBytes = options_.truncateBytes] {

@@ -59,6 +59,7 @@ class SqliteCatalog final : public Catalog {
 
   std::deque<std::shared_ptr<Pending>> queue_;
   bool batchUnderWay_ = false;
+  TimePoint slowUntil_;  // until then commits run on the pool
   bool startPosted_ = false;
   bool checkpointing_ = false;
 
