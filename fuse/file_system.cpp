@@ -54,12 +54,15 @@ void FileSystem::changed(const Change& change) {
   }
   if (change.inode != 0) {
     changes_.note(change.inode);
+    bool pages = change.data;
     if (auto inode = inodes_.find(change.inode)) {
       inode->known = false;
       inode->withoutAttributes = false;
-      if (change.data) inode->pages.reset();
+      // Another host may be writing it from now on, or have just finished.
+      pages = pages || inode->cachedHandles > 0;
+      if (pages) inode->pages.reset();
     }
-    if (change.data) {
+    if (pages) {
       kernel_->dropPages(nodeOf(change.inode));
     } else {
       kernel_->dropAttributes(nodeOf(change.inode));
@@ -67,6 +70,10 @@ void FileSystem::changed(const Change& change) {
   }
   if (change.parent != 0 && !change.name.empty()) {
     changes_.note(change.parent);
+    if (auto parent = inodes_.find(change.parent)) {
+      parent->known = false;
+      kernel_->dropAttributes(nodeOf(change.parent));
+    }
     kernel_->dropName(nodeOf(change.parent), change.name);
   }
 }
@@ -113,6 +120,22 @@ void FileSystem::noteOwnChange(const Entry& entry) {
   inode->entry = entry;
   inode->known = true;
   inode->fetched = runtime_.clock.now();
+}
+
+// The kernel asks for a directory's attributes after every change it made in it. The tracker stamps the directory with
+// the time it gave the changed inode, so the question can be answered from memory.
+void FileSystem::noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks) {
+  changes_.note(directory);
+  auto inode = inodes_.find(directory);
+  if (!inode || !inode->known) return;
+  if (whenNs == 0) {
+    inode->known = false;
+    return;
+  }
+  Attr& attr = inode->entry.attr;
+  attr.mtimeNs = std::max(attr.mtimeNs, whenNs);
+  attr.ctimeNs = std::max(attr.ctimeNs, whenNs);
+  attr.nlink += static_cast<std::uint32_t>(moreLinks);
 }
 
 std::shared_ptr<FileHandle> FileSystem::fileAt(std::uint64_t handle) const {

@@ -85,6 +85,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> present(Entry& entry, std::uint64_t since, InodeId parent);
   Task<Entry> freshEntry(InodeId inode);  // asks unless what is remembered can be trusted
   void noteOwnChange(const Entry& entry);
+  // We changed what is in this directory at `whenNs` (the tracker's time of the change; 0: not known).
+  void noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks = 0);
   Task<void> dropPrivileges(InodePtr inode);
 
   std::shared_ptr<FileHandle> fileAt(std::uint64_t handle) const;  // throws Error(invalid)

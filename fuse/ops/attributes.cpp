@@ -20,6 +20,10 @@ Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
   if (grows) {
     entry = co_await freshEntry(id);
     co_await cluster_->refresh(entry);
+  } else if (inode && inode->entry.attr.type == FileType::directory) {
+    entry = co_await freshEntry(id);
+    request->attributes(toStat(entry.attr), attributesLast(entry, since));
+    co_return;
   } else {
     entry = co_await cluster_->getAttr(id);
   }

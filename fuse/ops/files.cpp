@@ -60,7 +60,9 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   wanted.uid = request->uid();
   wanted.gid = request->gid();
   wanted.exclusive = (flags & O_EXCL) != 0;
+  auto directory = wanted.parent;
   auto made = co_await cluster_->create(std::move(wanted));
+  noteOwnChangeIn(directory, made.created ? made.entry.attr.ctimeNs : 0);
   if (!made.created) {
     // Somebody was faster. The kernel looks again, finds it, checks its permissions, and opens it.
     request->error(errnoNameRace());

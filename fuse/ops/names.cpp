@@ -34,7 +34,7 @@ Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::str
 Task<void> FileSystem::reportMade(RequestPtr request, Entry entry, std::uint64_t since, InodeId parent) {
   noteOwnChange(entry);
   since = changes_.now();
-  co_await present(entry, since, parent);
+  co_await present(entry, since, entry.attr.type == FileType::directory ? parent : 0);
   if (auto inode = inodes_.find(entry.attr.inode)) inode->withoutAttributes = true;
   request->entry(parameters(entry, since));
 }
@@ -52,8 +52,10 @@ Task<void> FileSystem::mknod(RequestPtr request, std::uint64_t parent, std::stri
   wanted.rdev = rdev;
   if (wanted.type == FileType::none) throw Error(Errc::invalid, "unknown file type");
   auto since = changes_.now();
+  auto directory = wanted.parent;
   auto made = co_await cluster_->create(std::move(wanted));
-  co_await reportMade(std::move(request), std::move(made.entry), since, 0);
+  noteOwnChangeIn(directory, made.created ? made.entry.attr.ctimeNs : 0);
+  co_await reportMade(std::move(request), std::move(made.entry), since, directory);
 }
 
 Task<void> FileSystem::symlink(RequestPtr request, std::string target, std::uint64_t parent, std::string name) {
@@ -67,25 +69,30 @@ Task<void> FileSystem::symlink(RequestPtr request, std::string target, std::uint
   wanted.exclusive = true;
   wanted.symlinkTarget = std::move(target);
   auto since = changes_.now();
+  auto directory = wanted.parent;
   auto made = co_await cluster_->create(std::move(wanted));
-  co_await reportMade(std::move(request), std::move(made.entry), since, 0);
+  noteOwnChangeIn(directory, made.created ? made.entry.attr.ctimeNs : 0);
+  co_await reportMade(std::move(request), std::move(made.entry), since, directory);
 }
 
 Task<void> FileSystem::mkdir(RequestPtr request, std::uint64_t parent, std::string name, std::uint32_t mode) {
   auto since = changes_.now();
   auto directory = inodeOf(parent);
   auto entry = co_await cluster_->mkdir(directory, std::move(name), mode & 07777, request->uid(), request->gid());
+  noteOwnChangeIn(directory, entry.attr.ctimeNs, 1);
   co_await reportMade(std::move(request), std::move(entry), since, directory);
 }
 
 Task<void> FileSystem::unlink(RequestPtr request, std::uint64_t parent, std::string name) {
   auto entry = co_await cluster_->unlink(inodeOf(parent), std::move(name));
+  noteOwnChangeIn(inodeOf(parent), entry.attr.ctimeNs);
   noteOwnChange(entry);
   request->done();
 }
 
 Task<void> FileSystem::rmdir(RequestPtr request, std::uint64_t parent, std::string name) {
   co_await cluster_->rmdir(inodeOf(parent), std::move(name));
+  noteOwnChangeIn(inodeOf(parent), 0);
   request->done();
 }
 
@@ -97,6 +104,11 @@ Task<void> FileSystem::rename(RequestPtr request, std::uint64_t parent, std::str
   }
   auto to = inodeOf(newParent);
   auto renamed = co_await cluster_->rename(inodeOf(parent), std::move(name), to, std::move(newName), flags);
+  // A directory that moves or goes changes link counts.
+  const bool plain = renamed.entry.attr.type != FileType::directory &&
+                     (!renamed.replaced || renamed.replaced->attr.type != FileType::directory);
+  noteOwnChangeIn(inodeOf(parent), plain ? renamed.entry.attr.ctimeNs : 0);
+  if (to != inodeOf(parent)) noteOwnChangeIn(to, plain ? renamed.entry.attr.ctimeNs : 0);
   noteOwnChange(renamed.entry);
   if (renamed.replaced) noteOwnChange(*renamed.replaced);
   if (auto inode = inodes_.find(renamed.entry.attr.inode)) inode->parent = flags == kExchange ? 0 : to;
@@ -108,6 +120,7 @@ Task<void> FileSystem::rename(RequestPtr request, std::uint64_t parent, std::str
 
 Task<void> FileSystem::link(RequestPtr request, std::uint64_t node, std::uint64_t newParent, std::string newName) {
   auto entry = co_await cluster_->link(inodeOf(node), inodeOf(newParent), std::move(newName));
+  noteOwnChangeIn(inodeOf(newParent), entry.attr.ctimeNs);
   noteOwnChange(entry);
   auto since = changes_.now();
   co_await cluster_->refresh(entry);
