@@ -386,6 +386,8 @@ Task<void> Node::reportLoop() {
     if (closings_.empty() || !trackers->connected()) {
       co_await reportSignal_.waitFor(runtime.clock, pause);
     }
+    // What is closed at about the same time is told together: a burst of small files costs few transactions.
+    if (!stopping_ && !closings_.empty()) co_await runtime.clock.sleep(options.reportGather);
     if (stopping_) co_return;
     // Sizes of open files each interval, closings as soon as they are there.
     const bool all = runtime.clock.now() - lastSizes_ >= options.reportInterval;

@@ -20,8 +20,9 @@ struct Options {
   std::string dataDirectory;
   std::vector<std::string> trackers;
 
-  Millis lease{10'000};          // a writer not heard of for so long is gone
-  Millis reportInterval{2'000};  // sizes of open files are told to a tracker this often
+  Millis lease{10'000};                                   // a writer not heard of for so long is gone
+  Millis reportInterval{2'000};                           // sizes of open files are told to a tracker this often
+  Duration reportGather = std::chrono::milliseconds(20);  // closings wait this long for others to be told with them
   Millis heartbeatInterval{1'000};
   Millis pingInterval{250};    // to other storages
   Millis pingLimit{1'000};     // no answer: the peer is lost
