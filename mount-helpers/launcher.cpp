@@ -107,7 +107,8 @@ int inBackground(const std::function<int(std::function<void()>)>& serve, const s
   ::close(ends[1]);
   auto ready = [&logFile] {
     // A caller that has gone (interrupted while it waited) will never know of this mount.
-    if (::write(2, &kReady, 1) != 1) throw Error(Errc::cancelled, "the calling process went away before the mount answered");
+    if (::write(2, &kReady, 1) != 1)
+      throw Error(Errc::cancelled, "the calling process went away before the mount answered");
     detach(logFile);
   };
   int code = serve(ready);

@@ -28,8 +28,8 @@ struct ClusterOptions {
   std::chrono::milliseconds pingInterval{250};  // a server that answers neither a request …
   std::chrono::milliseconds pingLimit{1000};    // … nor a ping for this long is taken for dead
   std::chrono::milliseconds connectLimit{1000};
-  std::chrono::milliseconds requestLimit{15'000};     // a server that answers pings but not a request for this long is taken
-                                                      // for broken (its disk hangs) and another one is used
+  std::chrono::milliseconds requestLimit{15'000};  // a server that answers pings but not a request for this long is
+                                                   // taken for broken (its disk hangs) and another one is used
 };
 
 struct CreateRequest {

@@ -85,9 +85,15 @@ struct Case {
 
 Task<void> measure(Process& process, std::string address) {
   auto connection = co_await rpc::Connection::connect(process.runtime, address, 5s);
-  for (const auto& [size, depth, calls] : std::vector<std::tuple<std::size_t, int, long>>{
-           {0, 1, 20'000}, {0, 16, 200'000}, {0, 64, 200'000}, {4096, 16, 100'000}, {32768, 16, 60'000},
-           {131072, 8, 16'000}, {524288, 4, 6'000}, {1048576, 4, 4'000}, {1048576, 8, 4'000}}) {
+  for (const auto& [size, depth, calls] : std::vector<std::tuple<std::size_t, int, long>>{{0, 1, 20'000},
+                                                                                          {0, 16, 200'000},
+                                                                                          {0, 64, 200'000},
+                                                                                          {4096, 16, 100'000},
+                                                                                          {32768, 16, 60'000},
+                                                                                          {131072, 8, 16'000},
+                                                                                          {524288, 4, 6'000},
+                                                                                          {1048576, 4, 4'000},
+                                                                                          {1048576, 8, 4'000}}) {
     Case c{process.runtime, connection, size, calls, depth, rpc::Buffer::allocate(std::max<std::size_t>(size, 4096))};
     std::memset(c.buffer->data(), 1, c.buffer->capacity());
     const auto start = std::chrono::steady_clock::now();

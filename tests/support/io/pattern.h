@@ -12,9 +12,10 @@ enum { RECORD_HEADER_WORDS = 4 };
 typedef enum { RECORD_GOOD, RECORD_ZEROS, RECORD_WRONG } RecordVerdict;
 
 /* block: a multiple of 8, at least 64. The time is set by the caller just before the write, see record_stamp(). */
-void record_fill(uint64_t *record, size_t block, uint64_t stream, uint64_t number);
-void record_stamp(uint64_t *record);
-int64_t record_time_ns(const uint64_t *record);
+void record_fill(uint64_t* record, size_t block, uint64_t stream, uint64_t number);
+void record_stamp(uint64_t* record);
+int64_t record_time_ns(const uint64_t* record);
 
-/* RECORD_ZEROS: it differs, and a word of it is zero. `wrong_at` (may be null): offset of the first wrong byte's word. */
-RecordVerdict record_check(const uint64_t *record, size_t block, uint64_t stream, uint64_t number, size_t *wrong_at);
+/* RECORD_ZEROS: it differs, and a word of it is zero. `wrong_at` (may be null): offset of the first wrong byte's word.
+ */
+RecordVerdict record_check(const uint64_t* record, size_t block, uint64_t stream, uint64_t number, size_t* wrong_at);
