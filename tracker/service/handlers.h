@@ -11,17 +11,17 @@ namespace vcfs::tracker {
 
 class Coordinator;
 
-#define VCFS_TRACKER_METHODS(X)                                                                                       \
-  X(hello, Hello)                                                                                                     \
-  X(ping, Ping)                                                                                                       \
-  X(watch, Watch) X(lookup, Lookup) X(getAttr, GetAttr) X(resolve, Resolve) X(readDir, ReadDir) X(readLink, ReadLink) \
-      X(statFs, StatFs) X(parent, Parent) X(create, Create) X(mkdir, Mkdir) X(unlink, Unlink) X(rmdir, Rmdir)         \
-          X(rename, Rename) X(link, Link) X(setAttr, SetAttr) X(openForWrite, OpenForWrite) X(syncNames, SyncNames)   \
-              X(getXattr, GetXattr) X(listXattr, ListXattr) X(setXattr, SetXattr) X(removeXattr, RemoveXattr)         \
-                  X(pin, Pin) X(reportFailure, ReportFailure) X(registerStorage, RegisterStorage)                     \
-                      X(heartbeat, Heartbeat) X(reportFiles, ReportFiles) X(caughtUp, CaughtUp)                       \
-                          X(staleReplicas, StaleReplicas) X(status, Status) X(fileInfo, FileInfo) X(groups, Groups)   \
-                              X(users, Users) X(assignUser, AssignUser) X(setGroup, SetGroup)
+// clang-format off
+#define VCFS_TRACKER_METHODS(X) \
+  X(hello, Hello) X(ping, Ping) X(watch, Watch) X(lookup, Lookup) X(getAttr, GetAttr) X(resolve, Resolve) \
+  X(readDir, ReadDir) X(readLink, ReadLink) X(statFs, StatFs) X(parent, Parent) X(create, Create) \
+  X(mkdir, Mkdir) X(unlink, Unlink) X(rmdir, Rmdir) X(rename, Rename) X(link, Link) X(setAttr, SetAttr) \
+  X(openForWrite, OpenForWrite) X(syncNames, SyncNames) X(getXattr, GetXattr) X(listXattr, ListXattr) \
+  X(setXattr, SetXattr) X(removeXattr, RemoveXattr) X(pin, Pin) X(reportFailure, ReportFailure) \
+  X(registerStorage, RegisterStorage) X(heartbeat, Heartbeat) X(reportFiles, ReportFiles) \
+  X(caughtUp, CaughtUp) X(staleReplicas, StaleReplicas) X(status, Status) X(fileInfo, FileInfo) \
+  X(groups, Groups) X(users, Users) X(assignUser, AssignUser) X(setGroup, SetGroup)
+// clang-format on
 
 // The methods of schema/tracker.capnp for one session: read the parameters, run the operation, fill the answer. An
 // Error that leaves a method becomes the answer's status (tracker_service.cpp). Held alive by every call under way.
