@@ -216,6 +216,36 @@ void Settings::address(const std::string& name, std::string& target, const std::
   impl_->app.add_option_function<std::string>("--" + name, set, meaning)->default_str(target);
 }
 
+namespace {
+
+// A message may quote what a file holds, and that may be anything.
+std::string printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
+  }
+  return text.size() > 500 ? text.substr(0, 500) + "…" : text;
+}
+
+std::string configFileOf(int argc, char** argv) {
+  const std::string option = "--config";
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == option && i + 1 < argc) return argv[i + 1];
+    if (word.rfind(option + "=", 0) == 0) return word.substr(option.size() + 1);
+  }
+  return {};
+}
+
+// What was wrong, with the file's name when it was read from there.
+std::string explain(const CLI::ParseError& error, const std::string& file) {
+  const std::string text = printable(error.what());
+  const bool ofFile = dynamic_cast<const CLI::ConfigError*>(&error) != nullptr;
+  if (file.empty() || !ofFile) return text;
+  return "config file " + file + ": " + text + " (lines are `name = value`, names as in --help)";
+}
+
+}  // namespace
+
 void Settings::parseOrExit(int argc, char** argv) {
   log::Level level = log::Level::info;
   try {
@@ -223,7 +253,8 @@ void Settings::parseOrExit(int argc, char** argv) {
   } catch (const CLI::Success& done) {  // --help, --version
     std::exit(impl_->app.exit(done));
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "%s: %s\nTry '%s --help'.\n", impl_->name.c_str(), error.what(), impl_->name.c_str());
+    std::fprintf(stderr, "%s: %s\nTry '%s --help'.\n", impl_->name.c_str(),
+                 explain(error, configFileOf(argc, argv)).c_str(), impl_->name.c_str());
     std::exit(2);
   }
   if (!log::parseLevel(impl_->logLevel, level)) {
