@@ -71,8 +71,12 @@ class Mounting(unittest.TestCase):
         self.assertEqual((self.cluster.mount / "last").stat().st_size, 1_000_000)
 
     def test_mount_t_vcfs(self):
-        if not os.path.exists("/sbin/mount.vcfs"):
-            self.skipTest("/sbin/mount.vcfs is not installed")
+        helper = "/sbin/mount.vcfs"
+        if not os.path.exists(helper):
+            if os.path.islink(helper):  # to a build that is gone
+                os.unlink(helper)
+            os.symlink(env.program("mount.vcfs"), helper)
+            self.addCleanup(os.unlink, helper)
         self.mount(program=["mount", "-t", "vcfs"])
 
     def test_options_of_fstab_are_accepted(self):
