@@ -29,7 +29,7 @@ void LagQueue::fire() {
   while (!entries_.empty() && entries_.front().due <= until) {
     Entry entry = std::move(entries_.front());
     entries_.pop_front();
-    if (auto sleeper = entry.sleeper.lock()) sleeper->lagPassed();
+    if (auto sleeper = entry.sleeper.lock()) sleeper->lagPassed(until);
   }
   if (!entries_.empty() && !timer_) arm();
 }

@@ -14,7 +14,8 @@ class LagQueue : public std::enable_shared_from_this<LagQueue> {
   class Sleeper {
    public:
     virtual ~Sleeper() = default;
-    virtual void lagPassed() = 0;
+    // What falls due until `until`, a moment after now, is to be sent: waking up for it once more would cost more.
+    virtual void lagPassed(TimePoint until) = 0;
   };
 
   explicit LagQueue(Runtime& runtime) : runtime_(runtime) {}

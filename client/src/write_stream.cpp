@@ -88,11 +88,10 @@ void WriteStream::charge() {
 
 // ---- sending
 
-void WriteStream::pump() {
+void WriteStream::pumpUntil(TimePoint now) {
   if (recovering_ || window_.allSent()) return;
   auto link = route_->ready();
   if (!link) return recover(false);
-  const TimePoint now = core_->now();
   while (const SendWindow::Item* item = window_.next(now)) send(*item, link);
   armLag();
 }
@@ -105,9 +104,9 @@ void WriteStream::armLag() {
   core_->lags->add(weak_from_this(), *due);
 }
 
-void WriteStream::lagPassed() {
+void WriteStream::lagPassed(TimePoint until) {
   lagArmed_ = false;
-  pump();
+  pumpUntil(until);
 }
 
 void WriteStream::send(const SendWindow::Item& item, const std::shared_ptr<StorageLink>& link) {

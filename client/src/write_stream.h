@@ -54,7 +54,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   std::int64_t lastWriteNs() const { return lastWriteNs_; }  // wall clock; 0: nothing was written here
   Sequence lastSequence() const { return window_.last(); }
 
-  void lagPassed() override;
+  void lagPassed(TimePoint until) override;
   void linkLost() override;
 
  private:
@@ -65,7 +65,8 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
 
   std::size_t room(std::uint64_t offset, std::size_t length, bool append, bool owned) const;
   void charge();
-  void pump();
+  void pump() { pumpUntil(core_->now()); }
+  void pumpUntil(TimePoint now);
   void armLag();
   void send(const SendWindow::Item& item, const std::shared_ptr<StorageLink>& link);
   kj::Promise<Reply> request(const SendWindow::Item& item, StorageLink& link);
