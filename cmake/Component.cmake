@@ -21,9 +21,9 @@ function(vcfs_program name component)
 endfunction()
 
 # vcfs_unit_test(NAME component… SOURCES source…): a GoogleTest program unit_NAME, registered test by test with the
-# label "unit".
+# label "unit". ONE_PROCESS: registered as one, because its tests share something that takes long to start.
 function(vcfs_unit_test name)
-  cmake_parse_arguments(T "" "LABEL" "COMPONENTS;SOURCES" ${ARGN})
+  cmake_parse_arguments(T "ONE_PROCESS" "LABEL" "COMPONENTS;SOURCES" ${ARGN})
   if(NOT T_LABEL)
     set(T_LABEL unit)
   endif()
@@ -33,5 +33,10 @@ function(vcfs_unit_test name)
     target_link_libraries(${T_LABEL}_${name} PRIVATE vcfs_${component})
   endforeach()
   vcfs_use_shared_pch(${T_LABEL}_${name})
+  if(T_ONE_PROCESS)
+    add_test(NAME ${T_LABEL}_${name} COMMAND ${T_LABEL}_${name})
+    set_tests_properties(${T_LABEL}_${name} PROPERTIES LABELS ${T_LABEL} TIMEOUT 300)
+    return()
+  endif()
   gtest_discover_tests(${T_LABEL}_${name} PROPERTIES LABELS ${T_LABEL} TIMEOUT 120 DISCOVERY_TIMEOUT 60)
 endfunction()

@@ -2,7 +2,6 @@
 # tests/support/run.py. One at a time unless PARALLEL: they measure time and use mounts.
 include_guard(GLOBAL)
 set(VCFS_PYTHON /usr/bin/python3 CACHE STRING "interpreter of the black-box tests; only its standard library is used")
-set(VCFS_TEST_RUNNER ${CMAKE_SOURCE_DIR}/tests/support/run.py)
 
 function(vcfs_python_test folder)
   cmake_parse_arguments(T "PARALLEL" "TIMEOUT" "LABELS" ${ARGN})
@@ -12,7 +11,7 @@ function(vcfs_python_test folder)
   foreach(file ${T_UNPARSED_ARGUMENTS})
     string(REGEX REPLACE "^(test_)?(.*)\\.py$" "\\2" name ${file})
     add_test(NAME ${folder}.${name}
-             COMMAND ${VCFS_PYTHON} ${VCFS_TEST_RUNNER} ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+             COMMAND ${VCFS_PYTHON} ${CMAKE_SOURCE_DIR}/tests/support/run.py ${CMAKE_CURRENT_SOURCE_DIR}/${file})
     set_tests_properties(${folder}.${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT} SKIP_RETURN_CODE 77
                          ENVIRONMENT "VCFS_BUILD_DIR=${CMAKE_BINARY_DIR}")
     if(NOT T_PARALLEL)
