@@ -206,12 +206,13 @@ Task<void> FileNode::stat() {
 Task<Growth> FileNode::waitForGrowth(std::uint64_t known, Duration limit) {
   auto self = shared_from_this();
   const TimePoint deadline = core_->now() + limit;
-  while (true) {
+  // What is known here may be the catalog's or of some time ago; the primary is asked at least once.
+  for (bool asked = false;; asked = true) {
     const Duration rest = deadline - core_->now();
     Growth growth;
     growth.size = sizes_->size();
     growth.state = sizes_->state();
-    if (growth.size != known || !open() || rest <= Duration(0)) co_return growth;
+    if (!open() || (asked && (growth.size != known || rest <= Duration(0)))) co_return growth;
     const auto ms = std::clamp<std::int64_t>(rest.count() / 1'000'000, 1, 30'000);
     auto route = route_;
     PrimaryCall build = [route, known, ms](StorageLink& link) {
