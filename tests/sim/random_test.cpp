@@ -1,0 +1,64 @@
+#include "tests/sim/random_run.h"
+
+#include <cstdlib>
+
+// Runs drawn from seeds. VCFS_SIM_SEEDS=N: so many (default 160). VCFS_SIM_SEED=n: this one only, which replays it
+// exactly; VCFS_SIM_JOURNAL=1 prints what happened in it.
+namespace vcfs::sim {
+namespace {
+
+constexpr int kParts = 8;  // tests that share the seeds, so that ctest runs them beside one another
+
+std::uint64_t number(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr || *text == '\0' ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+void runSeed(std::uint64_t seed) {
+  RandomRun run(seed);
+  std::string failure;
+  try {
+    run.run();
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  for (const std::string& complaint : run.complaints()) failure += (failure.empty() ? "" : "; ") + complaint;
+  if (number("VCFS_SIM_JOURNAL", 0) != 0) std::cout << run.journal().tail(SIZE_MAX);
+  if (failure.empty()) return;
+  ADD_FAILURE() << "VCFS_SIM_SEED=" << seed << ": " << failure << "\nthe last that happened:\n"
+                << run.journal().tail(40);
+}
+
+class RandomSim : public ::testing::TestWithParam<int> {};
+
+TEST_P(RandomSim, nothing_acknowledged_is_lost_and_readers_see_what_was_written) {
+  if (const std::uint64_t only = number("VCFS_SIM_SEED", 0); only != 0) {
+    if (GetParam() == 0) runSeed(only);
+    return;
+  }
+  const std::uint64_t seeds = number("VCFS_SIM_SEEDS", 160);
+  for (std::uint64_t seed = 1 + static_cast<std::uint64_t>(GetParam()); seed <= seeds; seed += kParts) runSeed(seed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Part, RandomSim, ::testing::Range(0, kParts));
+
+TEST(Replay, a_seed_replays_exactly) {
+  for (std::uint64_t seed : {3, 11}) {
+    std::vector<std::string> first;
+    {
+      RandomRun run(seed);
+      run.run();
+      first = run.journal().lines();
+    }
+    RandomRun again(seed);
+    again.run();
+    const auto& second = again.journal().lines();
+    const auto [a, b] = std::mismatch(first.begin(), first.end(), second.begin(), second.end());
+    EXPECT_TRUE(first == second) << "seed " << seed << " differs from line " << a - first.begin() << ":\n"
+                                 << (a == first.end() ? "(end)" : *a) << "\n"
+                                 << (b == second.end() ? "(end)" : *b);
+  }
+}
+
+}  // namespace
+}  // namespace vcfs::sim

@@ -1,0 +1,246 @@
+#include "common/rpc/call.h"
+#include "schema/convert.h"
+#include "tests/sim/actors.h"
+
+// The whole cluster in the situations that matter: recording, a server that dies or is cut off, a tracker that is away,
+// a recorder that dies. In those with failures a reader follows and must not notice.
+namespace vcfs::sim {
+namespace {
+
+constexpr std::size_t kPiece = 20'000;
+
+class Scenario : public ::testing::Test {
+ protected:
+  void begin(int storages) {
+    cluster_ = std::make_unique<SimCluster>(storages);
+    cluster_->network.setDelay([](const std::string&, const std::string&) { return Duration(200us); });
+    client_ = cluster_->connect("c1");
+    other_ = cluster_->connect("c2");
+    writer_ = std::make_shared<Writer>(client_, "/recording");
+    cluster_->run(writer_->open());
+  }
+
+  void TearDown() override {
+    stopFollowing();
+    client_.reset();
+    other_.reset();
+    writer_.reset();
+    follower_.reset();
+    cluster_.reset();
+  }
+
+  void append(int pieces) {
+    for (int i = 0; i < pieces; ++i) cluster_->run(writer_->append(kPiece));
+  }
+  // How long writing a piece and having it acknowledged takes.
+  Duration appendAcknowledged() {
+    const Duration begun = cluster_->now();
+    append(1);
+    cluster_->run(writer_->flush());
+    return cluster_->now() - begun;
+  }
+  void follow() {
+    follower_ = std::make_shared<Follower>(other_, writer_, cluster_->clock, 5);
+    asio::co_spawn(cluster_->io, follower_->run(), asio::detached);
+  }
+  void stopFollowing() {
+    if (!follower_) return;
+    follower_->stop();
+    EXPECT_TRUE(cluster_->until([&] { return follower_->ended(); })) << "the reader hangs";
+    EXPECT_GT(follower_->bytes, 0u);
+    for (const std::string& complaint : follower_->complaints) ADD_FAILURE() << complaint;
+    follower_.reset();
+  }
+  void close() { cluster_->run(writer_->close()); }
+  bool sealed(FileState state) { return cluster_->entry(inode()).attr.state == state; }
+  void expectClosedAndEqual(std::size_t copies = 2) {
+    EXPECT_TRUE(cluster_->until([&] { return sealed(FileState::closed); })) << "not closed in the catalog";
+    EXPECT_TRUE(cluster_->until([&] { return cluster_->whole(inode(), copies); })) << "not " << copies << " copies";
+    for (int n : cluster_->inSync(inode())) {
+      EXPECT_EQ(difference(cluster_->content(n, inode()), writer_->model.bytes()), "") << "s" << n;
+    }
+    EXPECT_EQ(cluster_->entry(inode()).attr.size, writer_->model.size());
+  }
+  std::string readByOther() {
+    OpenMode mode;
+    auto file = cluster_->run(other_->openPath("/recording", mode));
+    std::string text(writer_->model.size() + 100, '\0');
+    const std::span<char> view(text.data(), text.size());
+    text.resize(cluster_->run(file->readInto(0, std::as_writable_bytes(view))));
+    cluster_->run(file->close());
+    return text;
+  }
+  InodeId inode() const { return writer_->inode(); }
+  int follower() {  // the in-sync replica that is not the primary
+    for (int n : cluster_->inSync(inode())) {
+      if (n != cluster_->primary(inode())) return n;
+    }
+    return 0;
+  }
+  // What a server says to a write of `epoch` that comes past the client library.
+  Errc writeRaw(int n, const Layout& layout, Epoch epoch);
+
+  std::unique_ptr<SimCluster> cluster_;
+  std::shared_ptr<Cluster> client_;
+  std::shared_ptr<Cluster> other_;
+  std::shared_ptr<Writer> writer_;
+  std::shared_ptr<Follower> follower_;
+};
+
+Errc Scenario::writeRaw(int n, const Layout& layout, Epoch epoch) {
+  Runtime& runtime = cluster_->host("c9").runtime;
+  auto connection = cluster_->run(rpc::Connection::connect(runtime, "s" + std::to_string(n) + ":21100", 1s));
+  auto storage = connection->bootstrap<schema::Storage>();
+  auto hello = storage.helloRequest();
+  hello.setProtocol(schema::PROTOCOL_VERSION);
+  hello.setClient(99);
+  cluster_->run(rpc::call(runtime, hello.send(), 1s));
+  auto request = storage.writeRequest();
+  Layout old = layout;
+  old.epoch = epoch;
+  request.setInode(layout.inode);
+  request.setEpoch(epoch);
+  schema::fill(request.initLayout(), old);
+  request.getWriter().setClient(99);
+  request.getWriter().setSequence(1);
+  request.setData(schema::toData(std::string("old")));
+  auto response = cluster_->run(rpc::call(runtime, request.send(), 5s));
+  connection->close("done");
+  return static_cast<Errc>(response.getStatus().getCode());
+}
+
+TEST_F(Scenario, what_is_written_and_closed_is_on_both_replicas_and_seen_by_others) {
+  begin(2);
+  append(10);
+  cluster_->run(writer_->sync());
+  append(3);
+  close();
+  expectClosedAndEqual();
+  EXPECT_EQ(difference(readByOther(), writer_->model.bytes()), "");
+}
+
+TEST_F(Scenario, the_primary_dies_in_the_middle_of_a_window) {
+  begin(2);
+  append(20);
+  cluster_->run(writer_->flush());
+  follow();
+  cluster_->advance(300ms);
+  append(20);
+  cluster_->run(writer_->sync());
+  // Bytes in the window and on the wire.
+  append(20);
+  const int dead = cluster_->primary(inode());
+  cluster_->advance(300us);
+  cluster_->crashStorage(dead);
+  append(5);
+  cluster_->run(writer_->flush());
+  EXPECT_NE(cluster_->primary(inode()), dead);
+  cluster_->advance(2s);
+  append(5);
+  cluster_->run(writer_->sync());
+  cluster_->startStorage(dead);
+  append(5);
+  cluster_->advance(15s);
+  append(5);
+  close();
+  expectClosedAndEqual();
+  stopFollowing();
+  EXPECT_EQ(difference(readByOther(), writer_->model.bytes()), "");
+}
+
+TEST_F(Scenario, a_third_server_takes_the_place_of_a_dead_primary) {
+  begin(3);
+  append(20);
+  cluster_->run(writer_->flush());
+  follow();
+  append(10);
+  cluster_->crashStorage(cluster_->primary(inode()));
+  append(10);
+  close();
+  expectClosedAndEqual();
+  stopFollowing();
+}
+
+TEST_F(Scenario, a_follower_that_is_cut_off_holds_writers_up_for_3_s_at_most) {
+  begin(2);
+  append(10);
+  cluster_->run(writer_->flush());
+  follow();
+  cluster_->advance(200ms);
+  const Entry before = cluster_->entry(inode());
+  const int lost = follower();
+  cluster_->cutOff("s" + std::to_string(lost));
+  Duration longest{};
+  for (int i = 0; i < 50; ++i) {
+    longest = std::max(longest, appendAcknowledged());
+    cluster_->advance(100ms);
+  }
+  EXPECT_LE(longest, 3s);
+  const Entry during = cluster_->entry(inode());
+  EXPECT_GT(during.layout.epoch, before.layout.epoch);
+  EXPECT_EQ(writeRaw(cluster_->primary(inode()), before.layout, before.layout.epoch), Errc::staleEpoch);
+  cluster_->healAll();
+  EXPECT_TRUE(cluster_->until([&] { return cluster_->whole(inode()); })) << "it never came back";
+  EXPECT_EQ(writeRaw(lost, before.layout, before.layout.epoch), Errc::staleEpoch);
+  append(5);
+  close();
+  expectClosedAndEqual();
+  stopFollowing();
+}
+
+TEST_F(Scenario, a_primary_that_is_cut_off_acknowledges_nothing_and_steps_back) {
+  begin(3);
+  append(10);
+  cluster_->run(writer_->flush());
+  follow();
+  cluster_->advance(200ms);
+  const Entry before = cluster_->entry(inode());
+  const int lost = cluster_->primary(inode());
+  cluster_->cutOff("s" + std::to_string(lost));
+  EXPECT_LE(appendAcknowledged(), 3s);
+  EXPECT_NE(cluster_->primary(inode()), lost);
+  append(10);
+  cluster_->healAll();
+  cluster_->run(writer_->flush());
+  EXPECT_TRUE(cluster_->until([&] { return writeRaw(lost, before.layout, before.layout.epoch) != Errc::ok; }));
+  close();
+  expectClosedAndEqual();
+  stopFollowing();
+}
+
+TEST_F(Scenario, recording_goes_on_while_the_tracker_is_away) {
+  begin(2);
+  append(5);
+  cluster_->run(writer_->flush());
+  cluster_->crashTracker();
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_LT(appendAcknowledged(), 100ms);
+    cluster_->advance(200ms);
+  }
+  close();
+  EXPECT_TRUE(sealed(FileState::open));
+  cluster_->advance(2s);
+  cluster_->startTracker();
+  expectClosedAndEqual();
+}
+
+TEST_F(Scenario, a_recorder_that_dies_leaves_a_file_that_is_sealed_as_recovered) {
+  begin(2);
+  append(10);
+  cluster_->run(writer_->flush());
+  const std::uint64_t published = writer_->model.size();
+  cluster_->cutOff("c1");
+  cluster_->network.reset("c1");
+  const Duration died = cluster_->now();
+  EXPECT_TRUE(cluster_->until([&] { return sealed(FileState::recovered); })) << "still open";
+  EXPECT_GE(cluster_->now() - died, 9s);
+  EXPECT_LE(cluster_->now() - died, 15s);
+  EXPECT_EQ(cluster_->entry(inode()).attr.size, published);
+  for (int n : {1, 2}) {
+    EXPECT_EQ(difference(cluster_->content(n, inode()), writer_->model.bytes()), "") << "s" << n;
+  }
+  EXPECT_EQ(difference(readByOther(), writer_->model.bytes()), "");
+}
+
+}  // namespace
+}  // namespace vcfs::sim
