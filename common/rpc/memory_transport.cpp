@@ -27,6 +27,14 @@ struct Message {
 
 class End;
 
+// One direction of a link. What arrives while its hosts are cut off waits here, in order, for the network to be healed:
+// as with TCP, nothing is ever missing from the middle of a stream.
+struct Way {
+  std::string from;
+  std::string to;
+  std::deque<std::function<void()>> held;
+};
+
 }  // namespace
 
 struct MemoryNetwork::Impl {
@@ -40,12 +48,30 @@ struct MemoryNetwork::Impl {
     std::function<void(std::unique_ptr<Link>)> accepted;
   };
   std::map<std::string, std::shared_ptr<Port>> listeners;
-  std::set<End*> ends;
+  std::map<std::uint64_t, End*> ends;  // in order of their making, so that a seed gives the same run again
+  std::uint64_t nextEnd = 0;
+  std::vector<std::shared_ptr<Way>> holding;
   std::uint16_t nextPort = 40000;
 
   bool isCut(const std::string& from, const std::string& to) const { return cuts.count({from, to}) > 0; }
   Duration delayOf(const std::string& from, const std::string& to) const {
     return delay ? delay(from, to) : Duration{};
+  }
+
+  void arrive(const std::shared_ptr<Way>& way, std::function<void()> action) {
+    if (way->held.empty() && !isCut(way->from, way->to)) return action();
+    if (way->held.empty()) holding.push_back(way);
+    way->held.push_back(std::move(action));
+  }
+
+  // Posted by heal(). Stays behind what is held when the way is cut again meanwhile.
+  void release(const std::shared_ptr<Way>& way) {
+    while (!way->held.empty() && !isCut(way->from, way->to)) {
+      auto action = std::move(way->held.front());
+      way->held.pop_front();
+      action();
+    }
+    if (way->held.empty()) std::erase(holding, way);
   }
 };
 
@@ -55,10 +81,16 @@ namespace {
 class End final : public capnp::MessageStream, public std::enable_shared_from_this<End> {
  public:
   End(std::shared_ptr<MemoryNetwork::Impl> network, std::string host, std::string peerHost)
-      : network_(std::move(network)), host_(std::move(host)), peerHost_(std::move(peerHost)) {
-    network_->ends.insert(this);
+      : network_(std::move(network)),
+        host_(std::move(host)),
+        peerHost_(std::move(peerHost)),
+        way_(std::make_shared<Way>()),
+        number_(network_->nextEnd++) {
+    way_->from = host_;
+    way_->to = peerHost_;
+    network_->ends.emplace(number_, this);
   }
-  ~End() { network_->ends.erase(this); }
+  ~End() { network_->ends.erase(number_); }
   void pair(const std::shared_ptr<End>& other) { other_ = other; }
   const std::string& host() const { return host_; }
 
@@ -74,14 +106,14 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
 
   kj::Promise<void> writeMessage(kj::ArrayPtr<const int>, Segments segments) override {
     if (closed_) return disconnected();
-    if (!network_->isCut(host_, peerHost_)) send(copy(segments));
+    send(copy(segments));
     release(segments);
     return kj::READY_NOW;
   }
 
   kj::Promise<void> writeMessages(kj::ArrayPtr<Segments> messages) override {
     for (auto message : messages) {
-      if (!closed_ && !network_->isCut(host_, peerHost_)) send(copy(message));
+      if (!closed_) send(copy(message));
       release(message);
     }
     if (closed_) return disconnected();
@@ -98,9 +130,9 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
     if (closed_) return;
     closed_ = true;
     failLater();
-    auto other = other_.lock();
-    if (!other || network_->isCut(host_, peerHost_)) return;
-    after([other] { other->lost(); });
+    after([weak = other_] {
+      if (auto other = weak.lock()) other->lost();
+    });
   }
 
   void lost() {
@@ -144,7 +176,10 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
   }
 
   // Keeps the order of what is under way although delays may differ.
-  void after(std::function<void()> action) {
+  void after(std::function<void()> inner) {
+    std::function<void()> action = [network = network_, way = way_, inner = std::move(inner)] {
+      network->arrive(way, inner);
+    };
     const TimePoint due = network_->clock.now() + network_->delayOf(host_, peerHost_);
     lastDue_ = std::max(lastDue_, due);
     if (lastDue_ <= network_->clock.now()) {
@@ -159,11 +194,9 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
   }
 
   void send(Message message) {
-    auto other = other_.lock();
-    if (!other) return;
     auto boxed = std::make_shared<Message>(std::move(message));
-    after([other, boxed, network = network_, from = host_, to = peerHost_] {
-      if (!network->isCut(from, to)) other->deliver(std::move(*boxed));
+    after([weak = other_, boxed] {
+      if (auto other = weak.lock()) other->deliver(std::move(*boxed));
     });
   }
 
@@ -195,6 +228,8 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
   std::shared_ptr<MemoryNetwork::Impl> network_;
   std::string host_;
   std::string peerHost_;
+  std::shared_ptr<Way> way_;
+  const std::uint64_t number_;
   std::weak_ptr<End> other_;
   std::deque<Message> inbox_;
   std::multimap<const void*, std::shared_ptr<const void>> holds_;  // until the message that references them is copied
@@ -246,14 +281,20 @@ void MemoryNetwork::setDelay(std::function<Duration(const std::string&, const st
   impl_->delay = std::move(delay);
 }
 void MemoryNetwork::cut(const std::string& from, const std::string& to) { impl_->cuts.insert({from, to}); }
-void MemoryNetwork::heal(const std::string& from, const std::string& to) { impl_->cuts.erase({from, to}); }
+void MemoryNetwork::heal(const std::string& from, const std::string& to) {
+  impl_->cuts.erase({from, to});
+  for (const auto& way : impl_->holding) {
+    if (way->from != from || way->to != to) continue;
+    asio::post(impl_->io, [impl = impl_, way] { impl->release(way); });
+  }
+}
 
 void MemoryNetwork::reset(const std::string& host) {
   for (auto it = impl_->listeners.begin(); it != impl_->listeners.end();) {
     it = it->second->host == host ? impl_->listeners.erase(it) : std::next(it);
   }
   std::vector<std::shared_ptr<End>> ends;
-  for (End* end : impl_->ends) {
+  for (auto& [number, end] : impl_->ends) {
     if (end->host() == host) ends.push_back(end->shared_from_this());
   }
   for (const auto& end : ends) end->close();

@@ -18,7 +18,8 @@ class MemoryNetwork {
 
   // Asked for every message; default none. Must not be negative.
   void setDelay(std::function<Duration(const std::string& from, const std::string& to)> delay);
-  // From now on nothing gets from host `from` to host `to` (one direction); what is under way is lost.
+  // From now on nothing gets from host `from` to host `to` (one direction). What is sent meanwhile or under way comes
+  // when it is healed, in order, to links that still exist then: nothing is missing from the middle of a stream.
   void cut(const std::string& from, const std::string& to);
   void heal(const std::string& from, const std::string& to);
   // As if the process at `host` had died: its links end at both ends, its listeners are gone.
