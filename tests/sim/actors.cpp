@@ -34,6 +34,7 @@ Task<void> Writer::open() {
 Task<void> Writer::write(std::uint64_t offset, std::size_t length) {
   auto self = shared_from_this();
   const std::string data = pattern(offset, length, ++version_);
+  onCall("write " + std::to_string(offset) + "+" + std::to_string(length));
   model.write(offset, data);
   const std::span<const char> view(data.data(), data.size());
   co_await file_->write(offset, std::as_bytes(view));
@@ -41,24 +42,28 @@ Task<void> Writer::write(std::uint64_t offset, std::size_t length) {
 
 Task<void> Writer::truncate(std::uint64_t size) {
   auto self = shared_from_this();
+  onCall("truncate " + std::to_string(size));
   model.truncate(size);
   co_await file_->truncate(size);
 }
 
 Task<void> Writer::flush() {
   auto self = shared_from_this();
+  onCall("flush");
   co_await file_->flush();
   model.acknowledged();
 }
 
 Task<void> Writer::sync() {
   auto self = shared_from_this();
+  onCall("sync");
   co_await file_->sync();
   model.acknowledged();
 }
 
 Task<void> Writer::close() {
   auto self = shared_from_this();
+  onCall("close");
   auto file = std::move(file_);
   file_ = nullptr;
   co_await file->close();
@@ -71,7 +76,9 @@ Task<void> Writer::checkOwnView() {
   const std::span<char> view(text.data(), text.size());
   text.resize(co_await file_->readInto(0, std::as_writable_bytes(view)));
   const std::string wrong = difference(text, model.bytes());
-  if (!wrong.empty()) complaints.push_back("the writer's own view of " + path_ + ": " + wrong);
+  if (wrong.empty()) co_return;
+  complaints.push_back("the writer's own view of " + path_ + ": " + wrong);
+  onCall("COMPLAINT " + complaints.back());
 }
 
 // ---- Follower

@@ -44,6 +44,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
   const std::shared_ptr<Cluster>& cluster() const { return cluster_; }
   FileModel model;
   std::vector<std::string> complaints;
+  std::function<void(const std::string&)> onCall = [](const std::string&) {};  // told of each call as it is made
 
  private:
   std::shared_ptr<Cluster> cluster_;

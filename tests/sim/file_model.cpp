@@ -60,8 +60,14 @@ std::string FileModel::judge(const Mark& since, std::uint64_t offset, std::size_
 std::string difference(const std::string& is, const std::string& expected) {
   if (is == expected) return "";
   const auto [a, b] = std::mismatch(is.begin(), is.end(), expected.begin(), expected.end());
-  return std::to_string(is.size()) + " bytes instead of " + std::to_string(expected.size()) + ", differs from byte " +
-         std::to_string(a - is.begin());
+  auto from = a;
+  std::size_t wrong = 0;
+  for (auto x = a, y = b; x != is.end() && y != expected.end(); ++x, ++y) {
+    if (*x != *y) from = x, ++wrong;
+  }
+  return std::to_string(is.size()) + " bytes instead of " + std::to_string(expected.size()) + "; " +
+         std::to_string(wrong) + " wrong from " + std::to_string(a - is.begin()) + " to " +
+         std::to_string(from - is.begin()) + (a != is.end() && *a == 0 ? ", the first is zero" : "");
 }
 
 }  // namespace vcfs::sim

@@ -34,13 +34,16 @@ void RandomRun::run() {
     auto& own = i == 0 ? first : second;
     auto& other = i == 0 ? second : first;
     writers_.push_back(std::make_shared<Writer>(own, "/file" + std::to_string(i)));
+    writers_.back()->onCall = [this, path = writers_.back()->path()](const std::string& what) {
+      journal_.note(path + " calls " + what);
+    };
     followers_.push_back(std::make_shared<Follower>(other, writers_.back(), cluster_.clock, random_()));
     ++recording_;
     asio::co_spawn(cluster_.io, record(writers_.back(), random_()), asio::detached);
     asio::co_spawn(cluster_.io, followers_.back()->run(), asio::detached);
   }
   const TimePoint end = cluster_.clock.now() + std::chrono::seconds(5 + draw(15));
-  while (cluster_.clock.now() < end && complaints_.empty()) {
+  while (cluster_.clock.now() < end && healthy()) {
     cluster_.advance(std::chrono::milliseconds(1 + draw(20)));
     if (!broken_ && draw(25) == 0 && allWhole()) breakSomething();
     if (broken_ && cluster_.clock.now() >= mendAt_) mend();
@@ -70,6 +73,12 @@ void RandomRun::run() {
   }
   cluster_.run(first->shutdown());
   cluster_.run(second->shutdown());
+}
+
+bool RandomRun::healthy() const {
+  const auto content = [](const auto& one) { return one->complaints.empty(); };
+  return complaints_.empty() && std::all_of(writers_.begin(), writers_.end(), content) &&
+         std::all_of(followers_.begin(), followers_.end(), content);
 }
 
 // ---- what clients do

@@ -21,6 +21,7 @@ class RandomRun {
   void mend();
   void breakServer(int n);
   void breakNetwork();
+  bool healthy() const;
   bool allWhole();
   bool allSealed();
   void checkReplicas();
