@@ -15,6 +15,10 @@ namespace {
 using Side = capnp::rpc::twoparty::Side;
 using System = capnp::RpcSystem<capnp::rpc::twoparty::VatId>;
 
+// Parameters of calls that are under way on one connection. Beyond it the server reads no more from that client. Above
+// what a well-behaved client has in flight (its send_window_total): its pings stand in the same queue.
+constexpr std::size_t kFlowLimitWords = (256u << 20) / sizeof(capnp::word);
+
 // Bulk messages are read a few times (dispatch, disk, forwarding), each reading counts.
 capnp::ReaderOptions readerOptions() {
   capnp::ReaderOptions options;
@@ -84,7 +88,9 @@ std::shared_ptr<Connection> Connection::serve(Runtime& runtime, std::unique_ptr<
 }
 
 void Connection::setBootstrap(capnp::Capability::Client bootstrap) {
-  impl_->system = capnp::makeRpcServer(impl_->network, kj::mv(bootstrap));
+  auto system = capnp::makeRpcServer(impl_->network, kj::mv(bootstrap));
+  system.setFlowLimit(kFlowLimitWords);
+  impl_->system = kj::mv(system);
   watch();
 }
 
