@@ -47,7 +47,6 @@ void FileSystem::changed(const Change& change) {
   if (kernel_ == nullptr) return;
   if (change.everything) {
     changes_.noteEverything();
-    names_.forgetAll();
     inodes_.distrustAll();
     kernel_->dropEverything();
     inodes_.forEachOpen([this](const Inode& inode) { kernel_->dropAttributes(nodeOf(inode.id)); });
@@ -55,7 +54,6 @@ void FileSystem::changed(const Change& change) {
   }
   if (change.inode != 0) {
     changes_.note(change.inode);
-    names_.forget(change.inode);
     bool pages = change.data;
     if (auto inode = inodes_.find(change.inode)) {
       inode->known = false;
@@ -72,7 +70,6 @@ void FileSystem::changed(const Change& change) {
   }
   if (change.parent != 0 && !change.name.empty()) {
     changes_.note(change.parent);
-    names_.forget(change.parent);
     if (auto parent = inodes_.find(change.parent)) {
       parent->known = false;
       kernel_->dropAttributes(nodeOf(change.parent));

@@ -7,7 +7,6 @@
 #include "fuse/tables/change_log.h"
 #include "fuse/tables/handle_table.h"
 #include "fuse/tables/inode_table.h"
-#include "fuse/tables/name_index.h"
 #include "vcfs/cluster.h"
 
 namespace vcfs::fuse {
@@ -99,7 +98,6 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> reportMade(RequestPtr request, Entry entry, std::uint64_t since, InodeId parent);
   Task<std::optional<Entry>> setOthers(InodeId inode, const struct stat& wanted, int which, bool dropPrivileges);
 
-  void noteListed(DirHandle& directory, std::uint64_t after);
   Task<void> fillPage(std::shared_ptr<DirHandle> directory, std::uint64_t after);
   Task<InodeId> parentOf(InodeId directory);
 
@@ -109,7 +107,6 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   KernelCache* kernel_;
   InodeTable inodes_;
   ChangeLog changes_;
-  NameIndex names_;
   HandleTable<FileHandle> files_;
   HandleTable<DirHandle> directories_;
 };

@@ -15,7 +15,6 @@ constexpr std::uint64_t kBehindDot = 1;
 constexpr std::uint64_t kBehindDotDot = 2;
 constexpr std::uint32_t kFirstPage = 256;
 constexpr std::uint32_t kNextPage = 2048;
-constexpr std::size_t kMostListed = 20'000;  // names of one directory that are remembered
 
 // What fits into one answer.
 class Listing {
@@ -85,30 +84,6 @@ Task<void> FileSystem::fillPage(std::shared_ptr<DirHandle> directory, std::uint6
   directory->filled = true;
   directory->fetched = runtime_.clock.now();
   directory->change = change;
-  noteListed(*directory, after);
-}
-
-// A listing from the start to the end during which nothing changed tells every name.
-void FileSystem::noteListed(DirHandle& directory, std::uint64_t after) {
-  if (after == 0) {
-    directory.names.clear();
-    directory.listing = true;
-    directory.listedFrom = directory.change;
-    directory.listedTo = 0;
-  }
-  const auto& entries = directory.page.entries;
-  if (!directory.listing || after != directory.listedTo || directory.names.size() > kMostListed ||
-      changes_.changedSince(directory.directory, directory.listedFrom)) {
-    directory.listing = false;
-    directory.names.clear();
-    return;
-  }
-  for (const auto& entry : entries) directory.names.insert(entry.name);
-  if (!entries.empty()) directory.listedTo = entries.back().cookie;
-  if (directory.page.more) return;
-  names_.known(directory.directory, std::move(directory.names));
-  directory.names.clear();
-  directory.listing = false;
 }
 
 namespace {

@@ -61,14 +61,9 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   wanted.gid = request->gid();
   wanted.exclusive = (flags & O_EXCL) != 0;
   auto directory = wanted.parent;
-  auto called = wanted.name;
-  NameChange change(names_, directory);
   auto made = co_await cluster_->create(std::move(wanted));
   noteOwnChangeIn(directory, made.created ? made.entry.attr.ctimeNs : 0);
-  if (made.created) {
-    names_.added(directory, called);
-    change.settle();
-  } else {
+  if (!made.created) {
     // Somebody was faster. The kernel looks again, finds it, checks its permissions, and opens it.
     request->error(errnoNameRace());
     co_return;

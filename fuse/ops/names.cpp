@@ -2,8 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <climits>
-
 #include "fuse/convert.h"
 #include "fuse/errno_map.h"
 #include "fuse/file_system.h"
@@ -19,7 +17,7 @@ Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::str
   } else if (name == "..") {
     auto above = co_await parentOf(directory);
     entry = co_await cluster_->getAttr(above);
-  } else if (name.size() > NAME_MAX || !names_.absent(directory, name)) {
+  } else {
     entry = co_await cluster_->lookup(directory, std::move(name));
     if (entry) co_await cluster_->refresh(*entry);
   }
@@ -55,11 +53,7 @@ Task<void> FileSystem::mknod(RequestPtr request, std::uint64_t parent, std::stri
   if (wanted.type == FileType::none) throw Error(Errc::invalid, "unknown file type");
   auto since = changes_.now();
   auto directory = wanted.parent;
-  auto called = wanted.name;
-  NameChange change(names_, directory);
   auto made = co_await cluster_->create(std::move(wanted));
-  names_.added(directory, called);
-  change.settle();
   noteOwnChangeIn(directory, made.created ? made.entry.attr.ctimeNs : 0);
   co_await reportMade(std::move(request), std::move(made.entry), since, directory);
 }
@@ -76,11 +70,7 @@ Task<void> FileSystem::symlink(RequestPtr request, std::string target, std::uint
   wanted.symlinkTarget = std::move(target);
   auto since = changes_.now();
   auto directory = wanted.parent;
-  auto called = wanted.name;
-  NameChange change(names_, directory);
   auto made = co_await cluster_->create(std::move(wanted));
-  names_.added(directory, called);
-  change.settle();
   noteOwnChangeIn(directory, made.created ? made.entry.attr.ctimeNs : 0);
   co_await reportMade(std::move(request), std::move(made.entry), since, directory);
 }
@@ -88,30 +78,20 @@ Task<void> FileSystem::symlink(RequestPtr request, std::string target, std::uint
 Task<void> FileSystem::mkdir(RequestPtr request, std::uint64_t parent, std::string name, std::uint32_t mode) {
   auto since = changes_.now();
   auto directory = inodeOf(parent);
-  NameChange change(names_, directory);
-  auto entry = co_await cluster_->mkdir(directory, name, mode & 07777, request->uid(), request->gid());
-  names_.added(directory, name);
-  names_.known(entry.attr.inode, {});
-  change.settle();
+  auto entry = co_await cluster_->mkdir(directory, std::move(name), mode & 07777, request->uid(), request->gid());
   noteOwnChangeIn(directory, entry.attr.ctimeNs, 1);
   co_await reportMade(std::move(request), std::move(entry), since, directory);
 }
 
 Task<void> FileSystem::unlink(RequestPtr request, std::uint64_t parent, std::string name) {
-  NameChange change(names_, inodeOf(parent));
-  auto entry = co_await cluster_->unlink(inodeOf(parent), name);
-  names_.removed(inodeOf(parent), name);
-  change.settle();
+  auto entry = co_await cluster_->unlink(inodeOf(parent), std::move(name));
   noteOwnChangeIn(inodeOf(parent), entry.attr.ctimeNs);
   noteOwnChange(entry);
   request->done();
 }
 
 Task<void> FileSystem::rmdir(RequestPtr request, std::uint64_t parent, std::string name) {
-  NameChange change(names_, inodeOf(parent));
-  co_await cluster_->rmdir(inodeOf(parent), name);
-  names_.removed(inodeOf(parent), name);
-  change.settle();
+  co_await cluster_->rmdir(inodeOf(parent), std::move(name));
   noteOwnChangeIn(inodeOf(parent), 0);
   request->done();
 }
@@ -123,19 +103,7 @@ Task<void> FileSystem::rename(RequestPtr request, std::uint64_t parent, std::str
     throw Error(Errc::invalid, "rename flags");
   }
   auto to = inodeOf(newParent);
-  NameChange leaves(names_, inodeOf(parent));
-  NameChange arrives(names_, to);
-  auto renamed = co_await cluster_->rename(inodeOf(parent), name, to, newName, flags);
-  if (flags != kExchange) {
-    // Two names of one inode: rename leaves both. Then it is only not known that the first one is there, which is
-    // never told from the index anyway; but it must not be told as absent.
-    if (renamed.entry.attr.nlink == 1 || renamed.entry.attr.type == FileType::directory) {
-      names_.removed(inodeOf(parent), name);
-    }
-    names_.added(to, newName);
-  }
-  leaves.settle();
-  arrives.settle();
+  auto renamed = co_await cluster_->rename(inodeOf(parent), std::move(name), to, std::move(newName), flags);
   // A directory that moves or goes changes link counts.
   const bool plain = renamed.entry.attr.type != FileType::directory &&
                      (!renamed.replaced || renamed.replaced->attr.type != FileType::directory);
@@ -151,10 +119,7 @@ Task<void> FileSystem::rename(RequestPtr request, std::uint64_t parent, std::str
 }
 
 Task<void> FileSystem::link(RequestPtr request, std::uint64_t node, std::uint64_t newParent, std::string newName) {
-  NameChange change(names_, inodeOf(newParent));
-  auto entry = co_await cluster_->link(inodeOf(node), inodeOf(newParent), newName);
-  names_.added(inodeOf(newParent), newName);
-  change.settle();
+  auto entry = co_await cluster_->link(inodeOf(node), inodeOf(newParent), std::move(newName));
   noteOwnChangeIn(inodeOf(newParent), entry.attr.ctimeNs);
   noteOwnChange(entry);
   auto since = changes_.now();

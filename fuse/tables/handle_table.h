@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "fuse/tables/inode_table.h"
 #include "vcfs/file.h"
@@ -30,12 +29,6 @@ struct DirHandle {
   bool filled = false;
   TimePoint fetched;
   std::uint64_t change = 0;  // the change log's position when it was fetched
-
-  // Every name read so far, while the listing went from the start and nothing changed: becomes known to the NameIndex.
-  std::unordered_set<std::string> names;
-  std::uint64_t listedFrom = 0;  // the change log's position when the listing began
-  std::uint64_t listedTo = 0;    // the cookie up to which `names` is complete
-  bool listing = false;
 };
 
 // Numbers for the kernel to call our handles by. Loop thread only.

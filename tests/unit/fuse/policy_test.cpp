@@ -1,10 +1,8 @@
 // The decisions of the mount, without a kernel.
 #include <gtest/gtest.h>
-
 #include <linux/fuse.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include "fuse/tables/name_index.h"
 
 #include <cerrno>
 #include <condition_variable>
@@ -254,38 +252,6 @@ TEST(Wire, adds_features_to_the_answer_of_init_and_to_no_other) {
 TEST(Wire, garbage_is_no_header) {
   EXPECT_FALSE(wire::headerOf("short", 5));
   EXPECT_EQ(wire::interruptedRequest("short", 5), 0u);
-}
-
-TEST(NameIndex, tells_absence_only_where_every_name_is_known) {
-  NameIndex index;
-  EXPECT_FALSE(index.absent(7, "a"));
-  index.known(7, {"a"});
-  EXPECT_FALSE(index.absent(7, "a"));
-  EXPECT_TRUE(index.absent(7, "b"));
-  index.added(7, "b");
-  index.removed(7, "a");
-  EXPECT_FALSE(index.absent(7, "b"));
-  EXPECT_TRUE(index.absent(7, "a"));
-  index.forget(7);
-  EXPECT_FALSE(index.absent(7, "a"));
-}
-
-TEST(NameIndex, forgets_the_directory_used_least_recently_when_it_is_full) {
-  NameIndex index(10);
-  index.known(1, {"a", "b", "c"});
-  index.known(2, {"a", "b", "c"});
-  EXPECT_TRUE(index.absent(1, "x"));
-  index.known(3, {"a", "b", "c"});
-  EXPECT_TRUE(index.absent(1, "x"));
-  EXPECT_FALSE(index.absent(2, "x"));
-  EXPECT_LE(index.names(), 10u);
-}
-
-TEST(NameIndex, a_change_that_did_not_end_well_leaves_nothing_known) {
-  NameIndex index;
-  index.known(7, {});
-  { NameChange change(index, 7); }
-  EXPECT_FALSE(index.absent(7, "a"));
 }
 
 }  // namespace
