@@ -12,7 +12,7 @@ namespace vcfs::tracker {
 namespace {
 constexpr std::size_t kMaxPerCall = 2000;
 constexpr Duration kAnswerLimit = std::chrono::seconds(5);
-constexpr Duration kGather = std::chrono::milliseconds(5);  // what follows the first change goes with it
+constexpr Duration kGather = std::chrono::milliseconds(3);  // between two calls: a burst goes together
 }  // namespace
 
 struct WatchHub::Subscriber {
@@ -100,12 +100,16 @@ void WatchHub::enqueue(Subscriber& subscriber, const std::vector<Change>& change
 
 Task<void> WatchHub::feed(Runtime& runtime, std::shared_ptr<Subscriber> subscriber) {
   std::string failure;
+  TimePoint told;
   while (!subscriber->closed && failure.empty()) {
     if (subscriber->pending.empty()) {
       co_await subscriber->news.wait();
-      co_await runtime.clock.sleep(kGather);
       continue;
     }
+    // The first change goes at once, those that follow it in a burst together.
+    if (const Duration since = runtime.clock.now() - told; since < kGather)
+      co_await runtime.clock.sleep(kGather - since);
+    told = runtime.clock.now();
     const std::vector<Change> changes = nextChanges(subscriber->pending);
     try {
       auto request = subscriber->watcher.changedRequest();
