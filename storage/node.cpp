@@ -309,6 +309,12 @@ void Node::touch(File& file, const Mutation& mutation) {
   const bool appends = mutation.kind == Mutation::Kind::write && mutation.offset >= file.localEnd;
   if (!appends) ++file.changeId;
   file.mtimeNs = runtime.clock.wallNs();
+  if (mutation.kind == Mutation::Kind::write) {
+    // An estimate, until the disk is asked when the file is sealed.
+    const auto blocks = [](std::uint64_t bytes) { return (bytes + 4095) / 4096 * 8; };
+    const std::uint64_t whole = blocks(mutation.sizeAfter(file.localEnd));
+    if (file.blocks < whole) file.blocks = std::min(file.blocks + blocks(mutation.data.size()), whole);
+  }
   loadBytes_ += mutation.data.size();
   if (file.replica.role() != Role::syncing) return;
   switch (mutation.kind) {

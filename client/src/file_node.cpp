@@ -182,7 +182,12 @@ void FileNode::merge(Attr& attr) const {
   attr.state = sizes_->state() == FileState::none ? attr.state : sizes_->state();
   attr.size = size();
   if (info.blocks != 0) attr.blocks = info.blocks;
-  if (local && attr.blocks * 512 < attr.size) attr.blocks = std::max(attr.blocks, attr.size / 512);
+  if (local) {
+    const std::uint64_t whole = (attr.size + 4095) / 4096 * 8;
+    attr.blocks = std::max(attr.blocks, std::min(attr.blocks + writes_->window().charged() / 512, whole));
+  }
+  // Never nothing: tar takes a file without blocks for one big hole.
+  if (attr.size > 0) attr.blocks = std::max<std::uint64_t>(attr.blocks, 8);
   // A write moves mtime and ctime; a later utimens or chmod (which the catalog knows) is not undone by an older write.
   std::int64_t written = info.mtimeNs;
   if (local) written = std::max(written, writes_->lastWriteNs());
