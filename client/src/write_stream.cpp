@@ -29,7 +29,6 @@ WriteStream::WriteStream(std::shared_ptr<Core> core, std::shared_ptr<Route> rout
 
 WriteStream::~WriteStream() {
   if (auto link = watched_.lock()) link->removeUser(this);
-  core_->sequenceFloor = std::max(core_->sequenceFloor, window_.last());
   window_.clear();
   charge();
 }
@@ -111,6 +110,8 @@ void WriteStream::lagPassed(TimePoint until) {
 
 void WriteStream::send(const SendWindow::Item& item, const std::shared_ptr<StorageLink>& link) {
   watchLink(link);
+  // Now and not when this stream ends: a coroutine may still hold it when the file is opened anew.
+  core_->sequenceFloor = std::max(core_->sequenceFloor, item.sequence);
   const SizeView::Stamp sent = sizes_->sending();
   kj::Promise<Reply> promise = request(item, *link);
   core_->runtime.spawn("write",
