@@ -75,9 +75,14 @@ class Node : public std::enable_shared_from_this<Node> {
   void startCatchUp(FilePtr file);  // of a syncing replica; nothing when it is under way
   void replicaLost(FilePtr file, StorageId storage, const char* why);
   void ownReplicaFailed(FilePtr file, const Error& error);
+  // As follower: an operation of the primary failed here.
+  void followerFailed(FilePtr file, ClientId client, std::uint64_t sequence, const Error& error);
+  void followerSealed(File& file, FileState state);
 
   // ---- writers ----
   void writerSeen(File& file, ClientId client);
+  // A sign of use that does not make a writer of who has closed it: a repeat, a sync.
+  void writerRepeats(File& file, ClientId client);
   // The client has no handle any more. True when it was the last: the file is to be sealed.
   bool writerGone(File& file, ClientId client);
   FileState sealState(const File& file) const;
@@ -123,12 +128,13 @@ class Node : public std::enable_shared_from_this<Node> {
   // ops/forward.cpp
   struct Sent;  // what an answer needs to find its way back
   void forward(FilePtr file, const OpPtr& op);
-  void sendTo(const Sent& sent, const OpPtr& op, PeerSession* session);
+  void sendTo(const Sent& to, const OpPtr& op, PeerSession* session);
   void replicaAnswered(const Sent& sent, Errc code);
   void probe(FilePtr file, StorageId storage);
   // ops/mutate.cpp
   void localAnswered(FilePtr file, const OpPtr& op, std::optional<Error> error);
   void settle(FilePtr file, const OpPtr& op);
+  void settleFull(FilePtr file);
   void complete(FilePtr file, AckTracker::Ticket ticket, std::optional<Error> error);
   void sealedNow(FilePtr file, const Mutation& mutation);
   // ops/adopt.cpp
@@ -154,6 +160,8 @@ class Node : public std::enable_shared_from_this<Node> {
   void runInline(FilePtr file, const Mutation& mutation, LocalDone done);
   bool mayRunInline(const File& file, const Mutation& mutation) const;
   void localFinished(FilePtr file);
+  void settleEnd(File& file);
+  void distrustOwn(FilePtr file, const Error& error);
 
   std::unordered_map<InodeId, FilePtr> files_;
   LeaseTable leases_;
@@ -166,7 +174,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::set<InodeId> hardening_;    // sealed, to be brought onto stable storage
   std::set<InodeId> suspects_;     // open when the process last ended and not yet checked
   std::optional<InodeId> newest_;  // no replica of a higher id is on the disk; nothing: not known yet
-  InodeId newestMade_ = 0;
+  InodeId newestMade_ = 0;         // the highest id made here since the start; it may have left memory again
   TimePoint slowUntil_;
   TimePoint lastSizes_;
   InodeId reportCursor_ = 0;

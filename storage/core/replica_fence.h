@@ -24,13 +24,14 @@ class ReplicaFence {
   explicit ReplicaFence(InodeId inode) : inode_(inode) {}
 
   // From disk at start: the epoch counts, the layout must be learnt again.
-  void restoreEpoch(Epoch epoch) { epoch_ = epoch; }
+  void restoreEpoch(Epoch epoch) { epoch_ = since_ = epoch; }
 
   enum class Admission { ok, stale, needLayout, adopt };
   // A request that carries `epoch`, with or without a layout.
   //   stale: refuse.  adopt: call adopt(layout) first.  needLayout: ask the caller for it.
   Admission admit(Epoch epoch, bool hasLayout) const;
-  // For replicate(): a newer epoch is believed without a layout, since only a primary that has it sends it.
+  // For replicate(): a newer epoch is believed without a layout, since only a primary that has it sends it. An older one
+  // is not over for the primary that it has in common with the present one: see since().
   Admission admitReplication(Epoch epoch, bool hasLayout) const;
 
   // Takes a layout of the present or a newer epoch. False when it is older (nothing is changed).
@@ -48,6 +49,9 @@ class ReplicaFence {
 
   InodeId inode() const { return inode_; }
   Epoch epoch() const { return epoch_; }
+  // The first epoch since which, without a gap in what is known, the primary is the same and this replica takes its
+  // writes. What that primary sent in such an epoch may arrive after a newer one was learnt; it is still to be executed.
+  Epoch since() const { return since_; }
   bool knowsLayout() const { return layout_.epoch != 0 && layout_.epoch == epoch_; }
   const Layout& layout() const { return layout_; }
   Role role() const { return role_; }
@@ -58,7 +62,10 @@ class ReplicaFence {
 
  private:
   InodeId inode_;
+  bool continues(const Layout& layout, StorageId self) const;
+
   Epoch epoch_ = 0;
+  Epoch since_ = 0;
   Layout layout_;
   Role role_ = Role::unknown;
   bool deposed_ = false;

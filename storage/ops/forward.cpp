@@ -12,6 +12,7 @@ struct Node::Sent {
   StorageId storage = 0;
   std::uint64_t incarnation = 0;
   AckTracker::Ticket ticket = 0;  // 0: a probe
+  Epoch epoch = 0;                // in which it was sent
 };
 
 namespace {
@@ -94,8 +95,10 @@ void Node::probe(FilePtr file, StorageId storage) {
                      [self = shared_from_this(), sent, op](PeerSession* session) { self->sendTo(sent, op, session); });
 }
 
-void Node::sendTo(const Sent& sent, const OpPtr& op, PeerSession* session) {
+void Node::sendTo(const Sent& to, const OpPtr& op, PeerSession* session) {
+  Sent sent = to;
   const FilePtr& file = sent.file;
+  sent.epoch = file->replica.epoch();
   ReplicaSlot* slot = file->slot(sent.storage);
   if (slot == nullptr || slot->incarnation != sent.incarnation || slot->failed) return;
   // While it waited for the connection the operation may have ended without this replica; its bytes are gone.
@@ -167,7 +170,9 @@ void Node::replicaAnswered(const Sent& sent, Errc code) {
     }
     return;
   }
-  if (code == Errc::staleEpoch) {
+  // Of an older epoch it says nothing about the present one, in which this server is primary by the catalog's word; only
+  // that the other has not executed this, and therefore what came later at the wrong place.
+  if (code == Errc::staleEpoch && sent.epoch >= file->replica.epoch()) {
     depose(file);
     return;
   }
@@ -190,9 +195,11 @@ void Node::replicaLost(FilePtr file, StorageId storage, const char* why) {
   log::warn("replica.lost", {{"inode", log::hex(file->inode)}, {"storage", storage}, {"reason", why}});
   failures_.insert({file->inode, storage});
   failureSignal_.notifyAll();
-  if (!slot->syncing) return;
-  // It was waited for only so that it could become in sync.
-  for (AckTracker::Ticket ticket : file->acks.drop(storage)) complete(file, ticket, std::nullopt);
+  // A syncing one was waited for only so that it could become in sync.
+  if (slot->syncing) {
+    for (AckTracker::Ticket ticket : file->acks.drop(storage)) complete(file, ticket, std::nullopt);
+  }
+  settleFull(file);
 }
 
 void Node::peerLost(const std::string& address) {

@@ -60,7 +60,10 @@ void Node::takeOver(FilePtr file) {
   file->live.clear();
   if (file->sealed() || !file->onDisk) return;
   const TimePoint now = runtime.clock.now();
-  for (ClientId client : file->sequences.clients()) leases_.open(client, file->inode, now);
+  // Who of them closed it long ago is not known here. Those who have it open say so: they write, or open it again when
+  // they learn of the layout.
+  file->writerClosed = false;
+  for (ClientId client : file->sequences.clients()) leases_.openProvisionally(client, file->inode, now);
   if (leases_.writers(file->inode) == 0) orphans_[file->inode] = now + options.lease;
   noteReport(*file);
 }
@@ -73,6 +76,8 @@ void Node::stepDown(FilePtr file, const Error& reason) {
   leases_.closeAll(file->inode);
   orphans_.erase(file->inode);
   for (auto& [ticket, op] : pending) {
+    // Somebody may not have it: should this server be the primary again, a repeat is executed and not just answered.
+    if (op->mutation.client != 0) file->sequences.failed(op->mutation.client, op->mutation.sequence);
     op->finish(reason);
     // Its bytes may still be under way to this disk; they are kept until that is over.
   }
@@ -117,6 +122,7 @@ void Node::rebuildSlots(FilePtr file) {
     failures_.erase({file->inode, storage});
     for (AckTracker::Ticket ticket : file->acks.drop(storage)) complete(file, ticket, std::nullopt);
   }
+  settleFull(file);
   for (StorageId storage : fresh) probe(file, storage);
 }
 

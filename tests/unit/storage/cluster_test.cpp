@@ -226,6 +226,50 @@ TEST_F(StorageCluster, replaced_primary_cannot_acknowledge) {
   EXPECT_EQ(of(read(2, next, 0, 10)).data, "abcnew");
 }
 
+TEST_F(StorageCluster, write_on_its_way_survives_the_next_epoch_of_its_primary) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  network_.setDelay([](const std::string& from, const std::string&) { return Duration(from == "s1" ? 20ms : 0ms); });
+  auto waiting = write(1, twoCopies(), 2, 3, "def");
+  settle(5ms);
+  const Layout next = layout(2, {{1, in}, {2, in}});
+  put(next);
+  auto told = read(2, next, 0, 1);  // the follower learns the epoch first
+  settle(1ms);
+  EXPECT_EQ(of(waiting).code, Errc::ok);
+  EXPECT_EQ(content(2), "abcdef");
+  EXPECT_EQ(of(write(1, next, 3, 6, "ghi")).code, Errc::ok) << "its primary is not deposed";
+  EXPECT_EQ(current().epoch, 2u);
+}
+
+TEST_F(StorageCluster, refused_write_is_executed_when_it_is_repeated) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  network_.setDelay([](const std::string& from, const std::string&) { return Duration(from == "s1" ? 20ms : 0ms); });
+  auto waiting = write(1, twoCopies(), 2, 3, "def");
+  settle(5ms);
+  const Layout next = layout(3, {{1, in}, {2, in}});  // one epoch was not seen: who was its primary?
+  put(next);
+  auto told = read(2, next, 0, 1);
+  EXPECT_EQ(of(waiting).code, Errc::staleEpoch);
+  EXPECT_EQ(content(2), "abc");
+  EXPECT_EQ(of(write(1, next, 2, 3, "def")).code, Errc::ok);
+  EXPECT_EQ(content(2), "abcdef");
+}
+
+TEST_F(StorageCluster, refusal_of_an_epoch_that_is_over_costs_the_replica_and_not_the_primary) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  network_.setDelay([](const std::string& from, const std::string&) { return Duration(from == "s1" ? 20ms : 0ms); });
+  auto waiting = write(1, twoCopies(), 2, 3, "def");
+  settle(5ms);
+  const Layout next = layout(3, {{1, in}, {2, in}});
+  put(next);
+  auto toFollower = read(2, next, 0, 1);
+  auto toPrimary = stat(1, next);
+  EXPECT_EQ(of(waiting).code, Errc::ok);
+  EXPECT_EQ(current().epoch, 4u);
+  EXPECT_EQ(current().replicas[1].state, stale);
+  EXPECT_EQ(of(write(1, current(), 3, 6, "ghi")).size, 9u);
+}
+
 TEST_F(StorageCluster, writer_of_a_lost_primary_has_a_full_lease_at_the_next) {
   of(write(1, twoCopies(), 1, 0, "abc"));
   crash(1);

@@ -151,6 +151,42 @@ TEST(ReplicaFence, older_epoch_is_always_refused) {
   EXPECT_EQ(state.epoch(), 5u);
 }
 
+TEST(ReplicaFence, writes_of_the_same_primary_are_taken_after_its_next_epoch_was_learnt) {
+  constexpr auto in = ReplicaState::inSync;
+  ReplicaFence follower(9);
+  follower.adopt(layoutOf(5, {in, in, ReplicaState::syncing}), 2);
+  follower.adopt(layoutOf(6, {in, in, in}), 2);
+  EXPECT_EQ(follower.admitReplication(5, false), ReplicaFence::Admission::ok);
+  EXPECT_EQ(follower.admitReplication(5, true), ReplicaFence::Admission::ok);
+  EXPECT_EQ(follower.admitReplication(4, true), ReplicaFence::Admission::stale);
+  EXPECT_EQ(follower.admit(5, true), ReplicaFence::Admission::stale) << "clients are told the newer layout";
+  follower.adopt(layoutOf(8, {in, in, in}), 2);
+  EXPECT_EQ(follower.admitReplication(7, false), ReplicaFence::Admission::stale) << "who was primary in 7?";
+}
+
+TEST(ReplicaFence, replaced_primary_is_refused) {
+  constexpr auto in = ReplicaState::inSync;
+  ReplicaFence other(9);
+  other.adopt(layoutOf(1, {in, in, in}), 3);
+  other.adopt(layoutOf(2, {ReplicaState::stale, in, in}), 3);
+  EXPECT_EQ(other.admitReplication(1, true), ReplicaFence::Admission::stale);
+  ReplicaFence blind(9);
+  blind.adopt(layoutOf(1, {in, in}), 2);
+  blind.raise(2);
+  blind.adopt(layoutOf(2, {in, in}), 2);
+  EXPECT_EQ(blind.admitReplication(1, true), ReplicaFence::Admission::stale);
+}
+
+TEST(ReplicaFence, replica_that_begins_anew_takes_nothing_of_before) {
+  constexpr auto in = ReplicaState::inSync;
+  ReplicaFence joining(9);
+  joining.adopt(layoutOf(1, {in, in}), 2);
+  joining.adopt(layoutOf(2, {in, ReplicaState::syncing}), 2);
+  EXPECT_EQ(joining.admitReplication(1, true), ReplicaFence::Admission::stale);
+  joining.adopt(layoutOf(3, {in, in}), 2);
+  EXPECT_EQ(joining.since(), 2u) << "being caught up breaks nothing";
+}
+
 TEST(ReplicaFence, deposed_primary_is_none_until_a_newer_epoch_says_so) {
   ReplicaFence state(9);
   state.adopt(layoutOf(1, {ReplicaState::inSync}), 1);
@@ -170,6 +206,34 @@ TEST(LeaseTable, one_sign_of_life_renews_everything_a_client_has) {
   leases.renew(7, TimePoint{} + 8s);
   EXPECT_TRUE(leases.expire(TimePoint{} + 12s).empty());
   EXPECT_EQ(leases.expire(TimePoint{} + 19s).size(), 2u);
+  EXPECT_EQ(leases.clients(), 0u);
+}
+
+TEST(LeaseTable, provisional_one_is_renewed_by_open_alone) {
+  LeaseTable leases(10s);
+  leases.open(7, 1, TimePoint{0});
+  leases.openProvisionally(7, 2, TimePoint{} + 1s);
+  leases.openProvisionally(7, 3, TimePoint{} + 1s);
+  leases.openProvisionally(7, 1, TimePoint{} + 1s);
+  EXPECT_EQ(leases.writers(2), 1u);
+  leases.renew(7, TimePoint{} + 8s);
+  leases.open(7, 3, TimePoint{} + 8s);
+  const auto lapsed = leases.expire(TimePoint{} + 11s);
+  ASSERT_EQ(lapsed.size(), 1u);
+  EXPECT_EQ(lapsed[0].inode, 2u);
+  EXPECT_TRUE(lapsed[0].last);
+  EXPECT_TRUE(lapsed[0].provisional);
+  EXPECT_EQ(leases.expire(TimePoint{} + 18s).size(), 2u);
+  EXPECT_EQ(leases.clients(), 0u);
+}
+
+TEST(LeaseTable, provisional_one_outlives_the_silence_before_it) {
+  LeaseTable leases(10s);
+  leases.open(7, 1, TimePoint{0});
+  leases.openProvisionally(7, 2, TimePoint{} + 9s);
+  ASSERT_EQ(leases.expire(TimePoint{} + 10s).size(), 1u);
+  EXPECT_TRUE(leases.holds(7, 2));
+  EXPECT_EQ(leases.expire(TimePoint{} + 19s).size(), 1u);
   EXPECT_EQ(leases.clients(), 0u);
 }
 
