@@ -122,6 +122,7 @@ Task<void> CatchUp::prepareOwn() {
   const ReplicaMeta meta = file_->meta;
   const Layout layout = file_->replica.layout();
   file_->onDisk = true;
+  node_->newestMade_ = std::max(node_->newestMade_, file_->inode);
   file_->metaChanged = false;
   auto job = [disk, create, meta, layout] {
     if (create)

@@ -116,6 +116,7 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     job->name = file->replica.layout().name;
   }
   file->onDisk = true;
+  newestMade_ = std::max(newestMade_, file->inode);
   file->metaChanged = false;
   file->localEnd = mutation.kind == Mutation::Kind::seal ? mutation.size : mutation.sizeAfter(file->localEnd);
   // A replica that is being caught up has not got everything: catch-up seals it at its end.
