@@ -344,7 +344,7 @@ void Node::fillInfo(schema::FileInfo::Builder info, File& file) {
   std::uint64_t toGo = file.bytesToGo;
   if (primary) {
     for (const ReplicaSlot& slot : file.slots) {
-      if (slot.syncing && !slot.joined && !slot.failed) ++toGo;
+      if (slot.syncing && !slot.joined) ++toGo;  // a lost one has not joined either
     }
   }
   info.setBytesToGo(toGo);
