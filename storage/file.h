@@ -63,6 +63,7 @@ struct File {
   ReplicaMeta meta;
   bool metaChanged = false;  // to be written by the next local job
   std::uint64_t localEnd = 0;
+  bool endDoubtful = false;     // a job failed: localEnd is asked of the disk when the queue is through
   std::size_t localQueued = 0;  // local jobs under way
 
   FileState state = FileState::open;  // as readers see it

@@ -13,6 +13,7 @@ struct Node::LocalJob {
   bool create = false;
   bool metaFirst = false;
   bool metaLast = false;
+  bool created = false;
   std::uint64_t sizeBefore = 0;
   ReplicaMeta first;
   ReplicaMeta last;
@@ -36,6 +37,7 @@ struct Node::LocalJob {
     if (create) {
       // A file that is sealed by its first write gets its attributes once, in their final form.
       disk->create(metaLast ? last : first, user, name);
+      created = true;
     } else if (metaFirst && !metaLast) {
       disk->writeMeta(first);
     }
@@ -79,6 +81,10 @@ void Node::runInline(FilePtr file, const Mutation& mutation, LocalDone done) {
   }
   ++counters.inlineWrites;
   if (runtime.clock.now() - begun > options.slowWrite) slowUntil_ = runtime.clock.now() + 1s;
+  if (error) {
+    file->endDoubtful = true;
+    settleEnd(*file);
+  }
   done(std::move(error));
 }
 
@@ -142,8 +148,14 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     if (error) {
       ++self->counters.diskErrors;
       log::warn("disk.failed", {{"inode", log::hex(file->inode)}, {"reason", error->what()}});
-      if (job->create) file->onDisk = false;
+      file->endDoubtful = true;
+      // What was queued behind it may have been written: the file is there once it was made.
+      if (job->create && !job->created) file->onDisk = false;
       if (job->metaFirst) file->metaChanged = true;
+      if (job->metaLast && file->localQueued == 1) {  // not sealed after all
+        file->meta.state = FileState::open;
+        file->metaChanged = file->onDisk;
+      }
     }
     if (job->stat) file->blocks = job->stat->blocks;
     done(std::move(error));
@@ -167,7 +179,24 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
   pools.writes->submit([job] { job->run(); }, std::move(written));
 }
 
-void Node::localFinished(FilePtr file) { --file->localQueued; }
+void Node::localFinished(FilePtr file) {
+  --file->localQueued;
+  settleEnd(*file);
+}
+
+// After a failure localEnd tells of bytes that are not there; how far those go that are, the disk knows.
+void Node::settleEnd(File& file) {
+  if (!file.endDoubtful || file.localQueued != 0) return;
+  file.endDoubtful = false;
+  try {
+    file.localEnd = file.onDisk ? file.disk->stat().size : 0;
+  } catch (const Error& error) {
+    log::warn("disk.failed", {{"inode", log::hex(file.inode)}, {"reason", error.what()}});
+    return;
+  }
+  // It took over in between, and published what was still on its way to the disk.
+  if (file.acks.published() > file.localEnd) file.acks.setPublished(file.localEnd);
+}
 
 kj::Promise<void> Node::localBarrier(File& file) {
   if (file.localQueued == 0) return kj::READY_NOW;

@@ -125,6 +125,20 @@ void Node::ownReplicaFailed(FilePtr file, const Error& error) {
     for (AckTracker::Ticket ticket : failed) complete(file, ticket, file->pending.at(ticket)->localError);
     return;
   }
+  distrustOwn(file, error);
+}
+
+// A full disk is the primary's business: it drops this replica, or, when all are full, tells the writer; either way
+// nothing was acknowledged. After any other error it is not known what is on the disk.
+void Node::followerFailed(FilePtr file, ClientId client, std::uint64_t sequence, const Error& error) {
+  if (client != 0) file->sequences.failed(client, sequence);
+  if (error.code() == Errc::noSpace) return;
+  const Role role = file->replica.role();
+  if (role == Role::follower || role == Role::unknown) distrustOwn(file, error);
+}
+
+// Serves nothing more before a tracker has said how the file goes on.
+void Node::distrustOwn(FilePtr file, const Error& error) {
   if (file->replica.distrusted()) return;
   log::error("replica.failed.here", {{"inode", log::hex(file->inode)}, {"reason", error.what()}});
   file->replica.distrust();

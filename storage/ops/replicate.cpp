@@ -26,12 +26,15 @@ kj::Promise<void> executeHere(NodePtr node, FilePtr file, Context context, const
   outcome->keep = std::move(keep);
   const bool seals = mutation.seals();
   const FileState sealAs = mutation.sealAs;
-  node->applyLocal(file, mutation, [file, outcome, seals, sealAs](std::optional<Error> error) {
+  const ClientId client = mutation.client;
+  const std::uint64_t sequence = mutation.sequence;
+  node->applyLocal(file, mutation, [node, file, outcome, seals, sealAs, client, sequence](std::optional<Error> error) {
     outcome->done = true;
     if (!error && seals && file->meta.state == sealAs) {
       file->state = sealAs;
       file->changed.notifyAll();
     }
+    if (error) node->followerFailed(file, client, sequence, *error);
     outcome->error = std::move(error);
     if (outcome->fulfiller) outcome->fulfiller->fulfill();
   });

@@ -17,11 +17,11 @@ Verdict judgePrimary(Errc code, Where where) {
       return where == Where::transport ? Verdict::lost : Verdict::later;
     case Errc::cancelled:
       return where == Where::transport ? Verdict::fail : Verdict::later;
-    // The server's disk is full, read-only or broken: another replica may well have a good one.
+    // The server's disk is read-only or broken: another replica may well have a good one. A full one is not among
+    // these: a primary says noSpace only when every in-sync replica is full.
     case Errc::io:
     case Errc::corrupted:
     case Errc::readOnly:
-    case Errc::noSpace:
       return Verdict::lost;
     default:
       return Verdict::fail;

@@ -22,10 +22,13 @@ TEST(Verdict, wrong_layouts_are_asked_for_again) {
   EXPECT_EQ(judgePrimary(Errc::needLayout, Where::status), Verdict::resendLayout);
 }
 
-TEST(Verdict, a_broken_or_full_disk_moves_the_file_to_another_replica) {
+TEST(Verdict, a_broken_disk_moves_the_file_to_another_replica) {
   EXPECT_EQ(judgePrimary(Errc::io, Where::status), Verdict::lost);
   EXPECT_EQ(judgePrimary(Errc::readOnly, Where::status), Verdict::lost);
-  EXPECT_EQ(judgePrimary(Errc::noSpace, Where::status), Verdict::lost);
+}
+
+TEST(Verdict, a_primary_says_no_space_only_when_all_are_full) {
+  EXPECT_EQ(judgePrimary(Errc::noSpace, Where::status), Verdict::fail);
 }
 
 TEST(Verdict, mistakes_of_the_caller_are_told_to_the_caller) {
