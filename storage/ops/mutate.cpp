@@ -113,6 +113,13 @@ void Node::sealedNow(FilePtr file, const Mutation& mutation) {
   reportSignal_.notifyAll();
 }
 
+// A primary brings it onto stable storage once a tracker knows that it is closed (reportBatch).
+void Node::followerSealed(File& file, FileState state) {
+  file.state = state;
+  hardening_.insert(file.inode);
+  file.changed.notifyAll();
+}
+
 void Node::ownReplicaFailed(FilePtr file, const Error& error) {
   const bool others = std::any_of(file->slots.begin(), file->slots.end(),
                                   [](const ReplicaSlot& slot) { return !slot.syncing && !slot.failed; });

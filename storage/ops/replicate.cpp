@@ -30,10 +30,7 @@ kj::Promise<void> executeHere(NodePtr node, FilePtr file, Context context, const
   const std::uint64_t sequence = mutation.sequence;
   node->applyLocal(file, mutation, [node, file, outcome, seals, sealAs, client, sequence](std::optional<Error> error) {
     outcome->done = true;
-    if (!error && seals && file->meta.state == sealAs) {
-      file->state = sealAs;
-      file->changed.notifyAll();
-    }
+    if (!error && seals && file->meta.state == sealAs) node->followerSealed(*file, sealAs);
     if (error) node->followerFailed(file, client, sequence, *error);
     outcome->error = std::move(error);
     if (outcome->fulfiller) outcome->fulfiller->fulfill();
