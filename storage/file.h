@@ -71,6 +71,7 @@ struct File {
   std::uint64_t blocks = 0;
   std::uint64_t changeId = 0;
   bool writerVanished = false;
+  bool writerClosed = false;  // since this server is the primary
   bool removed = false;
   bool settling = false;  // it took over while writes were on their way to its disk
 

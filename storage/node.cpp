@@ -286,7 +286,12 @@ void Node::writerSeen(File& file, ClientId client) {
   if (leases_.writers(file.inode) == 1) noteReport(file);
 }
 
+void Node::writerRepeats(File& file, ClientId client) {
+  if (leases_.holds(client, file.inode)) leases_.open(client, file.inode, runtime.clock.now());
+}
+
 bool Node::writerGone(File& file, ClientId client) {
+  file.writerClosed = true;
   leases_.close(client, file.inode);
   return leases_.writers(file.inode) == 0;
 }
@@ -363,7 +368,8 @@ Task<void> Node::tick() {
       log::info("writer.vanished", {{"inode", log::hex(lapsed.inode)}, {"client", log::hex(lapsed.client)}});
       FilePtr file = find(lapsed.inode);
       if (!file) continue;
-      file->writerVanished = true;
+      // Who was not heard of since the take-over closed it before, as long as somebody else finished it.
+      if (!lapsed.provisional || (lapsed.last && !file->writerClosed)) file->writerVanished = true;
       if (lapsed.last) sealVanished(file);
     }
     std::vector<InodeId> lapsed;
@@ -380,7 +386,8 @@ Task<void> Node::tick() {
 
 void Node::sealVanished(FilePtr file) {
   if (!file->replica.isPrimary() || file->sealed() || leases_.writers(file->inode) != 0) return;
-  begin(file, sealMutation(*file, FileState::recovered), nullptr);
+  const bool finished = file->writerClosed && !file->writerVanished;
+  begin(file, sealMutation(*file, finished ? FileState::closed : FileState::recovered), nullptr);
 }
 
 void Node::noteReport(File& file) { reports_.insert(file.inode); }

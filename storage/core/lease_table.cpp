@@ -5,7 +5,15 @@ namespace vcfs::storage {
 void LeaseTable::open(ClientId client, InodeId inode, TimePoint now) {
   Client& entry = clients_[client];
   entry.heard = std::max(entry.heard, now);
+  entry.provisional.erase(inode);
   if (entry.files.insert(inode).second) files_[inode].insert(client);
+}
+
+void LeaseTable::openProvisionally(ClientId client, InodeId inode, TimePoint now) {
+  Client& entry = clients_[client];
+  if (!entry.files.insert(inode).second) return;
+  entry.provisional[inode] = now + lease_;
+  files_[inode].insert(client);
 }
 
 void LeaseTable::remove(ClientId client, InodeId inode) {
@@ -18,6 +26,7 @@ void LeaseTable::remove(ClientId client, InodeId inode) {
 void LeaseTable::close(ClientId client, InodeId inode) {
   auto entry = clients_.find(client);
   if (entry == clients_.end() || entry->second.files.erase(inode) == 0) return;
+  entry->second.provisional.erase(inode);
   remove(client, inode);
   if (entry->second.files.empty()) clients_.erase(entry);
 }
@@ -47,15 +56,22 @@ std::size_t LeaseTable::writers(InodeId inode) const {
 std::vector<LeaseTable::Lapsed> LeaseTable::expire(TimePoint now) {
   std::vector<Lapsed> lapsed;
   for (auto entry = clients_.begin(); entry != clients_.end();) {
-    if (now - entry->second.heard < lease_) {
-      ++entry;
-      continue;
-    }
-    for (InodeId inode : entry->second.files) {
+    Client& client = entry->second;
+    const bool silent = now - client.heard >= lease_;
+    for (auto file = client.files.begin(); file != client.files.end();) {
+      const InodeId inode = *file;
+      const auto provisional = client.provisional.find(inode);
+      const bool certain = provisional == client.provisional.end();
+      if (certain ? !silent : now < provisional->second) {
+        ++file;
+        continue;
+      }
+      if (!certain) client.provisional.erase(provisional);
       remove(entry->first, inode);
-      lapsed.push_back(Lapsed{entry->first, inode, writers(inode) == 0});
+      lapsed.push_back(Lapsed{entry->first, inode, writers(inode) == 0, !certain});
+      file = client.files.erase(file);
     }
-    entry = clients_.erase(entry);
+    entry = client.files.empty() ? clients_.erase(entry) : std::next(entry);
   }
   return lapsed;
 }

@@ -15,6 +15,7 @@ struct CopiedBytes {
 template <class Context>
 kj::Promise<void> answerRepeat(NodePtr node, FilePtr file, Context context, ClientId client, std::uint64_t sequence) {
   ++node->counters.repeats;
+  node->writerRepeats(*file, client);
   if (OpPtr original = node->findPending(*file, client, sequence)) return answerInfo(node, file, context, original);
   node->fillInfo(context.getResults().initInfo(), *file);
   return kj::READY_NOW;
@@ -69,6 +70,7 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
         }
       }
       if ((flags & schema::WRITE_FLAG_SYNC) != 0 && file->onDisk) {
+        node->writerRepeats(*file, client);
         Mutation sync;
         sync.kind = Mutation::Kind::sync;
         return answerInfo(node, file, context, node->begin(file, sync, nullptr));
@@ -142,6 +144,7 @@ kj::Promise<void> opSync(NodePtr node, SessionPtr session, Server::SyncContext c
     limits::checkWriter(params.getWriter().getClient(), params.getWriter().getSequence());
     node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
     node->clientAlive(params.getWriter().getClient());
+    node->writerRepeats(*file, params.getWriter().getClient());
     // A repeat is executed again: it does no harm, and the first may have failed half-way.
     Mutation mutation;
     mutation.kind = Mutation::Kind::sync;
