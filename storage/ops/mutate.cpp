@@ -63,7 +63,7 @@ void Node::localAnswered(FilePtr file, const OpPtr& op, std::optional<Error> err
 // A disk is full somewhere. The client is told only when every in-sync replica is full: then nobody has the bytes and
 // all are alike. If somebody has them, those who have not are out of sync.
 void Node::settle(FilePtr file, const OpPtr& op) {
-  if (!op->localDone) return;
+  if (!op->localDone || op->done) return;
   if (!op->localNoSpace) {
     const std::vector<StorageId> full = op->noSpaceAt;
     op->noSpaceAt.clear();
@@ -85,6 +85,15 @@ void Node::settle(FilePtr file, const OpPtr& op) {
   } else if (!somebodyOwes) {
     complete(file, op->ticket, op->localError);
   }
+}
+
+// Fewer replicas owe answers than before: what was full here may be decided.
+void Node::settleFull(FilePtr file) {
+  std::vector<OpPtr> full;
+  for (const auto& [ticket, op] : file->pending) {
+    if (op->localNoSpace) full.push_back(op);
+  }
+  for (const OpPtr& op : full) settle(file, op);
 }
 
 void Node::complete(FilePtr file, AckTracker::Ticket ticket, std::optional<Error> error) {
