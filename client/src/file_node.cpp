@@ -162,8 +162,7 @@ Task<void> FileNode::removeWriter() {
     co_return;
   }
   auto lock = co_await lifecycle_.lock();
-  if (writers_ > 0) co_return;  // opened again meanwhile
-  if (writable_) {
+  if (writable_ && writers_ == 0) {  // else opened again meanwhile: that handle's close seals
     co_await seal();
   } else if (writes_) {
     co_await writes_->drain();
