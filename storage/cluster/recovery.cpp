@@ -77,6 +77,15 @@ Task<void> Node::recover() {
 void Node::checkSuspect(FilePtr file) {
   if (file->replica.distrusted()) return;  // being reported: loaded() saw to it
   const InodeId inode = file->inode;
+  const Role role = file->replica.role();
+  const bool trusted = role == Role::primary || role == Role::follower || role == Role::unknown;
+  // Loaded before the disk was looked through. One made since the start is open, which is no reason for suspicion.
+  if (file->preexisting && trusted && isSuspect(*file)) {
+    file->replica.distrust();
+    failures_.insert({inode, self()});
+    failureSignal_.notifyAll();
+    return;
+  }
   suspects_.erase(inode);
   if (!file->onDisk) {
     std::vector<InodeId> gone{inode};

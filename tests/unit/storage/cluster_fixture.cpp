@@ -72,6 +72,43 @@ class TrackerEndpoint final : public schema::Tracker::Server {
 
 }  // namespace
 
+namespace {
+
+class SlowPool final : public BlockingPool {
+ public:
+  SlowPool(asio::io_context& io, Clock& clock, Duration delay) : io_(io), clock_(clock), delay_(delay) {}
+  void submit(std::function<void()> job, std::function<void()> done) override {
+    state_->jobs.emplace_back(std::move(job), std::move(done));
+    asio::co_spawn(io_, later(state_, clock_, delay_), asio::detached);
+  }
+  std::size_t queued() const override { return state_->jobs.size(); }
+  asio::io_context& loop() override { return io_; }
+
+ private:
+  struct State {
+    std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs;
+  };
+  static Task<void> later(std::shared_ptr<State> state, Clock& clock, Duration delay) {
+    co_await clock.sleep(delay);
+    auto next = std::move(state->jobs.front());
+    state->jobs.pop_front();
+    next.first();
+    if (next.second) next.second();
+  }
+
+  asio::io_context& io_;
+  Clock& clock_;
+  Duration delay_;
+  std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+}  // namespace
+
+Pools slowPools(asio::io_context& io, Clock& clock, Duration delay) {
+  return Pools{std::make_unique<SlowPool>(io, clock, delay), std::make_unique<SlowPool>(io, clock, delay),
+               std::make_unique<SlowPool>(io, clock, delay)};
+}
+
 Layout FakeTracker::lose(InodeId inode, Epoch epoch, StorageId storage) {
   auto found = files.find(inode);
   if (found == files.end()) return Layout();
@@ -151,7 +188,7 @@ void ClusterTest::startTracker() {
                                                  });
 }
 
-void ClusterTest::startStorage(int n) {
+void ClusterTest::startStorage(int n, std::function<void(Node&)> first) {
   if (!stores_[n]) stores_[n] = std::make_unique<MemoryStore>();
   Options options = options_;
   options.name = "s" + std::to_string(n);
@@ -160,8 +197,10 @@ void ClusterTest::startStorage(int n) {
   options.dataDirectory = "/" + options.name;
   options.trackers = {"t1:21000"};
   Host& where = host(options.name);
-  storages_[n] = std::make_unique<StorageService>(where.runtime, *stores_[n], Pools::inlined(io_), options);
+  Pools pools = diskDelay_ > Duration{} ? slowPools(io_, clock_, diskDelay_) : Pools::inlined(io_);
+  storages_[n] = std::make_unique<StorageService>(where.runtime, *stores_[n], std::move(pools), options);
   storages_[n]->start();
+  if (first) first(storages_[n]->node());
   EXPECT_TRUE(eventually([&] { return storages_[n]->node().self() != 0; }));
   settle(50ms);
 }

@@ -41,6 +41,9 @@ struct Host {
   Runtime runtime;
 };
 
+// Disk pools whose jobs run, in order, a while after they were submitted.
+Pools slowPools(asio::io_context& io, Clock& clock, Duration delay);
+
 class ClusterTest : public ::testing::Test {
  protected:
   ClusterTest();
@@ -50,7 +53,8 @@ class ClusterTest : public ::testing::Test {
 
   // ---- servers ----
   void startTracker();
-  void startStorage(int n);            // s<n> at host "s<n>", storage id n
+  // s<n> at host "s<n>", storage id n. `first` is called before anything else is done.
+  void startStorage(int n, std::function<void(Node&)> first = nullptr);
   void crash(int n);                   // the process dies; its disk stays
   void settle(Duration time = 100ms);  // moves the clock so far
   template <class Predicate>
@@ -112,6 +116,7 @@ class ClusterTest : public ::testing::Test {
   std::map<int, std::unique_ptr<MemoryStore>> stores_;
   std::map<int, std::unique_ptr<StorageService>> storages_;
   Options options_;
+  Duration diskDelay_{};  // of the disk pools of storages that are started from now on
 
  private:
   Host& host(const std::string& name);

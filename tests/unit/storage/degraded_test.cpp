@@ -1,0 +1,202 @@
+#include <capnp/message.h>
+
+#include "cluster_fixture.h"
+
+// What a server makes of memory that was given up, disks that refuse, replicas that come and go, and writers of whom
+// nobody knows whether they are still there.
+namespace vcfs::storage {
+namespace {
+
+constexpr auto in = ReplicaState::inSync;
+constexpr auto syncing = ReplicaState::syncing;
+
+class Degraded : public ClusterTest {
+ protected:
+  void SetUp() override {
+    startTracker();
+    configure();
+    startStorage(1);
+    startStorage(2);
+    put(twoCopies());
+  }
+  virtual void configure() {}
+
+  Node& node(int n) { return storages_.at(n)->node(); }
+  void cut(const std::string& a, const std::string& b) {
+    network_.cut(a, b);
+    network_.cut(b, a);
+  }
+  std::uint64_t bytesToGo(int n) {
+    capnp::MallocMessageBuilder message;
+    auto info = message.initRoot<schema::FileInfo>();
+    node(n).fillInfo(info, *node(n).find(kFile));
+    return info.getBytesToGo();
+  }
+  // The clients' connections are alive; nothing else is heard of them.
+  void ping(int n, std::vector<ClientId> clients, Duration time) {
+    for (const TimePoint end = clock_.now() + time; clock_.now() < end; settle(500ms)) {
+      for (ClientId client : clients) to(n, client).pingRequest().send().ignoreResult().detach([](kj::Exception&&) {});
+    }
+  }
+};
+
+// ---- memory
+
+class SmallCache : public Degraded {
+ protected:
+  void configure() override {
+    options_.cachedFiles = 0;
+    options_.lease = Options::Millis(500);
+  }
+};
+
+TEST_F(SmallCache, sealed_file_that_left_memory_is_found_on_the_disk_again) {
+  put(twoCopies(kFile + 1));
+  of(write(1, twoCopies(), 1, 0, "first", schema::WRITE_FLAG_CLOSE));
+  of(write(1, twoCopies(kFile + 1), 1, 0, "second", schema::WRITE_FLAG_CLOSE));
+  ASSERT_TRUE(eventually([&] { return !node(1).find(kFile) && !node(2).find(kFile); }));
+  EXPECT_EQ(of(read(1, twoCopies(), 0, 10)).data, "first");
+  EXPECT_EQ(of(write(1, twoCopies(), 2, 0, "+", schema::WRITE_FLAG_APPEND)).size, 6u);
+  EXPECT_EQ(content(1), "first+");
+  EXPECT_EQ(content(2), "first+");
+}
+
+// ---- replicas that come and go
+
+TEST_F(Degraded, lost_syncing_replica_has_not_joined) {
+  put(layout(1, {{1, in}, {3, syncing}}));
+  cut("s1", "t1");
+  of(write(1, current(), 1, 0, "abc"));
+  ASSERT_TRUE(eventually([&] {
+    const auto& slots = node(1).find(kFile)->slots;
+    return !slots.empty() && slots.front().failed;
+  }));
+  EXPECT_GT(bytesToGo(1), 0u);
+}
+
+// ---- disks that refuse
+
+TEST_F(Degraded, what_failed_at_a_follower_is_executed_when_it_is_repeated_there) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  stores_[2]->failWrites(Errc::noSpace);
+  network_.cut("s2", "s1");
+  write(1, twoCopies(), 2, 3, "def");
+  settle(50ms);
+  crash(1);
+  stores_[2]->failWrites(Errc::ok);
+  const Layout next = tracker_.lose(kFile, 1, 1);
+  EXPECT_EQ(of(stat(2, next)).size, 3u) << "a size without bytes";
+  EXPECT_EQ(of(write(2, next, 2, 3, "def")).size, 6u);
+  EXPECT_EQ(content(2), "abcdef");
+}
+
+TEST_F(Degraded, large_write_that_failed_leaves_no_size_at_a_follower) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  stores_[2]->failWrites(Errc::noSpace);
+  network_.cut("s2", "s1");
+  write(1, twoCopies(), 2, 3, std::string(200'000, 'x'));
+  settle(50ms);
+  crash(1);
+  EXPECT_EQ(of(stat(2, tracker_.lose(kFile, 1, 1))).size, 3u);
+}
+
+TEST_F(Degraded, first_write_that_failed_may_be_repeated) {
+  put(layout(1, {{1, in}}));
+  stores_[1]->setCapacity(2);
+  EXPECT_EQ(of(write(1, current(), 1, 0, "abc")).code, Errc::noSpace);
+  stores_[1]->setCapacity(1000);
+  EXPECT_EQ(of(write(1, current(), 1, 0, "abc")).size, 3u);
+  EXPECT_EQ(of(close(1, current(), 2)).state, FileState::closed);
+  EXPECT_EQ(stateOnDisk(1), FileState::closed);
+}
+
+TEST_F(Degraded, follower_with_a_broken_disk_reports_itself) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  stores_[2]->failWrites(Errc::io);
+  network_.cut("s2", "s1");
+  write(1, twoCopies(), 2, 3, "def");
+  settle(300ms);  // the primary gives it up after a second
+  EXPECT_GT(current().epoch, 1u);
+  EXPECT_EQ(current().primary()->storage, 1u);
+  EXPECT_NE(current().replicas[1].state, in);
+}
+
+TEST_F(Degraded, full_primary_that_loses_its_follower_tells_the_writer) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  stores_[1]->failWrites(Errc::noSpace);
+  cut("s1", "s2");
+  auto reply = write(1, twoCopies(), 2, 3, "def");
+  settle(5s);
+  ASSERT_TRUE(reply->answered);
+  EXPECT_EQ(reply->code, Errc::noSpace);
+}
+
+TEST_F(Degraded, sealed_file_leaves_the_active_list_of_every_replica) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  of(close(1, twoCopies(), 2));
+  EXPECT_TRUE(eventually([&] { return stores_[1]->activeFiles().empty() && stores_[2]->activeFiles().empty(); }, 10s));
+}
+
+TEST_F(Degraded, file_that_was_asked_for_before_the_disk_was_looked_through_is_suspected_too) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  of(sync(1, twoCopies(), 2));
+  of(write(1, twoCopies(), 3, 3, "def"));
+  crash(1);
+  stores_[1]->losePower();
+  stores_[1]->markStable({kFile});  // the list was not on stable storage yet
+  startStorage(1, [](Node& node) {
+    node.enter(kFile, [](FilePtr) -> kj::Promise<void> { return kj::READY_NOW; }).detach([](kj::Exception&&) {});
+  });
+  EXPECT_TRUE(eventually([&] { return current().primary()->storage == 2 && current().replicas[1].state == in; }));
+  EXPECT_EQ(content(1), "abcdef");
+}
+
+// ---- writers after a take-over
+
+class TakeOver : public Degraded {
+ protected:
+  // 7 and 8 have written; 8 has closed.
+  void SetUp() override {
+    Degraded::SetUp();
+    of(write(1, twoCopies(), 1, 0, "abc", 0, 7));
+    of(write(1, twoCopies(), 1, 3, "def", 0, 8));
+    of(close(1, twoCopies(), 2, 8));
+    crash(1);
+    next = tracker_.lose(kFile, 1, 1);
+  }
+  Layout next;
+};
+
+TEST_F(TakeOver, who_closed_before_does_not_keep_the_file_open) {
+  of(write(2, next, 2, 6, "ghi", 0, 7));
+  EXPECT_EQ(of(stat(2, next)).writers, 2u) << "8 may have it open";
+  ping(2, {7, 8}, 12s);
+  EXPECT_EQ(of(stat(2, next)).writers, 1u);
+  EXPECT_EQ(of(close(2, next, 3, 7)).state, FileState::closed);
+  EXPECT_EQ(stateOnDisk(2), FileState::closed);
+}
+
+TEST_F(TakeOver, file_that_its_last_writer_closed_is_closed_and_not_recovered) {
+  of(write(2, next, 2, 6, "ghi", 0, 7));
+  EXPECT_EQ(of(close(2, next, 3, 7)).state, FileState::open);
+  ping(2, {7, 8}, 12s);
+  EXPECT_EQ(stateOnDisk(2), FileState::closed);
+}
+
+TEST_F(TakeOver, file_that_nobody_comes_back_to_is_recovered_though_their_connections_live) {
+  of(stat(2, next));
+  ping(2, {7, 8}, 9s);
+  EXPECT_EQ(stateOnDisk(2), FileState::open);
+  ping(2, {7, 8}, 3s);
+  EXPECT_EQ(stateOnDisk(2), FileState::recovered);
+}
+
+TEST_F(TakeOver, replay_of_what_was_executed_shows_that_the_writer_is_there) {
+  of(write(2, next, 1, 0, "abc", 0, 7));
+  ping(2, {7, 8}, 25s);
+  EXPECT_EQ(of(stat(2, next)).writers, 1u);
+  EXPECT_EQ(of(close(2, next, 2, 7)).state, FileState::closed);
+}
+
+}  // namespace
+}  // namespace vcfs::storage
