@@ -83,6 +83,7 @@ struct File {
 
   RangeSet live;  // syncing: what live writes covered since it joined
   bool catchingUp = false;
+  std::uint64_t probes = 0;          // of a primary that lets this replica join
   std::uint64_t replicatedOps = 0;   // operations executed for a primary
   std::optional<Mutation> heldSeal;  // syncing: how it is to be sealed once it is in sync
   std::uint64_t bytesToGo = 0;

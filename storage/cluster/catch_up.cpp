@@ -41,6 +41,15 @@ class CatchUp {
   Task<void> run();
 
  private:
+  // What must not change from the moment the primary said that this replica has joined: a replica that was given up and
+  // added again meanwhile lacks what was written in between, and is probed again or told an epoch that follows on
+  // nothing.
+  struct Joined {
+    std::uint64_t probes = 0;
+    Epoch since = 0;
+    friend bool operator==(const Joined&, const Joined&) = default;
+  };
+  Joined joinedNow() const { return Joined{file_->probes, file_->replica.since()}; }
   void checkStill() const;
   Task<void> waitJoined();
   Task<void> prepareOwn();
@@ -48,6 +57,8 @@ class CatchUp {
   Task<std::vector<std::uint32_t>> sourceSums(std::uint64_t offset);
   Task<void> copyAll();
   Task<void> copyPiece(Range piece);
+  template <class Job>
+  Task<std::invoke_result_t<Job&>> inOrder(Job job);
   Task<void> writeOwn(std::uint64_t offset, std::span<const std::byte> bytes);
   Task<void> extend(std::uint64_t size);
   Task<void> finish();
@@ -66,6 +77,7 @@ class CatchUp {
   std::string source_;
   StorageId sourceId_ = 0;
   std::shared_ptr<PeerSession> session_;
+  std::optional<Joined> joined_;
   std::uint64_t total_ = 0;    // the source's size when the pass began
   std::uint64_t ownSize_ = 0;  // this replica's, of what is not live
 };
@@ -75,6 +87,7 @@ void CatchUp::checkStill() const {
     throw Error(Errc::cancelled, "the replica is not syncing any more");
   }
   if (file_->replica.primaryAddress() != source_) throw Error(Errc::staleEpoch, "another primary");
+  if (joined_ && *joined_ != joinedNow()) throw Error(Errc::staleEpoch, "this replica was lost and has joined again");
 }
 
 Task<CatchUp::Info> CatchUp::ask() {
@@ -103,13 +116,30 @@ Task<CatchUp::Info> CatchUp::ask() {
 Task<void> CatchUp::waitJoined() {
   Duration pause = 2ms;
   for (int i = 0; i < 100; ++i) {
+    // An answer from before another probe is about the slot that was given up.
+    const Joined before = joinedNow();
     const Info info = co_await ask();
-    if (info.bytesToGo == 0) co_return;
+    if (info.bytesToGo == 0 && before == joinedNow()) {
+      joined_ = before;
+      co_return;
+    }
     co_await node_->pause(pause);
     checkStill();
     pause = std::min<Duration>(pause * 2, 100ms);
   }
   throw Error(Errc::unavailable, "the primary does not let this replica join");
+}
+
+// A job on the write pool that counts as one of the file's: while it is under way no live write runs inline past it.
+// Submitted in the very turn in which this is awaited.
+template <class Job>
+Task<std::invoke_result_t<Job&>> CatchUp::inOrder(Job job) {
+  const NodePtr node = node_;
+  const FilePtr file = file_;
+  ++file->localQueued;
+  const auto leave = kj::defer([node, file] { node->localFinished(file); });
+  auto pending = node->pools.writes->run(std::move(job));
+  co_return co_await std::move(pending);
 }
 
 // While bytes are missing the file says `open` on the disk, so that a restart does not trust it.
@@ -131,15 +161,15 @@ Task<void> CatchUp::prepareOwn() {
       disk->writeMeta(meta);
     return disk->stat().size;
   };
-  auto pending = node_->pools.writes->run(std::move(job));
   try {
-    ownSize_ = co_await std::move(pending);
+    ownSize_ = co_await inOrder(std::move(job));
   } catch (const Error&) {
     if (create) file_->onDisk = false;
     throw;
   }
   checkStill();
-  file_->localEnd = std::max(file_->localEnd, ownSize_);
+  // A live truncate that was put in order behind this has set the end already.
+  if (!file_->live.openEnded()) file_->localEnd = std::max(file_->localEnd, ownSize_);
 }
 
 Task<std::uint64_t> CatchUp::sourceSize() {
@@ -173,15 +203,7 @@ Task<void> CatchUp::writeOwn(std::uint64_t offset, std::span<const std::byte> by
   std::shared_ptr<ReplicaFile> disk = file_->disk;
   auto job = [disk, offset, bytes] { disk->pwrite(bytes, offset); };
   file_->localEnd = std::max<std::uint64_t>(file_->localEnd, offset + bytes.size());
-  ++file_->localQueued;
-  auto pending = node_->pools.writes->run(std::move(job));
-  try {
-    co_await std::move(pending);
-  } catch (...) {
-    node_->localFinished(file_);
-    throw;
-  }
-  node_->localFinished(file_);
+  co_await inOrder(std::move(job));
 }
 
 Task<void> CatchUp::copyPiece(Range piece) {
@@ -229,15 +251,14 @@ Task<void> CatchUp::yieldToLive(std::uint64_t bytes) {
 
 Task<void> CatchUp::copyAll() {
   total_ = co_await sourceSize();
-  const std::uint64_t keep = cutTo(total_, file_->live);
-  if (ownSize_ > keep) {
+  const std::uint64_t keep = cutTo(total_, file_->live, file_->localEnd);
+  if (file_->localEnd > keep) {
     std::shared_ptr<ReplicaFile> disk = file_->disk;
     auto job = [disk, keep] { disk->truncate(keep); };
     file_->localEnd = keep;
-    auto pending = node_->pools.writes->run(std::move(job));
-    co_await std::move(pending);
+    ownSize_ = std::min(ownSize_, keep);
+    co_await inOrder(std::move(job));
     checkStill();
-    ownSize_ = keep;
   }
   for (std::uint64_t offset = 0; offset < total_; offset += static_cast<std::uint64_t>(kBlock) * kWindowBlocks) {
     file_->bytesToGo = total_ - offset;
@@ -280,18 +301,19 @@ Task<void> CatchUp::extend(std::uint64_t size) {
     if (disk->stat().size < size) disk->truncate(size);
   };
   file_->localEnd = size;
-  auto pending = node_->pools.writes->run(std::move(job));
-  co_await std::move(pending);
+  co_await inOrder(std::move(job));
   checkStill();
 }
 
 Task<void> CatchUp::finish() {
-  for (int i = 0; i < 10; ++i) {
+  bool stateKnown = false;
+  for (int i = 0; i < 10 && !stateKnown; ++i) {
     const std::uint64_t seen = file_->replicatedOps;
     const Info info = co_await ask();
     if (info.bytesToGo != 0) throw Error(Errc::unavailable, "the primary began anew with this replica");
-    if (seen != file_->replicatedOps) continue;  // it may be written again since
-    if (info.state != FileState::open) {
+    // While it is written, how it is sealed comes as an operation too.
+    stateKnown = info.state == FileState::open || seen == file_->replicatedOps;
+    if (info.state != FileState::open && stateKnown) {
       if (file_->localEnd != info.size) throw Error(Errc::corrupted, "sizes differ after catch-up");
       Mutation seal;
       seal.kind = Mutation::Kind::seal;
@@ -300,16 +322,16 @@ Task<void> CatchUp::finish() {
       seal.mtimeNs = info.mtimeNs;
       file_->heldSeal = seal;
     }
-    std::shared_ptr<ReplicaFile> disk = file_->disk;
-    kj::Promise<void> idle = node_->localBarrier(*file_);
-    const Duration limit = node_->options.syncLimit;
-    co_await rpc::await<void>(node_->runtime, kj::mv(idle), limit);
-    auto job = [disk] { disk->sync(); };
-    auto pending = node_->pools.syncs->run(std::move(job));
-    co_await std::move(pending);
-    checkStill();
-    break;
   }
+  if (!stateKnown) throw Error(Errc::unavailable, "operations of a sealed file keep coming");
+  std::shared_ptr<ReplicaFile> disk = file_->disk;
+  kj::Promise<void> idle = node_->localBarrier(*file_);
+  const Duration limit = node_->options.syncLimit;
+  co_await rpc::await<void>(node_->runtime, kj::mv(idle), limit);
+  auto job = [disk] { disk->sync(); };
+  auto pending = node_->pools.syncs->run(std::move(job));
+  co_await std::move(pending);
+  checkStill();
   for (int i = 0; i < 5 && file_->replica.role() == Role::syncing; ++i) {
     checkStill();
     const Layout layout = co_await node_->trackers->caughtUp(file_->inode, file_->replica.epoch());

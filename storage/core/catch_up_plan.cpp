@@ -28,6 +28,8 @@ std::vector<Range> differing(std::uint64_t offset, std::uint32_t blockSize, std:
   return result;
 }
 
-std::uint64_t cutTo(std::uint64_t sourceSize, const RangeSet& live) { return std::max(sourceSize, live.reach()); }
+std::uint64_t cutTo(std::uint64_t sourceSize, const RangeSet& live, std::uint64_t ownSize) {
+  return std::max(sourceSize, live.openEnded() ? ownSize : live.reach());
+}
 
 }  // namespace vcfs::storage

@@ -19,8 +19,9 @@ std::vector<Range> differing(std::uint64_t offset, std::uint32_t blockSize, std:
 // [begin, end) cut into pieces of at most maxPiece.
 std::vector<Range> pieces(std::uint64_t begin, std::uint64_t end, std::uint64_t maxPiece);
 
-// To which size an own file must be cut before copying: bytes behind the source's end are garbage, unless live writes
-// put them there since the replica joined.
-std::uint64_t cutTo(std::uint64_t sourceSize, const RangeSet& live);
+// To which size an own file of `ownSize` bytes must be cut before copying, if it is longer: bytes behind the source's
+// end are garbage, unless live writes put them there since the replica joined. A live truncate has left no garbage
+// behind it.
+std::uint64_t cutTo(std::uint64_t sourceSize, const RangeSet& live, std::uint64_t ownSize);
 
 }  // namespace vcfs::storage

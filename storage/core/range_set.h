@@ -29,6 +29,8 @@ class RangeSet {
   // The parts of [begin, end) that are not in the set, ascending.
   std::vector<Range> gaps(std::uint64_t begin, std::uint64_t end) const;
   std::vector<Range> ranges() const;
+  // Whether it ends with a range [x, kEnd): nothing behind x is anything but live.
+  bool openEnded() const { return !ranges_.empty() && ranges_.rbegin()->second == kEnd; }
   // The end of the last finite range; 0 when there is none. An open-ended range [x, kEnd) counts as x.
   std::uint64_t reach() const;
 

@@ -30,8 +30,8 @@ class ReplicaFence {
   // A request that carries `epoch`, with or without a layout.
   //   stale: refuse.  adopt: call adopt(layout) first.  needLayout: ask the caller for it.
   Admission admit(Epoch epoch, bool hasLayout) const;
-  // For replicate(): a newer epoch is believed without a layout, since only a primary that has it sends it. An older one
-  // is not over for the primary that it has in common with the present one: see since().
+  // For replicate(): a newer epoch is believed without a layout, since only a primary that has it sends it. An older
+  // one is not over for the primary that it has in common with the present one: see since().
   Admission admitReplication(Epoch epoch, bool hasLayout) const;
 
   // Takes a layout of the present or a newer epoch. False when it is older (nothing is changed).
@@ -50,7 +50,8 @@ class ReplicaFence {
   InodeId inode() const { return inode_; }
   Epoch epoch() const { return epoch_; }
   // The first epoch since which, without a gap in what is known, the primary is the same and this replica takes its
-  // writes. What that primary sent in such an epoch may arrive after a newer one was learnt; it is still to be executed.
+  // writes. What that primary sent in such an epoch may arrive after a newer one was learnt; it is still to be
+  // executed.
   Epoch since() const { return since_; }
   bool knowsLayout() const { return layout_.epoch != 0 && layout_.epoch == epoch_; }
   const Layout& layout() const { return layout_; }

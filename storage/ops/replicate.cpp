@@ -115,7 +115,10 @@ kj::Promise<void> opReplicateOp(NodePtr node, SessionPtr session, Server::Replic
     node->admitReplication(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
     // A primary asks a replica that joins whether it is there; nothing is to be done.
     const bool probe = mutation.kind == Mutation::Kind::open && mutation.client == 0;
-    if (probe) return kj::READY_NOW;
+    if (probe) {
+      ++file->probes;
+      return kj::READY_NOW;
+    }
     // Sealing cuts what failed operations left behind the end; bytes that are missing are another matter.
     const bool short_ = mutation.kind == Mutation::Kind::seal && file->localEnd < mutation.size;
     if (short_ && file->replica.role() != Role::syncing) {

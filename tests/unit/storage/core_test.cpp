@@ -258,9 +258,12 @@ TEST(CatchUpPlan, copies_what_differs_and_the_tail) {
 
 TEST(CatchUpPlan, live_bytes_behind_the_sources_end_are_kept) {
   RangeSet live;
-  EXPECT_EQ(cutTo(100, live), 100u);
+  EXPECT_EQ(cutTo(100, live, 500), 100u);
   live.add(150, 180);
-  EXPECT_EQ(cutTo(100, live), 180u);
+  EXPECT_EQ(cutTo(100, live, 500), 180u);
+  live.add(120, RangeSet::kEnd);  // truncated to 120, then written up to 200
+  EXPECT_EQ(cutTo(100, live, 200), 200u);
+  EXPECT_EQ(cutTo(300, live, 120), 300u) << "the source was truncated after it told its size";
 }
 
 TEST(Crc32c, has_the_standard_value) {

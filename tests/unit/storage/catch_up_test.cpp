@@ -1,0 +1,90 @@
+#include "cluster_fixture.h"
+
+// Catch-up while the file is written and its replica set changes: what is in sync at the end has every byte.
+namespace vcfs::storage {
+namespace {
+
+constexpr auto in = ReplicaState::inSync;
+constexpr auto syncing = ReplicaState::syncing;
+constexpr auto stale = ReplicaState::stale;
+
+class CatchUpCluster : public ClusterTest {
+ protected:
+  void SetUp() override {
+    startTracker();
+    startStorage(1);
+    startStorage(2);
+  }
+  bool inSync(StorageId storage) {
+    for (const Replica& replica : current().replicas) {
+      if (replica.storage == storage) return replica.state == in;
+    }
+    return false;
+  }
+};
+
+TEST_F(CatchUpCluster, replica_that_was_dropped_and_added_again_begins_anew) {
+  options_.catchUpBytesPerSecond = 10'000'000;
+  startStorage(3);
+  put(layout(1, {{1, in}}));
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    ASSERT_EQ(of(write(1, current(), i + 1, i * 1'000'000, std::string(1'000'000, 'a'))).code, Errc::ok);
+  }
+  put(layout(2, {{1, in}, {3, syncing}}));
+  of(stat(1, current()));
+  ASSERT_TRUE(eventually([&] { return content(3).size() >= 1'000'000; })) << "the pass is under way";
+  ASSERT_FALSE(inSync(3));
+  // Only the primary is told that it is out, and that it is in again.
+  put(layout(3, {{1, in}, {3, stale}}));
+  of(stat(1, current()));
+  EXPECT_EQ(of(write(1, current(), 4, 100, "MISSED")).code, Errc::ok);
+  put(layout(4, {{1, in}, {3, syncing}}));
+  of(stat(1, current()));
+  ASSERT_TRUE(eventually([&] { return inSync(3); }, 60s));
+  EXPECT_EQ(content(3), content(1));
+}
+
+TEST_F(CatchUpCluster, live_appends_do_not_pass_the_cut_of_an_old_end) {
+  put(twoCopies());
+  ASSERT_EQ(of(write(1, twoCopies(), 1, 0, std::string(200'000, 'a'))).code, Errc::ok);
+  crash(2);
+  ASSERT_TRUE(eventually([&] { return current().epoch > 1; }));
+  stores_[2]->corrupt(kFile, 200'000, std::string(100'000, 'x'));
+  diskDelay_ = 5ms;
+  startStorage(2);
+  std::uint64_t sequence = 2;
+  std::vector<ReplyPtr> replies;
+  for (int i = 0; i < 3000 && !inSync(2); ++i) {
+    if (i % 10 == 0) of(stat(1, current()));
+    replies.push_back(write(1, current(), sequence, 200'000 + (sequence - 2) * 10, "0123456789"));
+    ++sequence;
+    settle(1ms);
+  }
+  ASSERT_TRUE(inSync(2));
+  of(stat(1, current()));
+  EXPECT_EQ(of(write(1, current(), sequence, 0, "end")).code, Errc::ok);
+  settle(50ms);
+  EXPECT_EQ(content(2), content(1));
+}
+
+TEST_F(CatchUpCluster, what_is_in_sync_is_on_stable_storage_though_it_is_being_written) {
+  put(layout(1, {{1, in}}));
+  ASSERT_EQ(of(write(1, current(), 1, 0, std::string(300'000, 'a'))).code, Errc::ok);
+  startStorage(3);
+  network_.setDelay([](const std::string&, const std::string&) { return Duration(3ms); });
+  put(layout(2, {{1, in}, {3, syncing}}));
+  of(stat(1, current()));
+  std::vector<ReplyPtr> replies;
+  std::uint64_t sequence = 2;
+  for (int i = 0; i < 3000 && !inSync(3); ++i) {
+    replies.push_back(write(1, current(), sequence, 300'000 + (sequence - 2) * 4, "live"));
+    ++sequence;
+    settle(1ms);
+  }
+  ASSERT_TRUE(inSync(3));
+  stores_[3]->losePower();
+  EXPECT_GE(content(3).size(), 300'000u);
+}
+
+}  // namespace
+}  // namespace vcfs::storage
