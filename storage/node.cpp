@@ -24,6 +24,7 @@ Node::Node(Runtime& rt, Store& st, Pools p, Options o)
       leases_(options.lease),
       stopSignal_(rt.io),
       failureSignal_(rt.io),
+      reportDone_(rt.io),
       reportSignal_(rt.io),
       hardenSignal_(rt.io),
       catchUpSignal_(rt.io) {}
@@ -412,6 +413,7 @@ Task<void> Node::reportLoop() {
     const std::set<InodeId> resent = resend_;
     addResent(batch);
     bool failed = false;
+    for (const SizeReport& report : batch) reporting_.insert(report.inode);
     try {
       co_await reportBatch(std::move(batch));
     } catch (const Error& error) {
@@ -419,8 +421,23 @@ Task<void> Node::reportLoop() {
       for (InodeId inode : resent) resend_.insert(inode);
       failed = true;
     }
+    reporting_.clear();
+    reportDone_.notifyAll();
     const Duration wait = 200ms;
     if (failed) co_await this->pause(wait);
+  }
+}
+
+kj::Promise<void> Node::reportArrived(InodeId inode) {
+  if (!reporting_.contains(inode)) return kj::READY_NOW;
+  return rpc::serve(runtime, waitReported(inode));
+}
+
+Task<void> Node::waitReported(InodeId inode) {
+  auto self = shared_from_this();
+  const TimePoint limit = runtime.clock.now() + 2s;
+  while (reporting_.contains(inode) && runtime.clock.now() < limit) {
+    co_await reportDone_.waitFor(runtime.clock, limit - runtime.clock.now());
   }
 }
 
@@ -480,8 +497,11 @@ Task<void> Node::reportBatch(std::vector<SizeReport> reports) {
   std::vector<SizeReport> sent = reports;
   co_await trackers->reportFiles(std::move(reports));
   for (const SizeReport& report : sent) {
-    if (report.state == FileState::open) continue;
     FilePtr file = find(report.inode);
+    if (report.state == FileState::open) {
+      if (file && file->state == FileState::open) closings_.erase(report.inode);
+      continue;
+    }
     // Reopened, or closed again in a later epoch meanwhile: there is more to tell.
     if (file && (file->state != report.state || file->replica.epoch() != report.epoch)) continue;
     reports_.erase(report.inode);

@@ -91,6 +91,8 @@ class Node : public std::enable_shared_from_this<Node> {
 
   void touch(File& file, const Mutation& mutation);  // mtime, changeId, what catch-up must leave alone
   void fillInfo(schema::FileInfo::Builder info, File& file);
+  // When no report of this file to a tracker is under way any more (at most 2 s).
+  kj::Promise<void> reportArrived(InodeId inode);
   std::string statusJson();
   StorageId self() const { return trackers->storageId(); }
 
@@ -115,6 +117,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Task<void> counted(Task<void> loop);
   Task<void> tick();        // leases, eviction, hung peers
   Task<void> reportLoop();  // sizes and closings
+  Task<void> waitReported(InodeId inode);
   Task<void> hardenLoop();  // sealed files onto stable storage, off the active list
   void noteReport(File& file);
   Task<Heartbeat> heartbeat();
@@ -169,7 +172,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::set<std::pair<InodeId, StorageId>> failures_;  // to be told to a tracker
   std::uint64_t incarnations_ = 0;
   std::set<InodeId> reports_;      // files whose size or closing is to be told
-  std::set<InodeId> closings_;     // of these: at once
+  std::set<InodeId> closings_;     // of these at once: closed, or opened again
   std::set<InodeId> resend_;       // sealed before the last start: told again with what the disk says
   std::set<InodeId> hardening_;    // sealed, to be brought onto stable storage
   std::set<InodeId> suspects_;     // open when the process last ended and not yet checked
@@ -184,6 +187,8 @@ class Node : public std::enable_shared_from_this<Node> {
   std::size_t running_ = 0;      // coroutines that stop() waits for
   Signal stopSignal_;
   Signal failureSignal_;
+  std::set<InodeId> reporting_;  // in the call that is under way
+  Signal reportDone_;
   Signal reportSignal_;
   Signal hardenSignal_;
   Signal catchUpSignal_;

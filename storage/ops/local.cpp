@@ -97,6 +97,12 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     if (file->onDisk) store.markActive(file->inode);
     hardening_.erase(file->inode);
     closings_.erase(file->inode);
+    // A report of the closing may be on its way to a tracker: what comes after it must not wait for the next interval.
+    if (file->onDisk && file->replica.isPrimary()) {
+      reports_.insert(file->inode);
+      closings_.insert(file->inode);
+      reportSignal_.notifyAll();
+    }
   }
   if (opens) file->heldSeal.reset();
   touch(*file, mutation);
