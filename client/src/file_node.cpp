@@ -59,18 +59,17 @@ Task<void> FileNode::addWriter(bool fresh) {
   auto self = shared_from_this();
   auto lock = co_await lifecycle_.lock();
   if (!writable_) {
-    if (!open()) {
-      co_await reopen();
-    } else if (!fresh) {
-      co_await announce();
-    }
+    if (!fresh) co_await reopen();
     writable_ = true;
   }
   ++writers_;
   writes().keepLease(true);
 }
 
+// First the primary, then the catalog: the primary lets a closing that it is just reporting arrive, and takes back one
+// that it has not reported yet. So what the catalog says from now on is `open`, until the file is closed again.
 Task<void> FileNode::reopen() {
+  co_await writes().renewLease();
   RequestTag tag(*core_);
   auto build = [&](schema::Tracker::Client& tracker) {
     auto request = tracker.openForWriteRequest();
@@ -99,12 +98,6 @@ Task<void> FileNode::keepAlive() {
   } done{keepingAlive_};
   co_await writes().renewLease();
   if (!open()) writable_ = false;  // sealed behind our back: the next write opens it again
-}
-
-// Somebody else may hold it open, or may have closed it a moment ago: the primary knows.
-Task<void> FileNode::announce() {
-  co_await writes().renewLease();
-  if (!open()) co_await reopen();
 }
 
 Task<void> FileNode::ensureWritable() {

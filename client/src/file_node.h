@@ -68,7 +68,6 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
  private:
   Task<void> reopen();
   Task<void> seal();
-  Task<void> announce();
   Task<void> refreshLayout();
 
   std::shared_ptr<Core> core_;

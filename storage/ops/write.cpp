@@ -163,12 +163,15 @@ kj::Promise<void> opOpen(NodePtr node, SessionPtr session, Server::OpenContext c
     // A file that has nothing on the disk is made by its first write; one that is open needs no telling.
     if (!file->onDisk || !file->sealed()) {
       node->fillInfo(context.getResults().initInfo(), *file);
-      return kj::READY_NOW;
+      return node->reportArrived(file->inode);
     }
     Mutation mutation;
     mutation.kind = Mutation::Kind::open;
     mutation.client = params.getClient();
-    return answerInfo(node, file, context, node->begin(file, mutation, nullptr));
+    const InodeId inode = file->inode;
+    auto answer = answerInfo(node, file, context, node->begin(file, mutation, nullptr));
+    // A closing that is being told to a tracker arrives before the caller goes there to say that the file is open.
+    return answer.then([node, inode]() { return node->reportArrived(inode); });
   });
 }
 
