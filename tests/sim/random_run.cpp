@@ -1,5 +1,7 @@
 #include "tests/sim/random_run.h"
 
+#include <cstdlib>
+
 namespace vcfs::sim {
 
 namespace {
@@ -12,7 +14,8 @@ std::string inWords(const Error& error) { return error.what(); }
 }  // namespace
 
 RandomRun::RandomRun(std::uint64_t seed)
-    : random_(seed * 0x9E3779B97F4A7C15ull + 1),
+    : hard_(std::getenv("VCFS_SIM_HARD") != nullptr),
+      random_(seed * 0x9E3779B97F4A7C15ull + 1),
       servers_(draw(4) == 0 ? 2 : 3),
       cluster_(servers_, seed),
       journal_(cluster_) {
@@ -103,7 +106,11 @@ Task<void> RandomRun::record(std::shared_ptr<Writer> writer, std::uint64_t seed)
 }
 
 Task<void> RandomRun::oneChange(std::shared_ptr<Writer> writer, std::mt19937_64* random) {
-  if (!writer->isOpen()) co_await writer->open();
+  if (!writer->isOpen()) {
+    const Duration pause = std::chrono::milliseconds(hard_ ? 0 : 300);
+    co_await cluster_.clock.sleep(pause);
+    co_await writer->open();
+  }
   const std::uint64_t size = writer->model.size();
   const std::uint64_t kind = (*random)() % 40;
   const char* what = "write";
@@ -157,7 +164,7 @@ void RandomRun::breakSomething() {
 
 void RandomRun::breakServer(int n) {
   const std::string name = "s" + std::to_string(n);
-  switch (draw(6)) {
+  switch (draw(hard_ ? 6 : 5)) {
     case 0:
     case 1:
       journal_.note(name + " dies");

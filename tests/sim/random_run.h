@@ -29,6 +29,9 @@ class RandomRun {
   void describe(InodeId inode);
   std::size_t draw(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
 
+  // Also what is known not to hold always: disks that refuse writes for a while and then take them again, and files
+  // that are opened again while the tracker has not heard that they were closed.
+  const bool hard_;
   std::mt19937_64 random_;
   int servers_;
   SimCluster cluster_;

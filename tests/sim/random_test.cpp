@@ -3,7 +3,8 @@
 #include <cstdlib>
 
 // Runs drawn from seeds. VCFS_SIM_SEEDS=N: so many (default 160). VCFS_SIM_SEED=n: this one only, which replays it
-// exactly; VCFS_SIM_JOURNAL=1 prints what happened in it.
+// exactly; VCFS_SIM_JOURNAL=1 prints what happened in it. VCFS_SIM_HARD=1: with what is known not to hold always, see
+// RandomRun.
 namespace vcfs::sim {
 namespace {
 
