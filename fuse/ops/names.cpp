@@ -105,7 +105,7 @@ Task<void> FileSystem::rename(RequestPtr request, std::uint64_t parent, std::str
   auto to = inodeOf(newParent);
   auto renamed = co_await cluster_->rename(inodeOf(parent), std::move(name), to, std::move(newName), flags);
   // A directory that moves or goes changes link counts.
-  const bool plain = renamed.entry.attr.type != FileType::directory &&
+  const bool plain = flags != kExchange && renamed.entry.attr.type != FileType::directory &&
                      (!renamed.replaced || renamed.replaced->attr.type != FileType::directory);
   noteOwnChangeIn(inodeOf(parent), plain ? renamed.entry.attr.ctimeNs : 0);
   if (to != inodeOf(parent)) noteOwnChangeIn(to, plain ? renamed.entry.attr.ctimeNs : 0);
