@@ -130,6 +130,7 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
     if (closed_) return;
     closed_ = true;
     failLater();
+    way_->held.clear();  // as TcpLink does: what did not get out yet is not sent any more
     after([weak = other_] {
       if (auto other = weak.lock()) other->lost();
     });

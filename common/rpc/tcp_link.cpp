@@ -103,6 +103,9 @@ class TcpLink::State final : public capnp::MessageStream, public std::enable_sha
     if (error_ != nullptr) return;
     error_ = reason;
     asio::error_code ignored;
+    // What a cut network did not let out must not arrive when it is mended, minutes behind what was said since over
+    // other connections: the kernel drops it.
+    socket_.set_option(asio::socket_base::linger(true, 0), ignored);
     socket_.shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
     socket_.close(ignored);
     lazyTimer_.cancel();

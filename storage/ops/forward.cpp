@@ -170,8 +170,8 @@ void Node::replicaAnswered(const Sent& sent, Errc code) {
     }
     return;
   }
-  // Of an older epoch it says nothing about the present one, in which this server is primary by the catalog's word; only
-  // that the other has not executed this, and therefore what came later at the wrong place.
+  // Of an older epoch it says nothing about the present one, in which this server is primary by the catalog's word;
+  // only that the other has not executed this, and therefore what came later at the wrong place.
   if (code == Errc::staleEpoch && sent.epoch >= file->replica.epoch()) {
     depose(file);
     return;
