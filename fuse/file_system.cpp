@@ -6,6 +6,13 @@
 
 namespace vcfs::fuse {
 
+namespace {
+
+// How long the attributes of an open file wait for a tracker before what is remembered must do.
+constexpr Duration kTrackerPatience = std::chrono::milliseconds(300);
+
+}  // namespace
+
 FileSystem::FileSystem(Runtime& runtime, std::shared_ptr<Cluster> cluster, const MountSettings& settings,
                        KernelCache& kernel)
     : runtime_(runtime),
@@ -109,6 +116,31 @@ Task<Entry> FileSystem::freshEntry(InodeId id) {
   auto inode = inodes_.remember(entry, runtime_.clock.now());
   if (changes_.changedSince(id, since)) inode->known = false;
   co_return entry;
+}
+
+struct FileSystem::Question {
+  explicit Question(asio::io_context& io) : answered(io) {}
+  Signal answered;
+  std::optional<Entry> entry;
+};
+
+Task<void> FileSystem::ask(InodeId id, std::shared_ptr<Question> question) {
+  auto self = shared_from_this();
+  try {
+    question->entry = co_await freshEntry(id);
+  } catch (const Error&) {
+    // Whoever asked goes on with what is remembered.
+  }
+  question->answered.notifyAll();
+}
+
+Task<Entry> FileSystem::entryOfOpen(InodePtr inode) {
+  bool young = runtime_.clock.now() - inode->fetched < Duration(settings_.attrCache);
+  if (inode->known && young) co_return inode->entry;
+  auto question = std::make_shared<Question>(runtime_.io);
+  runtime_.spawn("fuse.ask", ask(inode->id, question));
+  co_await question->answered.waitFor(runtime_.clock, kTrackerPatience);
+  co_return question->entry ? *question->entry : inode->entry;
 }
 
 // We changed it: what is on its way to the kernel about it is old.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "common/async/signal.h"
 #include "common/runtime/runtime.h"
 #include "fuse/kernel_cache.h"
 #include "fuse/mount_settings.h"
@@ -84,6 +85,10 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   // changes_.now() from before the question was asked. The caller answers without awaiting anything else.
   Task<void> present(Entry& entry, std::uint64_t since, InodeId parent);
   Task<Entry> freshEntry(InodeId inode);  // asks unless what is remembered can be trusted
+  // The same for an inode that is open here, but does not wait long for trackers: open files go on without them.
+  Task<Entry> entryOfOpen(InodePtr inode);
+  struct Question;
+  Task<void> ask(InodeId inode, std::shared_ptr<Question> question);
   void noteOwnChange(const Entry& entry);
   // We changed what is in this directory at `whenNs` (the tracker's time of the change; 0: not known).
   void noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks = 0);

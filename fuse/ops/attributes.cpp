@@ -16,9 +16,9 @@ Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
   auto inode = inodes_.find(id);
   // A file that grows is asked about all the time. Its name, owner and mode are the tracker's, and we are told when
   // they change; size and time are its primary's.
-  bool grows = inode && inode->known && inode->handles > 0 && inode->entry.attr.state == FileState::open;
+  bool grows = inode && inode->handles > 0 && inode->entry.attr.state == FileState::open;
   if (grows) {
-    entry = co_await freshEntry(id);
+    entry = co_await entryOfOpen(inode);
     co_await cluster_->refresh(entry);
   } else if (inode && inode->entry.attr.type == FileType::directory) {
     entry = co_await freshEntry(id);
