@@ -1,31 +1,10 @@
 #include "vcfs/loop.h"
 
-#include "common/rpc/kj_loop.h"
-#include "common/rpc/tcp_transport.h"
-#include "common/runtime/runtime.h"
+#include "common/rpc/system_runtime.h"
 
 namespace vcfs {
 
-struct Loop::Impl {
-  Impl() : kj(io), clock(io), transport(io, clock), runtime{io, clock, transport, std::mt19937_64(seed())} {}
-
-  static std::mt19937_64::result_type seed() {
-    std::random_device device;
-    return (std::uint64_t{device()} << 32) | device();
-  }
-
-  // What still waits on the loop is destroyed while KJ's loop is there.
-  ~Impl() { io.shutdown(); }
-
-  struct Context : asio::io_context {
-    Context() : asio::io_context(1) {}
-    using asio::execution_context::shutdown;
-  };
-  Context io;
-  rpc::KjLoop kj;
-  SystemClock clock;
-  TcpTransport transport;
-  Runtime runtime;
+struct Loop::Impl : SystemRuntime {
   std::size_t running = 0;
   std::exception_ptr failure;
 };

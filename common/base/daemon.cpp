@@ -14,8 +14,7 @@
 
 #include "common/base/error.h"
 #include "common/base/log.h"
-#include "common/rpc/kj_loop.h"
-#include "common/rpc/tcp_transport.h"
+#include "common/rpc/system_runtime.h"
 
 namespace vcfs {
 
@@ -56,31 +55,9 @@ void raiseFileLimit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-std::random_device::result_type seedPart() {
-  static std::random_device device;
-  return device();
-}
-
 }  // namespace
 
-struct Daemon::Impl {
-  Impl()
-      : kj(io),
-        clock(io),
-        transport(io, clock),
-        runtime{io, clock, transport, std::mt19937_64((std::uint64_t{seedPart()} << 32) | seedPart())} {}
-  // Coroutines and handlers that still wait are destroyed while KJ's loop, the clock and the transport are there.
-  ~Impl() { io.shutdown(); }
-
-  struct Context : asio::io_context {
-    Context() : asio::io_context(1) {}
-    using asio::execution_context::shutdown;
-  };
-  Context io;
-  rpc::KjLoop kj;
-  SystemClock clock;
-  TcpTransport transport;
-  Runtime runtime;
+struct Daemon::Impl : SystemRuntime {
   int exitCode = 0;
   bool stopping = false;
 
