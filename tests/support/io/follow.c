@@ -46,6 +46,7 @@ static void finish_record(Follower *f, uint64_t *record) {
 /* The size must never go back, and never be ahead of bytes that can be read. */
 static void check_size(Follower *f) {
   struct stat st;
+  if (f->fd < 0) return;
   if (fstat(f->fd, &st)) {
     note_error(f, errno);
     return;
@@ -81,6 +82,7 @@ static void follow_file(Follower *f, double poll_ms, double idle_s, const char *
       if (round % 16 == 0) check_size(f);
       continue;
     }
+    check_size(f);
     if (done || before - f->last_progress_ns > (int64_t)(idle_s * 1e9) || f->errors > 1000) break;
     if (f->reopen && f->fd >= 0) close(f->fd), f->fd = -1;
     sleep_until_ns(before + (int64_t)(poll_ms * 1e6));

@@ -2,6 +2,7 @@
 
 VCFS_BUILD_DIR   the build tree whose programs are tested (ctest sets it)
 VCFS_TEST_DIR    run the tests of a mounted directory on this directory instead of on a cluster's mount
+VCFS_TEST_SCRATCH  scratch directories are made here instead of on disks in memory
 VCFS_TEST_SECONDS  length of the long-running recordings (default: short)
 VCFS_TEST_SEED   seed of the random tests (default: drawn, and printed)
 """
@@ -29,6 +30,7 @@ HELPERS = BUILD / "tests" / "bin"
 LOGS = BUILD / "tests" / "logs"
 CACHE = BUILD / "tests" / "cache"
 TEST_DIR = os.environ.get("VCFS_TEST_DIR")
+SCRATCH_GIVEN = "VCFS_TEST_SCRATCH" in os.environ
 SCRATCH = Path(os.environ.get("VCFS_TEST_SCRATCH", "/tmp"))
 
 # Sanitizers slow everything down; deadlines that are no promise of the product are stretched by this.

@@ -55,6 +55,8 @@ def remove(directory):
     """Also of mount points that `vcfs up` made unwritable (chattr +i). Nothing is removed below a living mount."""
     if mounts_below(directory):
         return
+    if os.path.ismount(directory):
+        subprocess.run(["umount", "-l", directory], check=False)  # a disk in memory goes with its last user
     subprocess.run(["chattr", "-R", "-i", directory], stderr=subprocess.DEVNULL, check=False)
     subprocess.run(["rm", "-rf", "--one-file-system", directory], check=False)
 

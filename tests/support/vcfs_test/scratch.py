@@ -6,15 +6,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import env, reaper
+from . import env, memdisk, reaper
 
 
 class Scratch:
+    """On a disk in memory (see memdisk) where this machine can have one, unless VCFS_TEST_SCRATCH names another place."""
+
     def __init__(self, name="vcfs-test"):
         self.path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=env.SCRATCH))
-        os.chmod(self.path, 0o755)
         self._guard = subprocess.Popen([sys.executable, reaper.__file__, str(self.path)], stdin=subprocess.PIPE,
                                        start_new_session=True)
+        if not env.SCRATCH_GIVEN and memdisk.possible():
+            memdisk.mount(self.path)
+        os.chmod(self.path, 0o755)
 
     def close(self):
         """Kills what still names the directory, unmounts below it, removes it."""
