@@ -141,6 +141,9 @@ interface Storage {
 
   status @20 () -> (status :Status, json :Text);
   # For `vcfs status` and tests: counters of this process as a JSON object. Docs: storage/DESIGN.md.
+
+  inspect @21 (inodes :List(UInt64)) -> (status :Status, replicas :List(StoredReplica));
+  # What the disk has of these files, in the order asked for, absent ones left out; at most 1000 per call. For fsck.
 }
 
 struct ReplicaOp {
@@ -158,7 +161,9 @@ struct StoredReplica {
   inode @0 :UInt64;
   epoch @1 :UInt64;
   size @2 :UInt64;
-  state @3 :FileState;
+  state @3 :FileState;       # none, with epoch 0: its attributes cannot be read
+  mtimeNs @4 :Int64;         # of the file on this disk
+  blocks @5 :UInt64;         # allocated, in 512-byte units
 }
 
 const writeFlagAppend :UInt16 = 1;  # put the bytes at the end, wherever it is; `offset` is ignored
