@@ -154,7 +154,18 @@ struct ReplicaOp {
     seal :group { state @5 :FileState; size @6 :UInt64; mtimeNs @7 :Int64; }
     open @8 :Void;                   # the file is being written (again). With writer.client 0: the primary's probe that
                                      # lets a syncing replica join
+    clients @9 :List(ClientRecord);  # to a syncing replica, when it joined and whenever something in it was undone: what
+                                     # is known of the file's clients. Replaces what the replica knows
+    left @10 :Void;                  # writer.client has no handle open for writing any more, others have
   }
+}
+
+struct ClientRecord {
+  # What a primary knows of one client of a file: which of its calls must not be executed again.
+  client @0 :UInt64;
+  last @1 :UInt64;                   # every sequence up to this one was put in order …
+  failed @2 :List(UInt64);           # … but for these, which had no effect and may be repeated
+  left @3 :Bool;                     # it has closed the file
 }
 
 struct StoredReplica {

@@ -209,6 +209,13 @@ interface Tracker {
   pathsOf @42 (directories :List(UInt64)) -> (status :Status, paths :List(Data));
   # From the root, with a slash in front and none behind (the root itself: empty); empty too for what is no directory.
   # At most 100 per call.
+
+  # ---- from storage servers: after a power cut ----------------------------------------------------------------------
+
+  replicasHere @43 (storage :UInt32, after :UInt64, limit :UInt32)
+               -> (status :Status, files :List(Entry), more :Bool);
+  # Files with inode > after, ascending, of which this server is believed to hold an in-sync replica; limit at most
+  # 1000. A server whose machine lost power compares them with what is on its disk.
 }
 
 struct AuditFile {
