@@ -31,6 +31,9 @@ struct Writer {
   # replica after a failover: a sequence that was executed is acknowledged and not executed again.
   client @0 :UInt64;    # never 0
   sequence @1 :UInt64;  # per file and client: 1, 2, 3 … in the order in which the calls are made
+  first @2 :UInt64;     # the oldest sequence to which this client still wants an answer; those in between are under way.
+                        # A server that has refused one of them refuses what follows it too (unavailable: repeat all, in
+                        # order), or a later write would be executed before it. 0: not told, nothing is checked
 }
 
 struct FileInfo {

@@ -124,6 +124,7 @@ kj::Promise<Reply> WriteStream::request(const SendWindow::Item& item, StorageLin
     auto writer = request.initWriter();
     writer.setClient(core_->clientId);
     writer.setSequence(item.sequence);
+    writer.setFirst(window_.first());
   };
   switch (item.kind) {
     case SendWindow::Kind::write:
@@ -163,6 +164,7 @@ kj::Promise<Reply> WriteStream::writeRequest(const SendWindow::Item& item, Stora
   auto writer = request.initWriter();
   writer.setClient(core_->clientId);
   writer.setSequence(item.sequence);
+  writer.setFirst(window_.first());
   request.setOffset(item.offset);
   request.setFlags(static_cast<std::uint16_t>((item.append ? schema::WRITE_FLAG_APPEND : 0) |
                                               (item.closes ? schema::WRITE_FLAG_CLOSE : 0) |

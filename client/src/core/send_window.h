@@ -95,6 +95,7 @@ class SendWindow {
   bool allSent() const;
   std::size_t inFlight() const { return inFlightRequests_; }
   Sequence last() const { return first_ + items_.size() - 1; }  // the newest item's sequence, also if finished
+  Sequence first() const { return first_; }  // the oldest that is not finished; last() + 1 when there is none
   bool finishedUpTo(Sequence sequence) const { return first_ > sequence; }
   std::uint64_t charged() const { return charged_; }  // bytes of memory held
   // A read of this range must wait: it touches bytes that are not acknowledged, or whose place is not known.
