@@ -25,14 +25,17 @@ class FaultCase(unittest.TestCase):
     time_limit = 180
     storages = 3
 
+    def make_cluster(self):
+        return Cluster(storages=self.storages)
+
     def setUp(self):
-        self.cluster = Cluster(storages=self.storages)
+        self.cluster = self.make_cluster()
+        self.recorder = self.follower = None
+        self._watched = {}
         self.addCleanup(self._close)
         self.cluster.up()
         self.other = self.cluster.mount_again("viewer")
         (self.cluster.mount / "meeting").mkdir()
-        self.recorder = self.follower = None
-        self._watched = {}
 
     def _close(self):
         for fd in self._watched.values():
@@ -40,9 +43,12 @@ class FaultCase(unittest.TestCase):
         for process in (self.recorder, self.follower):
             if process:
                 process.close()
-        outcome = getattr(self, "_outcome", None)
-        failed = bool(outcome and not outcome.success)
-        self.cluster.close(keep_logs_as=self.id() if failed else None)
+        self.cluster.close(keep_logs_as=self.id() if self._failed() else None)
+
+    def _failed(self):
+        """A clean-up is a part of its own for unittest's outcome; the result has the failures of the test before it."""
+        result = self._outcome.result
+        return any(test is self for test, _ in result.failures + result.errors)
 
     # ---- setup
 

@@ -35,8 +35,16 @@ def mounts_below(directory):
     return found
 
 
+def namespaces_of(tag):
+    """Network namespaces made for the scratch directory of that name (network.py)."""
+    try:
+        return [name for name in os.listdir("/run/netns") if name.startswith(tag + "-")]
+    except FileNotFoundError:
+        return []
+
+
 def clean_up(directory, keep=()):
-    """Ends by force whatever still uses `directory`: processes that name it, then mounts below it."""
+    """Ends by force whatever still uses `directory`: processes that name it, mounts below it, its network namespaces."""
     for pid in processes_naming(directory):
         if pid not in keep:
             try:
@@ -49,6 +57,8 @@ def clean_up(directory, keep=()):
         time.sleep(0.05)
     for path in reversed(mounts_below(directory)):
         subprocess.run(["umount", "-l", path], stderr=subprocess.DEVNULL, check=False)
+    for name in namespaces_of(os.path.basename(directory)):
+        subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
 
 
 def remove(directory):

@@ -53,8 +53,9 @@ class Follower(_Background):
 class HttpFollower(_Background):
     """Follows a ?live=1 stream through curl until the server ends it."""
 
-    def __init__(self, url, block=BLOCK, stream=1, limit=120):
-        self.curl = subprocess.Popen(["curl", "-sSfN", "--max-time", str(limit), url], stdout=subprocess.PIPE)
+    def __init__(self, url, block=BLOCK, stream=1, limit=120, prefix=()):
+        """prefix: of the command line, where curl runs on another host (network.py)."""
+        self.curl = subprocess.Popen([*prefix, "curl", "-sSfN", "--max-time", str(limit), url], stdout=subprocess.PIPE)
         super().__init__("follow", "-", dict(block=block, stream=stream), stdin=self.curl.stdout)
         self.curl.stdout.close()
 
