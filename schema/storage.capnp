@@ -144,6 +144,9 @@ interface Storage {
 
   status @20 () -> (status :Status, json :Text);
   # For `vcfs status` and tests: counters of this process as a JSON object. Docs: storage/DESIGN.md.
+
+  inspect @21 (inodes :List(UInt64)) -> (status :Status, replicas :List(StoredReplica));
+  # What the disk has of these files, in the order asked for, absent ones left out; at most 1000 per call. For fsck.
 }
 
 struct ReplicaOp {
@@ -154,14 +157,27 @@ struct ReplicaOp {
     seal :group { state @5 :FileState; size @6 :UInt64; mtimeNs @7 :Int64; }
     open @8 :Void;                   # the file is being written (again). With writer.client 0: the primary's probe that
                                      # lets a syncing replica join
+    clients @9 :List(ClientRecord);  # to a syncing replica, when it joined and whenever something in it was undone: what
+                                     # is known of the file's clients. Replaces what the replica knows
+    left @10 :Void;                  # writer.client has no handle open for writing any more, others have
   }
+}
+
+struct ClientRecord {
+  # What a primary knows of one client of a file: which of its calls must not be executed again.
+  client @0 :UInt64;
+  last @1 :UInt64;                   # every sequence up to this one was put in order …
+  failed @2 :List(UInt64);           # … but for these, which had no effect and may be repeated
+  left @3 :Bool;                     # it has closed the file
 }
 
 struct StoredReplica {
   inode @0 :UInt64;
   epoch @1 :UInt64;
   size @2 :UInt64;
-  state @3 :FileState;
+  state @3 :FileState;       # none, with epoch 0: its attributes cannot be read
+  mtimeNs @4 :Int64;         # of the file on this disk
+  blocks @5 :UInt64;         # allocated, in 512-byte units
 }
 
 const writeFlagAppend :UInt16 = 1;  # put the bytes at the end, wherever it is; `offset` is ignored

@@ -178,6 +178,68 @@ interface Tracker {
   # New files of `user` go to `group` from now on; existing files stay where they are.
   setGroup @35 (group :Text, copies :UInt32, request :RequestId) -> (status :Status);
   # Makes or changes a storage group: number of copies of new files, 1 … 8.
+
+  storages @36 () -> (status :Status, json :Text);
+  # The storage servers as the catalog and this tracker know them, a JSON list: docs/operations.md. Reads the catalog's
+  # list of servers anew first.
+
+  drainStorage @37 (name :Text, drain :Bool, request :RequestId) -> (status :Status, json :Text);
+  # drain: the server is given no new replica from now on (other trackers that can be reached know before this
+  # returns), and the coordinator moves what it has to others of its group; not drain: no more of that, what was moved
+  # stays moved. Repeating it is harmless. json: the server as in storages(). Errors: notFound.
+
+  removeStorage @38 (name :Text, request :RequestId) -> (status :Status);
+  # Forgets a server, its name and its id, for ever; should it come back it is a new one, and what is on its disk is
+  # extra. Errors: notFound; notEmpty (files have a replica there: drain it, or if it is gone for good, wait until they
+  # were copied elsewhere; `detail` says how many and which only it has); exists (it is up: stop its process first).
+
+  # ---- vcfs fsck --------------------------------------------------------------------------------------------------
+
+  auditFiles @39 (after :UInt64, limit :UInt32)
+             -> (status :Status, files :List(AuditFile), orphans :List(AuditOrphan), more :Bool);
+  # Inodes of every type with inode > after in ascending order, also nameless ones; limit at most 1000. orphans: rows of
+  # other tables between `after` and the last of `files` (the end, without `more`) whose inode does not exist.
+
+  auditInodes @40 (inodes :List(UInt64)) -> (status :Status, files :List(AuditFile));
+  # These, in the order asked for, absent ones left out; at most 1000 per call.
+
+  auditNames @41 (parent :UInt64, name :Data, limit :UInt32) -> (status :Status, names :List(AuditName), more :Bool);
+  # Entries of all directories behind (parent, name), in that order; limit at most 1000.
+
+  pathsOf @42 (directories :List(UInt64)) -> (status :Status, paths :List(Data));
+  # From the root, with a slash in front and none behind (the root itself: empty); empty too for what is no directory.
+  # At most 100 per call.
+
+  # ---- from storage servers: after a power cut ----------------------------------------------------------------------
+
+  replicasHere @43 (storage :UInt32, after :UInt64, limit :UInt32)
+               -> (status :Status, files :List(Entry), more :Bool);
+  # Files with inode > after, ascending, of which this server is believed to hold an in-sync replica; limit at most
+  # 1000. A server whose machine lost power compares them with what is on its disk.
+}
+
+struct AuditFile {
+  attr @0 :Attr;
+  layout @1 :Layout;         # of regular files; the user and path at creation too
+  removals @2 :List(UInt32); # servers that have still to delete an older replica of it
+  trashed @3 :Bool;          # nameless: to be reclaimed when its retention ends and nobody has it open
+  parent @4 :UInt64;         # of directories
+  copies @5 :UInt32;         # wanted replicas of a file
+}
+
+struct AuditOrphan {
+  table @0 :Text;            # "replicas", "xattrs", "trash" …
+  inode @1 :UInt64;
+}
+
+struct AuditName {
+  parent @0 :UInt64;
+  name @1 :Data;
+  inode @2 :UInt64;
+  type @3 :FileType;         # as the entry says
+  inodeType @4 :FileType;    # as the inode says; none: there is no such inode
+  parentType @5 :FileType;   # directory, or something is wrong
+  inodeParent @6 :UInt64;    # of directories: where the inode believes to be
 }
 
 struct FailedReplica { inode @0 :UInt64; epoch @1 :UInt64; storage @2 :UInt32; }
