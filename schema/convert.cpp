@@ -65,6 +65,7 @@ vcfs::Attr toAttr(Attr::Reader reader) {
       bounded(static_cast<std::uint16_t>(reader.getState()), vcfs::FileState::recovered, vcfs::FileState::none);
   attr.epoch = reader.getEpoch();
   attr.changeId = reader.getChangeId();
+  attr.acl = reader.getAcl();
   return attr;
 }
 
@@ -84,6 +85,7 @@ void fill(Attr::Builder builder, const vcfs::Attr& attr) {
   builder.setState(static_cast<FileState>(attr.state));
   builder.setEpoch(attr.epoch);
   builder.setChangeId(attr.changeId);
+  builder.setAcl(attr.acl);
 }
 
 vcfs::Layout toLayout(Layout::Reader reader) {
@@ -128,6 +130,28 @@ vcfs::Entry toEntry(Entry::Reader reader) {
 void fill(Entry::Builder builder, const vcfs::Entry& entry) {
   fill(builder.initAttr(), entry.attr);
   if (entry.layout.inode != 0) fill(builder.initLayout(), entry.layout);
+}
+
+vcfs::FileLock toLock(FileLock::Reader reader) {
+  vcfs::FileLock lock;
+  lock.kind = bounded(static_cast<std::uint16_t>(reader.getKind()), vcfs::LockKind::range, vcfs::LockKind::flock);
+  lock.type = bounded(static_cast<std::uint16_t>(reader.getType()), vcfs::LockType::exclusive, vcfs::LockType::none);
+  lock.start = reader.getStart();
+  lock.end = reader.getEnd();
+  lock.client = reader.getClient();
+  lock.owner = reader.getOwner();
+  lock.pid = reader.getPid();
+  return lock;
+}
+
+void fill(FileLock::Builder builder, const vcfs::FileLock& lock) {
+  builder.setKind(static_cast<LockKind>(lock.kind));
+  builder.setType(static_cast<LockType>(lock.type));
+  builder.setStart(lock.start);
+  builder.setEnd(lock.end);
+  builder.setClient(lock.client);
+  builder.setOwner(lock.owner);
+  builder.setPid(lock.pid);
 }
 
 std::string toString(capnp::Data::Reader data) {

@@ -24,6 +24,8 @@ vcfs::Layout toLayout(Layout::Reader reader);
 void fill(Layout::Builder builder, const vcfs::Layout& layout);
 vcfs::Entry toEntry(Entry::Reader reader);
 void fill(Entry::Builder builder, const vcfs::Entry& entry);
+vcfs::FileLock toLock(FileLock::Reader reader);
+void fill(FileLock::Builder builder, const vcfs::FileLock& lock);
 
 std::string toString(capnp::Data::Reader data);
 std::string toString(capnp::Text::Reader text);

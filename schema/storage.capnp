@@ -147,6 +147,14 @@ interface Storage {
 
   inspect @21 (inodes :List(UInt64)) -> (status :Status, replicas :List(StoredReplica));
   # What the disk has of these files, in the order asked for, absent ones left out; at most 1000 per call. For fsck.
+  copyRange @22 (inode :UInt64, epoch :UInt64, writer :Writer, offset :UInt64, layout :Layout, source :Layout,
+                 sourceOpen :Bool, sourceOffset :UInt64, length :UInt32)
+            -> (status :Status, info :FileInfo, copied :UInt32);
+  # Primary only. A write() whose bytes are those of another file (or of another place of this one), at most
+  # maxTransfer of them: this server reads them from a replica of its own or asks a server of `source`, the other
+  # file's layout. `sourceOpen`: that file is in state `open`, so its primary is asked. copied: fewer than `length` at
+  # the other file's end; 0 behind it (nothing is changed then).
+  # notSupported: the other file cannot be read from here; the caller copies the bytes by itself. Else as write().
 }
 
 struct ReplicaOp {

@@ -21,6 +21,7 @@ using import "types.capnp".Layout;
 using import "types.capnp".RequestId;
 using import "types.capnp".FileType;
 using import "types.capnp".FileState;
+using import "types.capnp".FileLock;
 
 struct Entry {
   # An inode together with what is needed to read or write it at once.
@@ -89,16 +90,19 @@ interface Tracker {
   # ---- namespace: changing ----------------------------------------------------------------------------------------
 
   create @10 (parent :UInt64, name :Data, mode :UInt32, owner :Owner, exclusive :Bool, request :RequestId,
-              symlinkTarget :Data, type :FileType, rdev :UInt64, posixAclDefault :Data)
+              symlinkTarget :Data, type :FileType, rdev :UInt64, posixAclDefault :Data, umask :UInt32)
          -> (status :Status, entry :Entry, created :Bool);
   # Makes an inode of any type but directory; a regular file is made in state `open` with epoch 1 and its replicas
-  # placed. mode: as it shall be (umask applied by the caller). Not exclusive and there already: its entry, and
+  # placed. mode: as asked for. Where the parent has a default ACL, the new inode inherits it and `umask` (0777 bits)
+  # does not matter; elsewhere the bits of `umask` are taken away. A caller that applied it already leaves it 0.
+  # posixAclDefault: not used any more (the parent's is known here). Not exclusive and there already: its entry, and
   # created is false (nothing is changed, the caller opens or truncates it). symlinkTarget: for symlinks, 1 … 4095 bytes.
   # Errors: notFound (parent), notDirectory, exists, nameTooLong, invalid (empty name, ".", "..", '/' or NUL in it),
   # noSpace (no storage server with room), unavailable.
 
-  mkdir @11 (parent :UInt64, name :Data, mode :UInt32, owner :Owner, request :RequestId)
+  mkdir @11 (parent :UInt64, name :Data, mode :UInt32, owner :Owner, request :RequestId, umask :UInt32)
         -> (status :Status, entry :Entry);
+  # mode and umask as with create; a default ACL is handed on.
 
   unlink @12 (parent :UInt64, name :Data, request :RequestId) -> (status :Status, entry :Entry);
   # Takes the name away at once; entry: the inode as it is now (nlink 0: its data goes to the trash).
@@ -125,7 +129,10 @@ interface Tracker {
   listXattr @20 (inode :UInt64) -> (status :Status, names :List(Data));
   setXattr @21 (inode :UInt64, name :Data, value :Data, flags :UInt32, mode :UInt32, request :RequestId)
            -> (status :Status);
-  # flags: 1 XATTR_CREATE, 2 XATTR_REPLACE. mode: 0, or new permission bits | 0x80000000 to set with it (POSIX ACLs).
+  # flags: 1 XATTR_CREATE, 2 XATTR_REPLACE; 4, with an access ACL: the setgid bit goes. mode: 0, or new permission bits | 0x80000000 to set with it (POSIX ACLs).
+  # system.posix_acl_access and _default: in the kernel's format (version 2), refused with `invalid` when they are not
+  # ACLs. An access ACL sets the mode's permission bits; one that says no more than a mode is not kept. An empty one is
+  # removed.
   removeXattr @22 (inode :UInt64, name :Data, request :RequestId) -> (status :Status);
 
   pin @23 (inodes :List(UInt64), client :UInt64) -> (status :Status);
@@ -216,6 +223,31 @@ interface Tracker {
                -> (status :Status, files :List(Entry), more :Bool);
   # Files with inode > after, ascending, of which this server is believed to hold an in-sync replica; limit at most
   # 1000. A server whose machine lost power compares them with what is on its disk.
+
+  # ---- locks of files ---------------------------------------------------------------------------------------------
+  # They stand in the catalog, so every tracker knows them, and belong to a client. A client that holds or wants some
+  # calls renewLocks at least every third of the lease (default 10 s); one that was not heard of for the whole lease
+  # loses what others want. `session`: how many tracker sessions the client had, this one included; a call of an earlier
+  # one that arrives late is refused (`invalid`), so that no lock is taken for somebody who has given up asking.
+
+  getLock @44 (inode :UInt64, lock :FileLock) -> (status :Status, conflict :FileLock);
+  # What would keep `lock` from being taken: the first such lock by position, or type `none`.
+
+  setLock @45 (inode :UInt64, session :UInt64, lock :FileLock, wait :Bool)
+          -> (status :Status, conflict :FileLock, leaseMs :UInt32);
+  # Takes, changes or (type `none`) gives up a lock, as fcntl(2) and flock(2) do: ranges of one owner replace each
+  # other, are split and joined. Repeating it is harmless. Committed when it returns, not on stable storage.
+  # wouldBlock: `conflict` is in the way. With `wait`, the caller is told (Change.locks of the inode) when that may be
+  # otherwise, and asks again; it asks by itself after a few seconds, at the latest when leaseMs, if not 0, is over (then
+  # the conflicting holder's lease ends). deadlock: with `wait`, the holder waits for the caller. noSpace: more than
+  # 10 000 locks of this file or 100 000 of this client.
+  # Errors also: notFound, invalid (a range that ends before it begins, client 0).
+
+  renewLocks @46 (client :UInt64, session :UInt64) -> (status :Status, held :UInt64, leaseMs :UInt32);
+  # Renews the client's lease; held: how many locks it has. notFound: it was given up, and its locks with it.
+
+  cancelLock @47 (inode :UInt64, lock :FileLock) -> (status :Status);
+  # `lock.client` does not wait for this any more (see deadlock).
 }
 
 struct AuditFile {
@@ -266,4 +298,5 @@ struct Change {
   name @2 :Data;
   unlinked @3 :Bool;       # the inode's last name is gone: pin it if you have it open
   data @4 :Bool;           # bytes were changed other than by appending: drop cached pages
+  locks @5 :Bool;          # nothing but: a lock of `inode` was given up. Sent to trackers and to clients that wait
 }

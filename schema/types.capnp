@@ -105,6 +105,7 @@ struct Attr {
   state @12 :FileState;
   epoch @13 :UInt64;    # of regular files: that of the layout this answer was made with; 0 otherwise
   changeId @14 :UInt64; # raised by every change of this inode in the catalog; equal ids mean equal attributes
+  acl @15 :UInt8;       # POSIX ACLs it has: 1 access, 2 default. 0: the mode says it all
 }
 
 enum ReplicaState {
@@ -126,4 +127,23 @@ struct Layout {
   replicas @2 :List(Replica);
   user @3 :Text;        # the tenant; written beside the data so that the catalog can be rebuilt
   name @4 :Data;        # the path at creation, for the same purpose; may be cut to 1024 bytes
+}
+
+enum LockKind {
+  flock @0;             # flock(2): of an open file description, always the whole file
+  range @1;             # fcntl(2): of a process (or of an open file description, F_OFD_SETLK), a range of bytes
+}
+
+enum LockType { none @0; shared @1; exclusive @2; }
+
+struct FileLock {
+  # Advisory: it keeps nobody from reading or writing, only from taking a lock that excludes it. The two kinds do not
+  # see each other.
+  kind @0 :LockKind;
+  type @1 :LockType;    # none: to unlock; in an answer: there is no such lock
+  start @2 :UInt64;     # first byte
+  end @3 :UInt64;       # last byte, 2^63-1: to the end of the file, wherever that is
+  client @4 :UInt64;    # who holds it: this client …
+  owner @5 :UInt64;     # … for this process or open file description, by the client's own number
+  pid @6 :UInt32;       # of the process on the client's host, for F_GETLK there
 }

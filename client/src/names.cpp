@@ -157,6 +157,7 @@ Task<Created> ClusterImpl::create(CreateRequest what) {
     if (!what.symlinkTarget.empty()) request.setSymlinkTarget(schema::toData(what.symlinkTarget));
     request.setType(static_cast<schema::FileType>(what.type));
     request.setRdev(what.rdev);
+    request.setUmask(what.umask);
     return request.send();
   };
   auto answer = co_await core_->trackers->call(build);
@@ -172,7 +173,7 @@ Task<Created> ClusterImpl::create(CreateRequest what) {
 }
 
 Task<Entry> ClusterImpl::mkdir(InodeId parent, std::string name, std::uint32_t mode, std::uint32_t uid,
-                               std::uint32_t gid) {
+                               std::uint32_t gid, std::uint32_t umask) {
   auto self = shared_from_this();
   RequestTag tag(*core_);
   auto build = [&](Tracker& tracker) {
@@ -180,6 +181,7 @@ Task<Entry> ClusterImpl::mkdir(InodeId parent, std::string name, std::uint32_t m
     request.setParent(parent);
     request.setName(schema::toData(name));
     request.setMode(mode);
+    request.setUmask(umask);
     auto owner = request.initOwner();
     owner.setUid(uid);
     owner.setGid(gid);

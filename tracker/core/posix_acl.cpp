@@ -3,6 +3,8 @@
 #include <cstring>
 #include <vector>
 
+#include "common/base/error.h"
+
 namespace vcfs::tracker {
 
 namespace {
@@ -35,6 +37,26 @@ std::string print(const std::vector<AclEntry>& entries) {
   return acl;
 }
 
+// The order in which entries stand: owner, users, group, groups, mask, others.
+bool isBefore(const AclEntry& a, const AclEntry& b) {
+  return a.tag < b.tag || (a.tag == b.tag && (a.tag == kUser || a.tag == kGroup));
+}
+
+bool isValid(const std::vector<AclEntry>& entries) {
+  unsigned seen = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const AclEntry& entry = entries[i];
+    const bool known = entry.tag == kUserObj || entry.tag == kUser || entry.tag == kGroupObj || entry.tag == kGroup ||
+                       entry.tag == kMask || entry.tag == kOther;
+    if (!known || entry.perm > 7) return false;
+    if (i > 0 && !isBefore(entries[i - 1], entry)) return false;
+    seen |= entry.tag;
+  }
+  constexpr unsigned kNeeded = kUserObj | kGroupObj | kOther;
+  const bool named = (seen & (kUser | kGroup)) != 0;
+  return (seen & kNeeded) == kNeeded && (!named || (seen & kMask) != 0);
+}
+
 bool hasMask(const std::vector<AclEntry>& entries) {
   return std::any_of(entries.begin(), entries.end(), [](const AclEntry& e) { return e.tag == kMask; });
 }
@@ -43,6 +65,22 @@ bool hasMask(const std::vector<AclEntry>& entries) {
 bool isGroupClass(const AclEntry& entry, bool mask) { return entry.tag == (mask ? kMask : kGroupObj); }
 
 }  // namespace
+
+AclMeaning readAcl(const std::string& acl) {
+  AclMeaning meaning;
+  meaning.empty = acl.empty() || (acl.size() == sizeof kVersion && std::memcmp(acl.data(), &kVersion, 4) == 0);
+  if (meaning.empty) return meaning;
+  const auto entries = parse(acl);
+  if (!entries || !isValid(*entries)) throw Error(Errc::invalid, "not a valid POSIX ACL");
+  const bool mask = hasMask(*entries);
+  for (const AclEntry& entry : *entries) {
+    if (entry.tag == kUserObj) meaning.mode |= entry.perm << 6;
+    if (entry.tag == kOther) meaning.mode |= entry.perm;
+    if (isGroupClass(entry, mask)) meaning.mode |= entry.perm << 3;
+  }
+  meaning.modeSaysIt = entries->size() == 3;
+  return meaning;
+}
 
 std::optional<std::string> aclWithMode(const std::string& acl, std::uint32_t mode) {
   auto entries = parse(acl);

@@ -11,6 +11,15 @@ namespace vcfs::tracker {
 inline constexpr const char* kAclAccess = "system.posix_acl_access";
 inline constexpr const char* kAclDefault = "system.posix_acl_default";
 
+// What an ACL that somebody sets means for the inode.
+struct AclMeaning {
+  bool empty = false;       // no entries: the ACL is to be removed
+  std::uint32_t mode = 0;   // the permission bits it stands for (0777)
+  bool modeSaysIt = false;  // owner, group and others only: the mode says as much
+};
+// Throws Error(invalid) for what is no valid ACL.
+AclMeaning readAcl(const std::string& acl);
+
 // chmod: the access ACL with the new permission bits; nullopt when `acl` is not one.
 std::optional<std::string> aclWithMode(const std::string& acl, std::uint32_t mode);
 

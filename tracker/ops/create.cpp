@@ -49,6 +49,37 @@ Task<void> placeReplicas(SqlTx& tx, InodeRow* row, std::shared_ptr<const Placeme
   for (StorageId id : servers) row->replicas.push_back(Replica{id, ReplicaState::inSync, {}});
 }
 
+// What a new inode inherits of its directory's default ACL, which then stands in for the umask.
+struct Inherited {
+  std::string access;
+  std::string defaults;  // handed on to directories
+};
+
+Task<Inherited> inherit(SqlTx& tx, const InodeRow& parent, std::uint32_t umask, InodeRow* row) {
+  Inherited result;
+  if (row->attr.type == FileType::symlink) co_return result;
+  std::optional<std::string> defaults;
+  if ((parent.flags & kFlagDefaultAcl) != 0) defaults = co_await findXattr(tx, parent.attr.inode, kAclDefault);
+  auto inherited = inheritAcl(defaults.value_or(std::string()), row->attr.mode);
+  if (!inherited) {
+    row->attr.mode &= ~(umask & 0777);
+    co_return result;
+  }
+  row->attr.mode = inherited->mode;
+  result.access = inherited->access;
+  if (!result.access.empty()) row->flags |= kFlagAccessAcl;
+  if (row->isDirectory()) {
+    result.defaults = *defaults;
+    row->flags |= kFlagDefaultAcl;
+  }
+  co_return result;
+}
+
+Task<void> storeInherited(SqlTx& tx, InodeId inode, const Inherited& inherited) {
+  if (!inherited.access.empty()) co_await putXattr(tx, inode, kAclAccess, inherited.access);
+  if (!inherited.defaults.empty()) co_await putXattr(tx, inode, kAclDefault, inherited.defaults);
+}
+
 InodeRow newRow(const CreateParams& params, const InodeRow& parent, const Occasion& occasion) {
   InodeRow row;
   row.attr.inode = occasion.freshId;
@@ -80,13 +111,7 @@ Task<Outcome> create(SqlTx& tx, CreateParams params, Occasion occasion) {
     co_return outcome;
   }
   InodeRow row = newRow(params, parent, occasion);
-  std::string acl;
-  if (!params.defaultAcl.empty() && params.type != FileType::symlink) {
-    if (auto inherited = inheritAcl(params.defaultAcl, row.attr.mode)) {
-      row.attr.mode = inherited->mode;
-      acl = inherited->access;
-    }
-  }
+  const Inherited acls = co_await inherit(tx, parent, params.umask, &row);
   if (row.isFile()) {
     row.attr.state = FileState::open;
     row.attr.epoch = 1;
@@ -95,7 +120,7 @@ Task<Outcome> create(SqlTx& tx, CreateParams params, Occasion occasion) {
     co_await placeReplicas(tx, &row, occasion.view);
   }
   co_await insertInode(tx, row, params.symlinkTarget, occasion.request.client);
-  if (!acl.empty()) co_await putXattr(tx, row.attr.inode, kAclAccess, acl);
+  co_await storeInherited(tx, row.attr.inode, acls);
   DentryRow dentry{row.attr.inode, row.attr.type, occasion.freshId};
   co_await insertDentry(tx, params.parent, params.name, dentry);
   co_await touchDirectory(tx, params.parent, 0, occasion.now);
@@ -119,19 +144,9 @@ Task<Outcome> mkdir(SqlTx& tx, CreateParams params, Occasion occasion) {
   row.attr.mode |= parent.attr.mode & kSetGid;
   row.parent = params.parent;
   row.path = params.name;
-  std::string access;
-  std::optional<std::string> defaults;
-  if ((parent.flags & kFlagDefaultAcl) != 0) {
-    defaults = co_await findXattr(tx, params.parent, kAclDefault);
-    if (auto inherited = inheritAcl(defaults.value_or(std::string()), row.attr.mode)) {
-      row.attr.mode = inherited->mode;
-      access = inherited->access;
-      row.flags |= kFlagDefaultAcl;
-    }
-  }
+  const Inherited acls = co_await inherit(tx, parent, params.umask, &row);
   co_await insertInode(tx, row, params.symlinkTarget, occasion.request.client);
-  if (!access.empty()) co_await putXattr(tx, row.attr.inode, kAclAccess, access);
-  if ((row.flags & kFlagDefaultAcl) != 0) co_await putXattr(tx, row.attr.inode, kAclDefault, *defaults);
+  co_await storeInherited(tx, row.attr.inode, acls);
   DentryRow dentry{row.attr.inode, row.attr.type, occasion.freshId};
   co_await insertDentry(tx, params.parent, params.name, dentry);
   co_await touchDirectory(tx, params.parent, 1, occasion.now);

@@ -56,7 +56,7 @@ struct CreateParams {
   bool exclusive = false;
   std::string symlinkTarget;
   std::uint64_t rdev = 0;
-  std::string defaultAcl;  // of the parent, as the caller knows it
+  std::uint32_t umask = 0;  // taken from the mode where the parent has no default ACL
 };
 Task<Outcome> create(SqlTx& tx, CreateParams params, Occasion occasion);
 Task<Outcome> mkdir(SqlTx& tx, CreateParams params, Occasion occasion);
@@ -91,7 +91,7 @@ Task<std::vector<std::string>> listXattr(SqlTx& tx, InodeId inode);
 struct SetXattrParams {
   std::string name;
   std::string value;
-  std::uint32_t flags = 0;  // 1 XATTR_CREATE, 2 XATTR_REPLACE
+  std::uint32_t flags = 0;  // 1 XATTR_CREATE, 2 XATTR_REPLACE, 4 drop setgid (access ACL)
   std::uint32_t mode = 0;   // 0, or permission bits | 0x80000000
 };
 Task<Outcome> setXattr(SqlTx& tx, InodeId inode, SetXattrParams params, Occasion occasion);

@@ -95,6 +95,8 @@ Task<void> insertReplicas(SqlTx& tx, InodeId inode, const ReplicaSet& replicas) 
 Entry InodeRow::entry() const {
   Entry entry;
   entry.attr = attr;
+  entry.attr.acl = static_cast<std::uint8_t>(((flags & kFlagAccessAcl) != 0 ? kHasAccessAcl : 0) |
+                                             ((flags & kFlagDefaultAcl) != 0 ? kHasDefaultAcl : 0));
   if (isFile()) entry.layout = layout();
   return entry;
 }

@@ -50,7 +50,7 @@ Task<Outcome> setAttr(SqlTx& tx, InodeId inode, SetAttrParams params, Occasion o
   apply(row, params, occasion.now);
   const Attr& a = row.attr;
   co_await tx.exec(kUpdate, a.mode, a.uid, a.gid, a.atimeNs, a.mtimeNs, a.ctimeNs, row.mtimeFixedNs, inode);
-  if ((params.mask & kMode) != 0) co_await keepAclInStep(tx, inode, a.mode);
+  if ((params.mask & kMode) != 0 && (row.flags & kFlagAccessAcl) != 0) co_await keepAclInStep(tx, inode, a.mode);
   Outcome outcome;
   outcome.entry = row.entry();
   outcome.changes.push_back(tellInode(inode));

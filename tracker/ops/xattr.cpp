@@ -16,19 +16,23 @@ constexpr Statement kTouch{
     "UPDATE inodes SET ctime = ?, mode = ?, flags = ?, change_id = change_id + 1 WHERE inode = ?"};
 constexpr std::uint32_t kCreate = 1;
 constexpr std::uint32_t kReplace = 2;
+constexpr std::uint32_t kDropSetGid = 4;
 constexpr std::uint32_t kWithMode = 0x80000000u;
 constexpr std::int64_t kMaxAttributes = 512;
 
 void check(const SetXattrParams& params) {
   checkXattrName(params.name);
   if (params.value.size() > kMaxXattrValue) throw Error(Errc::tooLarge, "an attribute's value has at most 64 KiB");
-  if (params.flags > kReplace) throw Error(Errc::invalid, "setXattr: flags are 0, 1 (create) or 2 (replace)");
+  if ((params.flags & ~kDropSetGid) > kReplace) {
+    throw Error(Errc::invalid, "setXattr: flags are 0, 1 (create) or 2 (replace)");
+  }
 }
 
 Task<void> checkPresence(SqlTx& tx, InodeId inode, const SetXattrParams& params) {
   const auto present = co_await findXattr(tx, inode, params.name);
-  if (params.flags == kCreate && present) throw Error(Errc::exists, "the attribute exists");
-  if (params.flags == kReplace && !present) throw Error(Errc::noAttribute, "no such attribute");
+  const std::uint32_t flags = params.flags & ~kDropSetGid;
+  if (flags == kCreate && present) throw Error(Errc::exists, "the attribute exists");
+  if (flags == kReplace && !present) throw Error(Errc::noAttribute, "no such attribute");
   if (present) co_return;
   const Rows count = co_await tx.exec(kCount, inode);
   if (count.integer(0, 0) >= kMaxAttributes) throw Error(Errc::noSpace, "an inode has at most 512 attributes");
@@ -43,6 +47,24 @@ Task<Outcome> finish(SqlTx& tx, InodeRow row, RequestOp op, Occasion occasion) {
   outcome.changes.push_back(tellInode(row.attr.inode));
   co_await recordRequest(tx, occasion.request, op, outcome, occasion.now);
   co_return outcome;
+}
+
+bool isAcl(const std::string& name) { return name == kAclAccess || name == kAclDefault; }
+
+// An ACL and the row agree about the mode and about there being one. True when the ACL itself is to be kept.
+bool applyAcl(InodeRow& row, const SetXattrParams& params) {
+  const bool access = params.name == kAclAccess;
+  const std::uint32_t flag = access ? kFlagAccessAcl : kFlagDefaultAcl;
+  const AclMeaning meaning = readAcl(params.value);
+  if (!access && !row.isDirectory()) throw Error(Errc::accessDenied, "only directories have default ACLs");
+  if (row.attr.type == FileType::symlink) throw Error(Errc::notSupported, "symbolic links have no ACLs");
+  if (access && !meaning.empty) {
+    row.attr.mode = (row.attr.mode & ~0777u) | meaning.mode;
+    if ((params.flags & kDropSetGid) != 0) row.attr.mode &= ~02000u;
+  }
+  const bool keep = !meaning.empty && !(access && meaning.modeSaysIt);
+  row.flags = keep ? row.flags | flag : row.flags & ~flag;
+  return keep;
 }
 
 }  // namespace
@@ -77,9 +99,13 @@ Task<Outcome> setXattr(SqlTx& tx, InodeId inode, SetXattrParams params, Occasion
   check(params);
   InodeRow row = co_await getInode(tx, inode, Lock::rows);
   co_await checkPresence(tx, inode, params);
-  co_await putXattr(tx, inode, params.name, params.value);
+  const bool keep = !isAcl(params.name) || applyAcl(row, params);
+  if (keep) {
+    co_await putXattr(tx, inode, params.name, params.value);
+  } else {
+    co_await tx.exec(kRemove, inode, params.name);
+  }
   if ((params.mode & kWithMode) != 0) row.attr.mode = params.mode & 07777;
-  if (params.name == kAclDefault) row.flags |= kFlagDefaultAcl;
   co_return co_await finish(tx, std::move(row), RequestOp::setXattr, std::move(occasion));
 }
 
@@ -87,8 +113,10 @@ Task<Outcome> removeXattr(SqlTx& tx, InodeId inode, std::string name, Occasion o
   checkXattrName(name);
   InodeRow row = co_await getInode(tx, inode, Lock::rows);
   const Rows removed = co_await tx.exec(kRemove, inode, name);
-  if (removed.changed() == 0) throw Error(Errc::noAttribute, "no such attribute");
+  // An ACL that says no more than the mode is not kept, so there may be none to remove.
+  if (removed.changed() == 0 && !isAcl(name)) throw Error(Errc::noAttribute, "no such attribute");
   if (name == kAclDefault) row.flags &= ~kFlagDefaultAcl;
+  if (name == kAclAccess) row.flags &= ~kFlagAccessAcl;
   co_return co_await finish(tx, std::move(row), RequestOp::removeXattr, std::move(occasion));
 }
 

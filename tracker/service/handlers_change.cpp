@@ -42,7 +42,7 @@ Task<void> Handlers::create(CreateContext context) {
   params.exclusive = p.getExclusive();
   params.symlinkTarget = schema::toString(p.getSymlinkTarget());
   params.rdev = p.getRdev();
-  params.defaultAcl = schema::toString(p.getPosixAclDefault());
+  params.umask = p.getUmask();
   ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
   occasion.freshId = co_await core_->ids->take();
   auto op = [params, occasion](SqlTx& tx) { return ops::create(tx, params, occasion); };
@@ -63,6 +63,7 @@ Task<void> Handlers::mkdir(MkdirContext context) {
   params.name = schema::toString(p.getName());
   params.type = FileType::directory;
   params.mode = p.getMode();
+  params.umask = p.getUmask();
   params.uid = p.getOwner().getUid();
   params.gid = p.getOwner().getGid();
   ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));

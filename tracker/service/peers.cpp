@@ -20,6 +20,7 @@ Change toChange(schema::Change::Reader reader) {
   change.name = schema::toString(reader.getName());
   change.unlinked = reader.getUnlinked();
   change.data = reader.getData();
+  change.locks = reader.getLocks();
   return change;
 }
 

@@ -49,6 +49,7 @@ void fill(capnp::List<schema::Change>::Builder list, const std::vector<Change>& 
     if (!changes[i].name.empty()) list[i].setName(schema::toData(changes[i].name));
     list[i].setUnlinked(changes[i].unlinked);
     list[i].setData(changes[i].data);
+    list[i].setLocks(changes[i].locks);
   }
 }
 

@@ -36,7 +36,8 @@ struct CreateRequest {
   InodeId parent = kRootInode;
   std::string name;
   FileType type = FileType::regular;
-  std::uint32_t mode = 0644;  // umask already applied
+  std::uint32_t mode = 0644;
+  std::uint32_t umask = 0;  // taken from the mode, unless the directory has a default ACL; 0: it is applied already
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   bool exclusive = false;
@@ -81,8 +82,8 @@ class Cluster {
   virtual Task<InodeId> parent(InodeId directory) = 0;
   virtual Task<SpaceInfo> statFs(InodeId directory) = 0;
   virtual Task<Created> create(CreateRequest request) = 0;
-  virtual Task<Entry> mkdir(InodeId parent, std::string name, std::uint32_t mode, std::uint32_t uid,
-                            std::uint32_t gid) = 0;
+  virtual Task<Entry> mkdir(InodeId parent, std::string name, std::uint32_t mode, std::uint32_t uid, std::uint32_t gid,
+                            std::uint32_t umask = 0) = 0;
   virtual Task<Entry> unlink(InodeId parent, std::string name) = 0;
   virtual Task<void> rmdir(InodeId parent, std::string name) = 0;
   struct Renamed {
@@ -108,6 +109,20 @@ class Cluster {
   virtual Task<std::shared_ptr<File>> openPath(std::string path, OpenMode mode, bool create = false) = 0;
   // Sets the size of a file that need not be open.
   virtual Task<Entry> truncate(InodeId inode, std::uint64_t size) = 0;
+
+  // ---- advisory locks, across hosts; `client` of a lock is filled in here
+  // What keeps `lock` from being taken; nullopt: nothing.
+  virtual Task<std::optional<FileLock>> getLock(InodeId, FileLock) { throw Error(Errc::notSupported, "locks"); }
+  // Takes, changes or (LockType::none) gives up a lock. Error(wouldBlock): somebody else has one that excludes it. With
+  // `wait` it waits instead, until it has it or cancelLock(ticket) was called: Error(cancelled). Error(deadlock): the
+  // holder waits for us; Error(noSpace): too many locks. `ticket` is the caller's, unique among those that wait.
+  virtual Task<void> setLock(InodeId /*inode*/, FileLock /*lock*/, bool /*wait*/, std::uint64_t /*ticket*/) {
+    throw Error(Errc::notSupported, "locks");
+  }
+  virtual void cancelLock(std::uint64_t /*ticket*/) {}
+  // Whether locks were taken here for this file, or for this owner of it, and not given up. Asks nobody.
+  virtual bool locked(InodeId /*inode*/) const { return false; }
+  virtual bool locked(InodeId /*inode*/, LockKind /*kind*/, std::uint64_t /*owner*/) const { return false; }
 
   // ---- administration: JSON as `vcfs --json` prints it; see docs/operations.md
   virtual Task<std::string> statusJson() = 0;

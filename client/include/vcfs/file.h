@@ -41,6 +41,13 @@ class File {
   virtual Task<void> truncate(std::uint64_t size) = 0;
   virtual Task<void> allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) = 0;  // fallocate(2)
   virtual Task<std::uint64_t> seek(std::uint64_t offset, bool hole) = 0;  // Error(noAttribute): nothing there
+  // Copies bytes of `source` (this file too, if the ranges do not overlap) on the servers' side. Returns how many:
+  // fewer than `length` at its end or when the call would take long. Error(notSupported): the servers cannot, read and
+  // write instead.
+  virtual Task<std::uint64_t> copyFrom(std::shared_ptr<File> /*source*/, std::uint64_t /*sourceOffset*/,
+                                       std::uint64_t /*offset*/, std::uint64_t /*length*/) {
+    throw Error(Errc::notSupported, "copyFrom");
+  }
   virtual Task<Attr> stat() = 0;
   // Returns when the published size differs from `known` or the file is not being written any more, or after `limit`.
   virtual Task<Growth> waitForGrowth(std::uint64_t known, std::chrono::milliseconds limit) = 0;

@@ -36,7 +36,10 @@ struct Attr {
   FileState state = FileState::none;
   Epoch epoch = 0;
   std::uint64_t changeId = 0;
+  std::uint8_t acl = 0;  // POSIX ACLs it has: kHasAccessAcl, kHasDefaultAcl
 };
+inline constexpr std::uint8_t kHasAccessAcl = 1;
+inline constexpr std::uint8_t kHasDefaultAcl = 2;
 
 struct Replica {
   StorageId storage = 0;
@@ -94,6 +97,22 @@ struct Piece {
   std::shared_ptr<const void> owner;
 };
 
+enum class LockKind : std::uint8_t { flock, range };
+enum class LockType : std::uint8_t { none, shared, exclusive };
+inline constexpr std::uint64_t kLockToEnd = 0x7fffffffffffffff;  // the end of a lock that has none
+
+// An advisory lock of flock(2) or fcntl(2). schema/types.capnp says what each field means.
+struct FileLock {
+  LockKind kind = LockKind::range;
+  LockType type = LockType::none;
+  std::uint64_t start = 0;
+  std::uint64_t end = kLockToEnd;  // last byte
+  ClientId client = 0;
+  std::uint64_t owner = 0;
+  std::uint32_t pid = 0;
+  friend bool operator==(const FileLock&, const FileLock&) = default;
+};
+
 // What somebody else changed; drop what you cached about it.
 struct Change {
   InodeId inode = 0;   // its attributes, layout, links or data; 0: none
@@ -101,6 +120,7 @@ struct Change {
   std::string name;
   bool unlinked = false;
   bool data = false;        // bytes changed other than by appending
+  bool locks = false;       // nothing but: a lock of `inode` was given up
   bool everything = false;  // the connection to the trackers was lost meanwhile: anything may have changed
 };
 

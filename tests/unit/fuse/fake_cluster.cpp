@@ -242,7 +242,8 @@ Task<Created> FakeCluster::create(CreateRequest request) {
 }
 
 Task<Entry> FakeCluster::mkdir(InodeId parent, std::string name, std::uint32_t mode, std::uint32_t uid,
-                               std::uint32_t gid) {
+                               std::uint32_t gid, std::uint32_t umask) {
+  mode &= ~umask;
   co_await gate("mkdir");
   if (store_->directory(parent).names.contains(name)) throw Error(Errc::exists);
   co_return entryOf(store_->node(store_->make(parent, name, FileType::directory, mode, uid, gid)));

@@ -63,8 +63,8 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
   Task<InodeId> parent(InodeId directory) override;
   Task<SpaceInfo> statFs(InodeId directory) override;
   Task<Created> create(CreateRequest request) override;
-  Task<Entry> mkdir(InodeId parent, std::string name, std::uint32_t mode, std::uint32_t uid,
-                    std::uint32_t gid) override;
+  Task<Entry> mkdir(InodeId parent, std::string name, std::uint32_t mode, std::uint32_t uid, std::uint32_t gid,
+                    std::uint32_t umask) override;
   Task<Entry> unlink(InodeId parent, std::string name) override;
   Task<void> rmdir(InodeId parent, std::string name) override;
   Task<Renamed> rename(InodeId parent, std::string name, InodeId newParent, std::string newName,

@@ -135,7 +135,9 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
   Task<InodeId> parent(InodeId) override { throw unused(); }
   Task<SpaceInfo> statFs(InodeId) override { throw unused(); }
   Task<Created> create(CreateRequest) override { throw unused(); }
-  Task<Entry> mkdir(InodeId, std::string, std::uint32_t, std::uint32_t, std::uint32_t) override { throw unused(); }
+  Task<Entry> mkdir(InodeId, std::string, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t) override {
+    throw unused();
+  }
   Task<Entry> unlink(InodeId, std::string) override { throw unused(); }
   Task<void> rmdir(InodeId, std::string) override { throw unused(); }
   Task<Renamed> rename(InodeId, std::string, InodeId, std::string, std::uint32_t) override { throw unused(); }
