@@ -65,6 +65,7 @@ struct File {
   std::uint64_t localEnd = 0;
   bool endDoubtful = false;     // a job failed: localEnd is asked of the disk when the queue is through
   std::size_t localQueued = 0;  // local jobs under way
+  std::size_t loopJobs = 0;     // of these, those the loop will do itself
 
   FileState state = FileState::open;  // as readers see it
   std::int64_t mtimeNs = 0;

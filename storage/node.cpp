@@ -639,6 +639,7 @@ std::string Node::statusJson() {
   json["reads"] = counters.reads;
   json["read_bytes"] = counters.readBytes;
   json["inline_writes"] = counters.inlineWrites;
+  json["inline_jobs"] = counters.inlineJobs;
   json["inline_reads"] = counters.inlineReads;
   json["repeats"] = counters.repeats;
   json["refused_stale"] = counters.refusedStale;

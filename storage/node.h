@@ -27,7 +27,7 @@ struct Counters {
   std::uint64_t writes = 0, writtenBytes = 0;         // as primary
   std::uint64_t replicated = 0, replicatedBytes = 0;  // as another replica
   std::uint64_t reads = 0, readBytes = 0;
-  std::uint64_t inlineWrites = 0, inlineReads = 0;
+  std::uint64_t inlineWrites = 0, inlineJobs = 0, inlineReads = 0;
   std::uint64_t repeats = 0;       // repeated calls that were not executed again
   std::uint64_t refusedStale = 0;  // requests of an older epoch
   std::uint64_t replicasLost = 0;  // as primary: followers given up
@@ -162,6 +162,9 @@ class Node : public std::enable_shared_from_this<Node> {
   struct LocalJob;
   void runInline(FilePtr file, const Mutation& mutation, LocalDone done);
   bool mayRunInline(const File& file, const Mutation& mutation) const;
+  bool mayRunOnLoop(const File& file, const Mutation& mutation, bool cuts) const;
+  void runOnLoop(FilePtr file, std::function<void()> job, std::function<void()> done);
+  void submitLocal(FilePtr file, bool onLoop, std::function<void()> job, std::function<void()> done);
   void localFinished(FilePtr file);
   void settleEnd(File& file);
   void distrustOwn(FilePtr file, const Error& error);
