@@ -37,6 +37,10 @@ void check(Status::Reader status) {
   if (code != Errc::ok) throw Error(code, toString(status.getDetail()));
 }
 
+bool has(Status::Reader status, Errc code) {
+  return static_cast<std::uint16_t>(status.getCode()) == static_cast<std::uint16_t>(code);
+}
+
 void fill(Status::Builder status, const Error& error) {
   status.setCode(static_cast<ErrorCode>(error.code()));
   if (!error.detail().empty()) status.setDetail(error.detail());

@@ -13,6 +13,7 @@ namespace vcfs::schema {
 
 // Throws the Error that `status` carries; does nothing when it says ok.
 void check(Status::Reader status);
+bool has(Status::Reader status, Errc code);
 // Puts an error into an answer (`results.initStatus()`).
 void fill(Status::Builder status, const Error& error);
 // The same with the current layout, for staleEpoch and notPrimary.

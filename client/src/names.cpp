@@ -22,13 +22,9 @@ Task<std::optional<Entry>> ClusterImpl::lookup(InodeId parent, std::string name)
     request.setName(schema::toData(name));
     return request.send();
   };
-  try {
-    auto answer = co_await core_->trackers->call(build);
-    co_return schema::toEntry(answer.getEntry());
-  } catch (const Error& error) {
-    if (error.code() != Errc::notFound) throw;
-  }
-  co_return none();
+  auto answer = co_await core_->trackers->call(build, Errc::notFound);
+  if (schema::has(answer.getStatus(), Errc::notFound)) co_return none();
+  co_return schema::toEntry(answer.getEntry());
 }
 
 Task<Entry> ClusterImpl::catalogAttr(InodeId inode) {

@@ -45,13 +45,14 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
 
   // One call, repeated through lost connections, silent trackers and `unavailable`/`overloaded` answers until `limit`
   // (default: the stall limit) has passed. `build(tracker)` makes and sends the request; it runs once per attempt and
-  // must send the same thing (the same RequestId) each time. Throws the Error in the answer's status.
+  // must send the same thing (the same RequestId) each time. Throws the Error in the answer's status, unless it has the
+  // code `expected`: then the answer is returned, and the caller looks at its status.
   template <class Build>
-  Task<TrackerAnswer<Build>> call(Build build) {
-    return callFor(std::move(build), options_.stallLimit);
+  Task<TrackerAnswer<Build>> call(Build build, Errc expected = Errc::ok) {
+    return callFor(std::move(build), options_.stallLimit, expected);
   }
   template <class Build>
-  Task<TrackerAnswer<Build>> callFor(Build build, Duration limit);
+  Task<TrackerAnswer<Build>> callFor(Build build, Duration limit, Errc expected = Errc::ok);
 
  private:
   class WatcherServer;
@@ -91,7 +92,7 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
 // ---- implementation ----
 
 template <class Build>
-Task<TrackerAnswer<Build>> TrackerSession::callFor(Build build, Duration limit) {
+Task<TrackerAnswer<Build>> TrackerSession::callFor(Build build, Duration limit, Errc expected) {
   using Answer = TrackerAnswer<Build>;
   Retry retry(runtime_.clock.now(), limit);
   while (true) {
@@ -103,7 +104,7 @@ Task<TrackerAnswer<Build>> TrackerSession::callFor(Build build, Duration limit) 
       auto promise = build(session->tracker);
       Answer answer = co_await rpc::call(runtime_, kj::mv(promise), wait);
       transport = false;
-      schema::check(answer.getStatus());
+      if (!schema::has(answer.getStatus(), expected)) schema::check(answer.getStatus());
       co_return kj::mv(answer);
     } catch (const Error& error) {
       failure = error;

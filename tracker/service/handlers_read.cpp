@@ -28,6 +28,11 @@ Task<void> Handlers::lookup(LookupContext context) {
   const std::string name = schema::toString(params.getName());
   auto op = [parent, name](SqlTx& tx) { return ops::lookup(tx, parent, name); };
   auto entry = co_await core_->catalog.read(std::move(op));
+  if (!entry) {
+    // Each file that is made was looked for first: that it is not there is no exception.
+    context.getResults().initStatus().setCode(schema::ErrorCode::NOT_FOUND);
+    co_return;
+  }
   answer(*core_, context.getResults(), entry);
 }
 

@@ -16,6 +16,7 @@ namespace vcfs::tracker {
 namespace {
 
 constexpr Duration kSlowCommit = std::chrono::milliseconds(5);
+constexpr std::size_t kOnLoop = 8;  // operations of a batch that the loop runs itself
 constexpr Duration kSlowFor = std::chrono::seconds(1);
 constexpr Statement kBegin{"BEGIN IMMEDIATE"};
 constexpr Statement kBeginRead{"BEGIN"};
@@ -189,10 +190,10 @@ void SqliteCatalog::startBatch() {
     batch->operations.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
-  // A commit goes to the page cache and is quicker than a thread's wake-up. One that was slow sends the next ones to
-  // the pool for a while, so that a struggling disk holds the loop up once and not always.
+  // A small commit goes to the page cache and is quicker than a thread's wake-up. One that was slow sends the next ones
+  // to the pool for a while, so that a struggling disk holds the loop up once and not always.
   const TimePoint begun = runtime_.clock.now();
-  if (batch->operations.size() == 1 && begun >= slowUntil_ && writer_->walBytes < options_.truncateBytes) {
+  if (batch->operations.size() <= kOnLoop && begun >= slowUntil_ && writer_->walBytes < options_.truncateBytes) {
     writer_->run(*batch);
     batch->walBytes = writer_->walBytes;
     if (runtime_.clock.now() - begun > kSlowCommit) slowUntil_ = runtime_.clock.now() + kSlowFor;
