@@ -62,16 +62,18 @@ void FileSystem::changed(const Change& change) {
   if (change.inode != 0) {
     changes_.note(change.inode);
     bool pages = change.data;
+    bool believed = true;
     if (auto inode = inodes_.find(change.inode)) {
       inode->known = false;
       inode->withoutAttributes = false;
       // Another host may be writing it from now on, or have just finished.
       pages = pages || inode->cachedHandles > 0;
       if (pages) inode->pages.reset();
+      believed = std::exchange(inode->believed, false);
     }
     if (pages) {
       kernel_->dropPages(nodeOf(change.inode));
-    } else {
+    } else if (believed) {  // mostly our own file's closing, which we hear of too: the kernel knows nothing old
       kernel_->dropAttributes(nodeOf(change.inode));
     }
   }
@@ -85,12 +87,13 @@ void FileSystem::changed(const Change& change) {
   }
 }
 
-double FileSystem::attributesLast(const Entry& entry, std::uint64_t since) const {
+double FileSystem::attributesLast(const Entry& entry, std::uint64_t since) {
   if (entry.attr.state == FileState::open || changes_.changedSince(entry.attr.inode, since)) return 0;
+  if (auto inode = inodes_.find(entry.attr.inode)) inode->believed = true;
   return std::chrono::duration<double>(settings_.attrCache).count();
 }
 
-fuse_entry_param FileSystem::parameters(const Entry& entry, std::uint64_t since) const {
+fuse_entry_param FileSystem::parameters(const Entry& entry, std::uint64_t since) {
   fuse_entry_param param = {};
   param.ino = nodeOf(entry.attr.inode);
   param.attr = toStat(entry.attr);

@@ -79,8 +79,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   std::uint64_t nodeOf(InodeId inode) const { return inode == settings_.root ? FUSE_ROOT_ID : inode; }
 
   // What the kernel is told of an entry: how long it may believe it depends on who may be changing it.
-  double attributesLast(const Entry& entry, std::uint64_t since) const;
-  fuse_entry_param parameters(const Entry& entry, std::uint64_t since) const;
+  double attributesLast(const Entry& entry, std::uint64_t since);
+  fuse_entry_param parameters(const Entry& entry, std::uint64_t since);
   // Makes an entry fit to be told; its size is as of now (Cluster::getAttr and refresh see to that). `since`:
   // changes_.now() from before the question was asked. The caller answers without awaiting anything else.
   Task<void> present(Entry& entry, std::uint64_t since, InodeId parent);

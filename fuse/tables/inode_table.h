@@ -20,6 +20,7 @@ struct Inode {
   bool known = false;
   TimePoint fetched;
   InodeId parent = 0;              // a directory's; 0: not known
+  bool believed = true;            // the kernel may hold attributes of it that it believes
   bool withoutAttributes = false;  // made here and nobody has set an extended attribute since
 
   std::optional<PageVersion> pages;  // the version of the bytes that the kernel's pages are of
