@@ -22,6 +22,7 @@ class FileHandle final : public File, public std::enable_shared_from_this<FileHa
   Task<std::size_t> readInto(std::uint64_t offset, std::span<std::byte> out) override;
   Task<void> write(std::uint64_t offset, std::span<const std::byte> data, std::shared_ptr<const void> owner) override;
   Task<void> flush(bool last) override;
+  bool unsent() const override { return node_->hasWrites() && node_->writes().window().wholeAndUnsent(); }
   Task<void> sync() override;
   Task<void> truncate(std::uint64_t size) override;
   Task<void> allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) override;

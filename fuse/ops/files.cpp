@@ -72,10 +72,12 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   auto file = co_await cluster_->open(made.entry, openMode);
   auto inode = inodes_.remember(made.entry, runtime_.clock.now());
   inode->withoutAttributes = true;
+  inode->believed = false;
   changes_.note(inode->id);
   auto since = changes_.now();
   fuse_file_info answer = {};
   auto handle = openHandle(std::move(file), std::move(inode), flags, answer);
+  fileAt(handle)->made = true;
   auto told = parameters(made.entry, since);
   // The kernel checks permissions once more before it hands the file out: one tick of its clock spares a question.
   told.attr_timeout = kJustMade;
@@ -125,7 +127,9 @@ void FileSystem::withdraw(std::uint64_t handle) {
 Task<void> FileSystem::flush(RequestPtr request, std::uint64_t handle) {
   auto file = fileAt(handle);
   if (file->write) {
-    co_await file->file->flush(false);
+    // A small file that was just made is sealed along with its bytes: RELEASE follows at once. When it does not (the
+    // descriptor was duplicated), the next write opens the file again.
+    co_await file->file->flush(file->made && file->file->unsent());
     file->inode->known = false;  // its size and times have moved on
   }
   request->done();

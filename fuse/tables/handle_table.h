@@ -16,6 +16,7 @@ struct FileHandle {
   // For what the kernel writes back from mapped pages: it says where, also when the handle was opened for appending.
   std::shared_ptr<File> positional;  // made when it is needed
   bool append = false;
+  bool made = false;  // the file was made by opening this handle
   bool write = false;
   bool direct = false;    // past the page cache
   bool syncEach = false;  // O_SYNC or O_DSYNC

@@ -78,6 +78,22 @@ class TwoMounts(unittest.TestCase):
             (self.a / f"new-{i}").write_bytes(b"%d" % i)
             self.assertEqual((self.b / f"new-{i}").read_bytes(), b"%d" % i)
 
+    def test_a_new_file_goes_on_after_one_of_two_descriptors_is_closed(self):
+        """The close of a small new file seals it with its bytes; a duplicate of the descriptor opens it again."""
+        for i in range(20):
+            fd = os.open(self.a / f"dup-{i}", os.O_CREAT | os.O_WRONLY)
+            os.write(fd, b"head")
+            twin = os.dup(fd)
+            os.close(fd)
+            self.assertEqual((self.b / f"dup-{i}").read_bytes(), b"head")
+            os.write(twin, b"-tail")
+            os.fsync(twin)
+            self.assertEqual(self.cluster.stat(f"/two/dup-{i}")["state"], "open")
+            self.assertEqual((self.b / f"dup-{i}").read_bytes(), b"head-tail")
+            os.close(twin)
+            self.assertEqual((self.b / f"dup-{i}").read_bytes(), b"head-tail")
+            self.cluster.wait_state(f"/two/dup-{i}", "closed", 10)
+
     def test_size_is_never_ahead_of_the_bytes(self):
         stop = threading.Event()
 

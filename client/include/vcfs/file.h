@@ -36,6 +36,9 @@ class File {
   // Every byte written before is on every in-sync replica when it returns. What close(2) promises.
   // `last`: the caller knows of no other use of this handle, the file may be sealed if it is the last writer's.
   virtual Task<void> flush(bool last = false) = 0;
+  // All that was ever written to the file by this client is still in its send window, in one piece, none of it sent:
+  // the file is a small one and at most max-lag old. flush(true) then brings and seals it in one round trip.
+  virtual bool unsent() const = 0;
   // flush, and on stable storage at every in-sync replica; the name too.
   virtual Task<void> sync() = 0;
   virtual Task<void> truncate(std::uint64_t size) = 0;

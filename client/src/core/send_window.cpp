@@ -12,7 +12,8 @@ constexpr std::uint64_t kItemCost = 256;  // an item without bytes of its own is
 
 }  // namespace
 
-SendWindow::SendWindow(Limits limits, Sequence first) : limits_(limits), first_(first), nextToSend_(first) {}
+SendWindow::SendWindow(Limits limits, Sequence first)
+    : limits_(limits), start_(first), first_(first), nextToSend_(first) {}
 
 // ---- filling
 
@@ -228,6 +229,11 @@ void SendWindow::clear() {
 // ---- asking
 
 bool SendWindow::allSent() const { return nextToSend_ > last(); }
+
+bool SendWindow::wholeAndUnsent() const {
+  return first_ == start_ && items_.size() == 1 && nextToSend_ == first_ && items_.front().kind == Kind::write &&
+         !items_.front().everSent;
+}
 
 bool SendWindow::overlaps(std::uint64_t offset, std::uint64_t length) const {
   const auto touches = [&](const Item& item) {

@@ -93,6 +93,8 @@ class SendWindow {
 
   bool empty() const { return items_.empty(); }
   bool allSent() const;
+  // Nothing was ever finished or sent, and there is one write.
+  bool wholeAndUnsent() const;
   std::size_t inFlight() const { return inFlightRequests_; }
   Sequence last() const { return first_ + items_.size() - 1; }  // the newest item's sequence, also if finished
   Sequence first() const { return first_; }  // the oldest that is not finished; last() + 1 when there is none
@@ -120,6 +122,7 @@ class SendWindow {
 
   Limits limits_;
   std::deque<Item> items_;  // by sequence, without gaps, from first_
+  const Sequence start_;    // of the first item ever
   Sequence first_;          // the sequence of items_.front()
   Sequence nextToSend_;     // everything before it is in flight or done
   Sequence flushUpTo_ = 0;

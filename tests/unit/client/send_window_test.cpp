@@ -207,6 +207,19 @@ TEST_F(SendWindowTest, close_rides_on_the_only_unsent_write) {
   EXPECT_TRUE(window.empty());
 }
 
+TEST_F(SendWindowTest, a_file_is_whole_and_unsent_until_anything_was_sent) {
+  EXPECT_FALSE(window.wholeAndUnsent());
+  write(0, "abc");
+  EXPECT_TRUE(window.wholeAndUnsent());
+  window.flush();
+  ASSERT_NE(window.next(now), nullptr);
+  EXPECT_FALSE(window.wholeAndUnsent());
+  window.finish(1);
+  EXPECT_FALSE(window.wholeAndUnsent());
+  write(3, "def");
+  EXPECT_FALSE(window.wholeAndUnsent()) << "a part of the file is at the servers";
+}
+
 TEST_F(SendWindowTest, sync_rides_on_the_only_unsent_write) {
   write(0, "abc");
   EXPECT_EQ(window.sync(), 1u);

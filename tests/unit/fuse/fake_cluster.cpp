@@ -111,6 +111,7 @@ class FakeFile final : public File {
     cluster_->store().touch(node(), true);
   }
   Task<void> flush(bool) override { co_await cluster_->gate("flush"); }
+  bool unsent() const override { return false; }
   Task<void> sync() override { co_await cluster_->gate("sync"); }
   Task<void> truncate(std::uint64_t size) override {
     co_await cluster_->gate("truncate");

@@ -268,6 +268,7 @@ class FakeFile final : public File {
     throw FakeCluster::unused();
   }
   Task<void> flush(bool) override { throw FakeCluster::unused(); }
+  bool unsent() const override { return false; }
   Task<void> sync() override { throw FakeCluster::unused(); }
   Task<void> truncate(std::uint64_t) override { throw FakeCluster::unused(); }
   Task<void> allocate(std::uint64_t, std::uint64_t, std::uint32_t) override { throw FakeCluster::unused(); }
