@@ -8,7 +8,8 @@ namespace {
 constexpr Statement kFindCluster{"SELECT name, uuid FROM cluster WHERE id = 1"};
 constexpr Statement kInsertCluster{"INSERT INTO cluster (id, name, uuid, created_at) VALUES (1, ?, ?, ?)"};
 constexpr Statement kFindCounter{"SELECT value FROM counters WHERE name = ? /*lock*/"};
-constexpr Statement kPutCounter{"REPLACE INTO counters (name, value) VALUES (?, ?)"};
+constexpr Statement kNewCounter{"INSERT INTO counters (name, value) VALUES (?, ?)"};
+constexpr Statement kPutCounter{"UPDATE counters SET value = ? WHERE name = ?"};
 
 // Ids of the catalog's own counter never meet those of ID servers, which count up from 1024.
 constexpr std::int64_t kFirstOwnId = std::int64_t{1} << 61;
@@ -44,10 +45,16 @@ Task<ClusterRow> bootstrap(SqlTx& tx, std::string name, std::string uuid, std::i
   co_return cluster;
 }
 
+// A row that is not there yet cannot be locked: of two trackers that make it at once, one fails (exists) and asks
+// again.
 Task<std::uint64_t> leaseIds(SqlTx& tx, std::uint32_t count) {
   const Rows rows = co_await tx.exec(kFindCounter, kIdCounter);
-  const std::int64_t first = rows.empty() ? kFirstOwnId : rows.integer(0, 0);
-  co_await tx.exec(kPutCounter, kIdCounter, first + count);
+  if (rows.empty()) {
+    co_await tx.exec(kNewCounter, kIdCounter, kFirstOwnId + count);
+    co_return static_cast<std::uint64_t>(kFirstOwnId);
+  }
+  const std::int64_t first = rows.integer(0, 0);
+  co_await tx.exec(kPutCounter, first + count, kIdCounter);
   co_return static_cast<std::uint64_t>(first);
 }
 

@@ -39,7 +39,15 @@ Task<void> TrackerCore::start() {
   const std::string uuid = log::hex(drawId(runtime)) + log::hex(drawId(runtime));
   const std::int64_t now = runtime.clock.wallNs();
   auto begin = [name, uuid, now](SqlTx& tx) { return ops::bootstrap(tx, name, uuid, now); };
-  cluster = co_await catalog.write(std::move(begin), Durability::stable);
+  bool madeByAnother = false;
+  try {
+    cluster = co_await catalog.write(begin, Durability::stable);
+  } catch (const Error& error) {
+    // Another tracker began the same cluster at the same moment: what it made is found now.
+    if (error.code() != Errc::exists) throw;
+    madeByAnother = true;
+  }
+  if (madeByAnother) cluster = co_await catalog.write(begin, Durability::stable);
   co_await loadStorages();
   auto count = [](SqlTx& tx) { return ops::countFiles(tx, true); };
   const ops::Counts counts = co_await catalog.read(std::move(count));

@@ -1,0 +1,124 @@
+// Two trackers on one MariaDB do at the same moment what only one can be the first to do.
+#include <gtest/gtest.h>
+
+#include "tests/unit/tracker/engines.h"
+#include "tests/unit/tracker/mariadb_server.h"
+#include "tracker/catalog/open_catalog.h"
+
+namespace vcfs::tracker::test {
+
+namespace {
+constexpr Statement kPut{"REPLACE INTO counters (name, value) VALUES (?, ?)"};
+constexpr Statement kAdd{"UPDATE counters SET value = value + 1 WHERE name = ?"};
+constexpr Statement kGet{"SELECT value FROM counters WHERE name = ?"};
+constexpr Statement kKill{"KILL CONNECTION_ID()"};
+
+Task<bool> addTo(SqlTx& tx, std::string first, std::string second) {
+  co_await tx.exec(kAdd, first);
+  co_await tx.exec(kAdd, second);
+  co_return true;
+}
+Task<std::int64_t> get(SqlTx& tx, std::string name) {
+  const Rows rows = co_await tx.exec(kGet, name);
+  co_return rows.empty() ? -1 : rows.integer(0, 0);
+}
+}  // namespace
+
+class TwoTrackers : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!MariadbServer::available()) GTEST_SKIP() << "no mariadbd on this machine";
+    const std::string url = MariadbServer::instance().newDatabase();
+    for (auto& catalog : catalogs_) catalog = loop_.run(openCatalog(loop_.runtime, url, 4));
+  }
+
+  // Runs both at once; how often each ended with which error (ok: none).
+  template <class First, class Second>
+  std::vector<Errc> both(First first, Second second) {
+    std::vector<Errc> ends;
+    auto ended = [&ends](std::exception_ptr error, auto&&...) {
+      Errc code = Errc::ok;
+      try {
+        if (error) std::rethrow_exception(error);
+      } catch (const Error& e) {
+        code = e.code();
+      }
+      ends.push_back(code);
+    };
+    asio::co_spawn(loop_.io, catalogs_[0]->write(std::move(first)), ended);
+    asio::co_spawn(loop_.io, catalogs_[1]->write(std::move(second)), ended);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (ends.size() < 2 && std::chrono::steady_clock::now() < deadline) {
+      loop_.io.restart();
+      loop_.io.run_one_for(std::chrono::milliseconds(100));
+    }
+    return ends;
+  }
+
+  Loop loop_;
+  std::unique_ptr<Catalog> catalogs_[2];
+};
+
+TEST_F(TwoTrackers, the_first_lease_of_ids_is_given_once) {
+  std::vector<std::uint64_t> given;
+  auto lease = [&given](SqlTx& tx) -> Task<bool> {
+    const std::uint64_t first = co_await ops::leaseIds(tx, 100);
+    given.push_back(first);
+    co_return true;
+  };
+  const auto ends = both(lease, lease);
+  ASSERT_EQ(ends.size(), 2u);
+  const auto good = std::count(ends.begin(), ends.end(), Errc::ok);
+  ASSERT_GE(good, 1);
+  // Who was late asks again, and is given others.
+  const auto repeat = both(lease, lease);
+  ASSERT_EQ(std::count(repeat.begin(), repeat.end(), Errc::ok), 2);
+  const auto next = loop_.run(catalogs_[0]->write([](SqlTx& tx) { return ops::leaseIds(tx, 100); }));
+  const std::uint64_t begin = *std::min_element(given.begin(), given.end());
+  EXPECT_EQ(next, begin + static_cast<std::uint64_t>(good + 2) * 100);
+}
+
+TEST_F(TwoTrackers, one_cluster_is_made_and_the_other_finds_it) {
+  auto make = [](SqlTx& tx) { return ops::bootstrap(tx, "name", "uuid", 1); };
+  const auto ends = both(make, make);
+  ASSERT_EQ(ends.size(), 2u);
+  for (Errc end : ends) EXPECT_TRUE(end == Errc::ok || end == Errc::exists) << nameOf(end);
+  const auto found = loop_.run(catalogs_[1]->write(std::move(make)));
+  EXPECT_EQ(found.uuid, "uuid");
+}
+
+TEST_F(TwoTrackers, deadlocks_are_repeated_until_both_are_done) {
+  const std::string a = "a";
+  const std::string b = "b";
+  auto prepare = [a, b](SqlTx& tx) -> Task<bool> {
+    co_await tx.exec(kPut, a, 0);
+    co_await tx.exec(kPut, b, 0);
+    co_return true;
+  };
+  loop_.run(catalogs_[0]->write(std::move(prepare)));
+  for (int i = 1; i <= 10; ++i) {
+    auto forwards = [a, b](SqlTx& tx) { return addTo(tx, a, b); };
+    auto backwards = [a, b](SqlTx& tx) { return addTo(tx, b, a); };
+    const auto ends = both(std::move(forwards), std::move(backwards));
+    ASSERT_EQ(std::count(ends.begin(), ends.end(), Errc::ok), 2);
+    auto read = [a](SqlTx& tx) { return get(tx, a); };
+    ASSERT_EQ(loop_.run(catalogs_[1]->read(std::move(read))), 2 * i);
+  }
+}
+
+TEST_F(TwoTrackers, a_transaction_whose_connection_is_lost_is_run_again) {
+  int runs = 0;
+  const std::string name = "lost";
+  auto op = [&runs, name](SqlTx& tx) -> Task<bool> {
+    co_await tx.exec(kPut, name, 1);
+    if (++runs == 1) co_await tx.exec(kKill);
+    co_await tx.exec(kAdd, name);
+    co_return true;
+  };
+  EXPECT_TRUE(loop_.run(catalogs_[0]->write(std::move(op))));
+  EXPECT_EQ(runs, 2);
+  auto read = [name](SqlTx& tx) { return get(tx, name); };
+  EXPECT_EQ(loop_.run(catalogs_[0]->read(std::move(read))), 2);
+}
+
+}  // namespace vcfs::tracker::test
