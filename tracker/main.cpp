@@ -13,14 +13,21 @@ struct Options {
   std::string catalog = "sqlite:/var/lib/vcfs/tracker/catalog.db";
   std::int64_t copies = 2;
   std::int64_t connections = 4;
+  std::chrono::milliseconds catalogBudget{2'000};
   std::string readyFile;
 };
 
 void declare(Settings& settings, Options& o) {
   settings.address("listen", o.tracker.listen, "address to answer at");
   settings.text("advertise", o.tracker.advertise, "address at which others reach this tracker (default: --listen)");
-  settings.text("catalog", o.catalog, "the catalog: sqlite:PATH or mariadb://user:password@host:port/database");
+  settings.text(
+      "catalog", o.catalog,
+      "the catalog: sqlite:PATH or mariadb://user:password@host:port/database; several hosts, with commas, are the "
+      "nodes of a Galera cluster");
   settings.integer("catalog-connections", o.connections, 1, 64, "connections", "connections to MariaDB");
+  settings.duration("catalog-budget", o.catalogBudget, std::chrono::milliseconds(100), std::chrono::minutes(1),
+                    "an operation is tried at MariaDB for this long; then its caller asks another tracker, or goes on "
+                    "asking");
   settings.list("idservers", o.tracker.idservers, "ID servers, any of which is asked (default: ids from the catalog)");
   settings.list("trackers", o.tracker.trackers, "every tracker of the cluster, this one too (default: this one only)");
   settings.integer("copies", o.copies, 1, 8, "replicas", "copies of a file in a group that is met for the first time");
@@ -48,7 +55,8 @@ int main(int argc, char** argv) {
   std::unique_ptr<tracker::Catalog> catalog;
   std::unique_ptr<tracker::TrackerService> service;
   auto start = [&]() -> Task<void> {
-    catalog = co_await tracker::openCatalog(daemon.runtime(), options.catalog, static_cast<int>(options.connections));
+    catalog = co_await tracker::openCatalog(daemon.runtime(), options.catalog, static_cast<int>(options.connections),
+                                            options.catalogBudget);
     service = std::make_unique<tracker::TrackerService>(daemon.runtime(), *catalog, options.tracker);
     co_await service->start();
   };

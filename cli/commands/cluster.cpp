@@ -63,7 +63,8 @@ class Up final : public Command {
     number(*app, "--httpds", requested_.httpds, "HTTP servers (default 1)");
     number(*app, "--port-base", requested_.portBase,
            "P (default 21000): trackers at P, ID server at P+10, HTTP at P+80, storages from P+100");
-    text(*app, "--catalog", requested_.catalog, "sqlite (default) or mariadb://user:password@host:port/database");
+    text(*app, "--catalog", requested_.catalog,
+         "sqlite (default) or mariadb://user:password@host:port/database, several hosts with commas");
     text(*app, "--listen", requested_.listen,
          "this machine's address that the daemons listen at (default 127.0.0.1; other hosts need one they can reach)");
     app->add_option("--option", options_,

@@ -29,7 +29,8 @@ void checkCatalog(const ClusterSettings& s) {
     return;
   }
   if (!s.catalog.starts_with("mariadb://") || s.catalog.find('/', 10) == std::string::npos) {
-    throw UsageError("--catalog: must be \"sqlite\" or mariadb://user:password@host:port/database");
+    throw UsageError(
+        "--catalog: must be \"sqlite\" or mariadb://user:password@host:port/database (several hosts with commas)");
   }
 }
 

@@ -7,6 +7,10 @@
 
 namespace vcfs::client {
 
+namespace {
+constexpr Duration kLeaveInterval = std::chrono::seconds(1);
+}
+
 // The trackers' calls to us. Holds no more than a weak reference: the connection owns it.
 class TrackerSession::WatcherServer final : public schema::Watcher::Server {
  public:
@@ -178,7 +182,14 @@ Duration TrackerSession::judge(const Error& error, bool transport, Retry& retry,
   const TimePoint now = runtime_.clock.now();
   const bool again = remedyOf(error.code()) == Remedy::retry && !(transport && stopped_);
   if (!again || retry.expired(now)) throw error;
-  if (!transport) return retry.pause(now);
+  if (!transport) {
+    // Its catalog may be away for it alone. Not at every answer: leaving a tracker costs what is cached of names.
+    const bool leave = error.code() == Errc::unavailable && addresses_.size() > 1 && now - leftAt_ >= kLeaveInterval;
+    if (!leave || !session->connection->alive()) return retry.pause(now);
+    leftAt_ = now;
+    session->connection->close("it cannot serve");
+    return Duration(0);
+  }
   // No answer in time although the tracker answers pings: it has a problem of its own, others may not.
   if (error.code() == Errc::timeout && addresses_.size() > 1) session->connection->close("no answer in time");
   if (error.code() == Errc::unavailable && !session->connection->alive()) return Duration(0);

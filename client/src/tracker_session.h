@@ -84,6 +84,7 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   std::string cluster_;
   std::string lastFailure_;
   unsigned waiting_ = 0;
+  TimePoint leftAt_;  // when a tracker was last left because its catalog was away
   bool hadSession_ = false;
   bool stopped_ = false;
   std::function<void(const Change&)> changed_;

@@ -15,7 +15,8 @@ bool startsWith(const std::string& text, const std::string& prefix) { return tex
 
 }  // namespace
 
-Task<std::unique_ptr<Catalog>> openCatalog(Runtime& runtime, std::string url, int connections) {
+Task<std::unique_ptr<Catalog>> openCatalog(Runtime& runtime, std::string url, int connections,
+                                           std::chrono::milliseconds budget) {
   if (startsWith(url, kSqlite) && url.size() > kSqlite.size()) {
     SqliteOptions options;
     options.path = url.substr(kSqlite.size());
@@ -25,11 +26,12 @@ Task<std::unique_ptr<Catalog>> openCatalog(Runtime& runtime, std::string url, in
     MariadbOptions options;
     options.url = parseMariadbUrl(url);
     options.connections = connections;
+    options.budget = budget;
     std::unique_ptr<Catalog> catalog = co_await MariadbCatalog::open(runtime, std::move(options));
     co_return catalog;
   }
-  throw Error(Errc::invalid,
-              "the catalog \"" + url + "\" must be sqlite:PATH or mariadb://user:password@host:port/database");
+  throw Error(Errc::invalid, "the catalog \"" + url +
+                                 "\" must be sqlite:PATH or mariadb://user:password@host:port,host:port/database");
 }
 
 }  // namespace vcfs::tracker

@@ -10,9 +10,12 @@ namespace vcfs::tracker {
 
 // Opens the catalog that `url` names and brings its schema up to date:
 //   sqlite:PATH                                     one tracker
-//   mariadb://user:password@host:port/database      any number of trackers; host may be /path/to/socket,
-//   percent-encoded
+//   mariadb://user:password@host:port/database      any number of trackers; several hosts, with commas, are the nodes
+//   of
+//                                                   a Galera cluster; host may be /path/to/socket, percent-encoded
+// budget: how long MariaDB is tried for one operation.
 // Throws Error: invalid (the URL, with what is allowed), io, unavailable, notSupported (a newer schema).
-Task<std::unique_ptr<Catalog>> openCatalog(Runtime& runtime, std::string url, int connections);
+Task<std::unique_ptr<Catalog>> openCatalog(Runtime& runtime, std::string url, int connections,
+                                           std::chrono::milliseconds budget = std::chrono::seconds(2));
 
 }  // namespace vcfs::tracker

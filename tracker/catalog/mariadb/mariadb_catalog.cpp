@@ -1,14 +1,13 @@
 #include "tracker/catalog/mariadb/mariadb_catalog.h"
 
+#include <errmsg.h>
+
 #include "common/base/log.h"
 #include "tracker/catalog/mariadb/mariadb_migrate.h"
 
 namespace vcfs::tracker {
 
 namespace {
-
-constexpr Duration kFirstPause = std::chrono::milliseconds(2);
-constexpr Duration kLongestPause = std::chrono::milliseconds(250);
 
 bool isRead(const char* sql) {
   return std::string_view(sql).starts_with("SELECT") || std::string_view(sql).starts_with("WITH");
@@ -31,20 +30,19 @@ class MariadbTx final : public SqlTx {
   bool wrote_ = false;
 };
 
-const MariadbError* asRepeatable(const std::exception_ptr& error, MariadbError& copy) {
+bool canRepeat(const std::exception_ptr& error) {
+  if (!error) return false;
   try {
     std::rethrow_exception(error);
   } catch (const MariadbError& e) {
-    copy = e;
-    return e.repeatable() ? &copy : nullptr;
+    return e.cure() != Cure::none;
   } catch (...) {
-    return nullptr;
+    return false;
   }
 }
 
-bool canRepeat(const std::exception_ptr& error) {
-  MariadbError copy(0, "");
-  return error && asRepeatable(error, copy) != nullptr;
+MariadbError noServer(const std::string& why) {
+  return MariadbError(CR_CONN_HOST_ERROR, why.empty() ? "its servers failed a moment ago" : why);
 }
 
 }  // namespace
@@ -60,6 +58,7 @@ struct MariadbCatalog::Pending {
 
 struct MariadbCatalog::Slot {
   std::unique_ptr<MariadbConnection> connection;
+  std::size_t server = 0;
 };
 
 struct MariadbCatalog::Batch {
@@ -73,6 +72,8 @@ MariadbCatalog::MariadbCatalog(Runtime& runtime, MariadbOptions options, bool fl
       options_(std::move(options)),
       flushes_(flushes),
       connecting_(makeThreadPool(runtime.io, "catalog-connect")),
+      connectOne_(std::make_shared<AsyncMutex>(runtime.io)),
+      choice_(options_.url.servers.size()),
       arrived_(runtime.io),
       readerFree_(runtime.io) {
   const int writers = std::max(1, options_.connections / 2);
@@ -93,37 +94,98 @@ MariadbCatalog::~MariadbCatalog() {
   readerFree_.notifyAll();
 }
 
+namespace {
+
+// One server after the other until one lets itself be asked. Blocks.
+bool migrateAtAny(const MariadbUrl& url, std::chrono::milliseconds connectLimit, std::chrono::milliseconds limit) {
+  for (std::size_t server = 0;; ++server) {
+    MYSQL* mysql = nullptr;
+    try {
+      mysql = connectBlocking(url, server, connectLimit, limit);
+      migrateMariadb(mysql);
+      const bool stable = commitsAreStable(mysql);
+      mysql_close(mysql);
+      return stable;
+    } catch (const MariadbError& error) {
+      if (mysql != nullptr) mysql_close(mysql);
+      if (error.cure() != Cure::reconnect || server + 1 >= url.servers.size()) throw;
+    } catch (...) {
+      if (mysql != nullptr) mysql_close(mysql);
+      throw;
+    }
+  }
+}
+
+}  // namespace
+
 Task<std::unique_ptr<MariadbCatalog>> MariadbCatalog::open(Runtime& runtime, MariadbOptions options) {
   auto pool = makeThreadPool(runtime.io, "catalog-open");
   const MariadbUrl url = options.url;
-  const auto limit = options.connectLimit;
-  auto prepare = [url, limit] {
-    MYSQL* mysql = connectBlocking(url, std::max(limit, std::chrono::milliseconds(60'000)));
-    bool stable = false;
+  const auto connectLimit = options.connectLimit;
+  const auto limit = options.migrateLimit;
+  auto prepare = [url, connectLimit, limit] { return migrateAtAny(url, connectLimit, limit); };
+  const TimePoint deadline = runtime.clock.now() + limit;
+  for (;;) {
+    std::optional<MariadbError> failure;
     try {
-      migrateMariadb(mysql);
-      stable = commitsAreStable(mysql);
-    } catch (...) {
-      mysql_close(mysql);
-      throw;
+      const bool stable = co_await pool->run(prepare);
+      co_return std::unique_ptr<MariadbCatalog>(new MariadbCatalog(runtime, std::move(options), stable));
+    } catch (const MariadbError& error) {
+      failure = error;
     }
-    mysql_close(mysql);
-    return stable;
-  };
-  const bool stable = co_await pool->run(std::move(prepare));
-  co_return std::unique_ptr<MariadbCatalog>(new MariadbCatalog(runtime, std::move(options), stable));
+    // Trackers that change the schema at different Galera nodes meet as deadlocks; steps can be repeated. A database
+    // that is not there is said at once.
+    if (failure->cure() != Cure::repeat || runtime.clock.now() >= deadline) throw *failure;
+    co_await runtime.clock.sleep(Patience::kLongest);
+  }
+}
+
+Task<void> MariadbCatalog::ready(Slot& slot) {
+  if (!slot.connection || !slot.connection->usable()) co_await connect(slot);
 }
 
 Task<void> MariadbCatalog::connect(Slot& slot) {
   slot.connection.reset();
-  auto open = [url = options_.url, limit = options_.connectLimit] { return connectBlocking(url, limit); };
   auto alive = alive_;
-  MYSQL* mysql = co_await connecting_->run(std::move(open));
-  if (!*alive) {
-    mysql_close(mysql);
-    throw Error(Errc::cancelled);
+  const auto mutex = connectOne_;
+  auto lock = co_await mutex->lock();
+  if (!*alive) throw Error(Errc::cancelled);
+  std::string why;
+  while (auto server = choice_.next(runtime_.clock.now())) {
+    auto open = [url = options_.url, at = *server, limit = options_.connectLimit] {
+      return connectBlocking(url, at, limit, limit);
+    };
+    MYSQL* mysql = nullptr;
+    try {
+      mysql = co_await connecting_->run(std::move(open));
+    } catch (const MariadbError& error) {
+      if (error.cure() == Cure::none) throw;
+      why = error.what();
+    }
+    if (!*alive) {
+      if (mysql != nullptr) mysql_close(mysql);
+      throw Error(Errc::cancelled);
+    }
+    if (mysql == nullptr) {
+      choice_.failed(*server, runtime_.clock.now());
+      continue;
+    }
+    choice_.worked(*server);
+    slot.server = *server;
+    slot.connection = std::make_unique<MariadbConnection>(runtime_, mysql, options_.statementLimit);
+    co_return;
   }
-  slot.connection = std::make_unique<MariadbConnection>(runtime_, mysql, options_.statementLimit);
+  throw noServer(why);
+}
+
+// After a failure: a connection that cannot be used goes; others need not wait for a server that is silent.
+void MariadbCatalog::retire(Slot& slot) {
+  if (!slot.connection || slot.connection->usable()) return;
+  if (slot.connection->serverUnfit()) {
+    choice_.failed(slot.server, runtime_.clock.now());
+    log::warn("catalog.server_left", {{"server", options_.url.servers[slot.server].host}});
+  }
+  slot.connection.reset();
 }
 
 // ---- writing
@@ -135,7 +197,12 @@ Task<void> MariadbCatalog::writeBody(Body body, Durability durability) {
   pending->deadline = runtime_.clock.now() + options_.budget;
   queue_.push_back(pending);
   arrived_.notifyAll();
-  while (!pending->done) co_await pending->finished.wait();
+  Clock& clock = runtime_.clock;
+  while (!pending->done) {
+    const Duration left = pending->deadline - clock.now();
+    if (left <= Duration::zero()) throw Error(Errc::unavailable, "the catalog does not answer in time");
+    co_await pending->finished.waitFor(clock, left);
+  }
   if (pending->error) std::rethrow_exception(pending->error);
   if (durability == Durability::stable) co_await sync();
 }
@@ -148,13 +215,20 @@ Task<void> MariadbCatalog::writer(std::shared_ptr<Slot> slot) {
       continue;
     }
     Batch batch;
-    while (!queue_.empty() && batch.operations.size() < options_.maxBatch) {
-      batch.operations.push_back(std::move(queue_.front()));
-      queue_.pop_front();
-    }
+    takeBatch(batch);
+    if (batch.operations.empty()) continue;
     co_await runBatch(*slot, batch);
     if (!*alive) co_return;
     finish(batch.operations);
+  }
+}
+
+// Whoever waited too long has been told so; what was not begun is not begun any more.
+void MariadbCatalog::takeBatch(Batch& batch) {
+  const TimePoint now = runtime_.clock.now();
+  while (!queue_.empty() && batch.operations.size() < options_.maxBatch) {
+    if (now < queue_.front()->deadline) batch.operations.push_back(std::move(queue_.front()));
+    queue_.pop_front();
   }
 }
 
@@ -168,7 +242,7 @@ void MariadbCatalog::finish(std::vector<std::shared_ptr<Pending>>& operations) {
 
 Task<void> MariadbCatalog::runBatch(Slot& slot, Batch& batch) {
   auto alive = alive_;
-  Duration pause = kFirstPause;
+  Patience patience(batch.operations.front()->deadline);
   for (;;) {
     batch.failure = nullptr;
     for (auto& operation : batch.operations) operation->error = nullptr;
@@ -176,14 +250,13 @@ Task<void> MariadbCatalog::runBatch(Slot& slot, Batch& batch) {
     if (!*alive) co_return;
     if (batch.mixed) break;
     if (!batch.failure) co_return;
-    const bool late = runtime_.clock.now() + pause >= batch.operations.front()->deadline;
-    if (late || !canRepeat(batch.failure)) {
+    const auto pause = canRepeat(batch.failure) ? patience.pause(runtime_.clock.now()) : std::nullopt;
+    if (!pause) {
       for (auto& operation : batch.operations) operation->error = batch.failure;
       co_return;
     }
-    co_await runtime_.clock.sleep(pause);
+    co_await runtime_.clock.sleep(*pause);
     if (!*alive) co_return;
-    pause = std::min(pause * 2, kLongestPause);
   }
   // Rare: one by one, each with its own outcome.
   for (auto& operation : batch.operations) {
@@ -195,7 +268,7 @@ Task<void> MariadbCatalog::runBatch(Slot& slot, Batch& batch) {
 // One operation in a transaction of its own.
 Task<void> MariadbCatalog::runAlone(Slot& slot, std::shared_ptr<Pending> pending) {
   auto alive = alive_;
-  Duration pause = kFirstPause;
+  Patience patience(pending->deadline);
   for (;;) {
     Batch alone;
     alone.operations.push_back(pending);
@@ -203,14 +276,13 @@ Task<void> MariadbCatalog::runAlone(Slot& slot, std::shared_ptr<Pending> pending
     co_await attempt(slot, alone);
     if (!*alive || (!alone.failure && !alone.mixed)) co_return;
     if (alone.mixed) co_return;  // rolled back, with its own error
-    const bool late = runtime_.clock.now() + pause >= pending->deadline;
-    if (late || !canRepeat(alone.failure)) {
+    const auto pause = canRepeat(alone.failure) ? patience.pause(runtime_.clock.now()) : std::nullopt;
+    if (!pause) {
       pending->error = alone.failure;
       co_return;
     }
-    co_await runtime_.clock.sleep(pause);
+    co_await runtime_.clock.sleep(*pause);
     if (!*alive) co_return;
-    pause = std::min(pause * 2, kLongestPause);
   }
 }
 
@@ -218,7 +290,7 @@ Task<void> MariadbCatalog::runAlone(Slot& slot, std::shared_ptr<Pending> pending
 Task<void> MariadbCatalog::attempt(Slot& slot, Batch& batch) {
   auto alive = alive_;
   try {
-    if (!slot.connection || !slot.connection->usable()) co_await connect(slot);
+    co_await ready(slot);
     MariadbConnection& connection = *slot.connection;
     co_await connection.command("START TRANSACTION");
     for (auto& operation : batch.operations) {
@@ -240,7 +312,8 @@ Task<void> MariadbCatalog::attempt(Slot& slot, Batch& batch) {
     batch.failure = std::current_exception();
   }
   if (!batch.failure || !*alive) co_return;
-  if (!slot.connection || !slot.connection->usable()) co_return;
+  retire(slot);
+  if (!slot.connection) co_return;
   try {
     co_await slot.connection->command("ROLLBACK");
   } catch (const Error&) {
@@ -250,10 +323,12 @@ Task<void> MariadbCatalog::attempt(Slot& slot, Batch& batch) {
 
 // ---- reading
 
-Task<std::shared_ptr<MariadbCatalog::Slot>> MariadbCatalog::takeReader() {
+Task<std::shared_ptr<MariadbCatalog::Slot>> MariadbCatalog::takeReader(TimePoint deadline) {
   auto alive = alive_;
   while (idleReaders_.empty()) {
-    co_await readerFree_.wait();
+    const Duration left = deadline - runtime_.clock.now();
+    if (left <= Duration::zero()) throw Error(Errc::unavailable, "every connection to the catalog is busy");
+    co_await readerFree_.waitFor(runtime_.clock, left);
     if (!*alive) throw Error(Errc::cancelled);
   }
   auto slot = idleReaders_.front();
@@ -269,23 +344,24 @@ void MariadbCatalog::giveReader(std::shared_ptr<Slot> slot) {
 Task<void> MariadbCatalog::readBody(Body body) {
   auto alive = alive_;
   const TimePoint deadline = runtime_.clock.now() + options_.budget;
-  Duration pause = kFirstPause;
+  Patience patience(deadline);
   for (;;) {
-    auto slot = co_await takeReader();
+    auto slot = co_await takeReader(deadline);
     std::exception_ptr failure;
     try {
-      if (!slot->connection || !slot->connection->usable()) co_await connect(*slot);
+      co_await ready(*slot);
       MariadbTx tx(*slot->connection, false);
       co_await body(tx);
     } catch (...) {
       failure = std::current_exception();
     }
     if (!*alive) throw Error(Errc::cancelled);
+    retire(*slot);
     giveReader(slot);
     if (!failure) co_return;
-    if (!canRepeat(failure) || runtime_.clock.now() + pause >= deadline) std::rethrow_exception(failure);
-    co_await runtime_.clock.sleep(pause);
-    pause = std::min(pause * 2, kLongestPause);
+    const auto pause = canRepeat(failure) ? patience.pause(runtime_.clock.now()) : std::nullopt;
+    if (!pause) std::rethrow_exception(failure);
+    co_await runtime_.clock.sleep(*pause);
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <errmsg.h>
 #include <mysqld_error.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -11,38 +13,15 @@ namespace vcfs::tracker {
 namespace {
 
 constexpr const char* kLockMark = "/*lock*/";
+constexpr unsigned kUnacknowledgedMs = 1000;
+constexpr Duration kSilence = std::chrono::milliseconds(kUnacknowledgedMs * 9 / 10);
 
-bool isConnectionLoss(unsigned number) {
-  switch (number) {
-    case CR_CONNECTION_ERROR:
-    case CR_CONN_HOST_ERROR:
-    case CR_SERVER_GONE_ERROR:
-    case CR_SERVER_LOST:
-    case CR_UNKNOWN_HOST:
-    case ER_SERVER_SHUTDOWN:
-    case ER_CONNECTION_KILLED:
-    case ER_CON_COUNT_ERROR:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool isRepeatable(unsigned number) {
-  switch (number) {
-    case ER_LOCK_DEADLOCK:  // also Galera's failed certification
-    case ER_LOCK_WAIT_TIMEOUT:
-    case ER_UNKNOWN_COM_ERROR:  // 1047: WSREP has not yet prepared the node
-    case ER_ERROR_DURING_COMMIT:
-    case ER_QUERY_INTERRUPTED:
-      return true;
-    default:
-      return isConnectionLoss(number);
-  }
+bool saysLost(unsigned number) {
+  return number == CR_SERVER_LOST || number == CR_SERVER_GONE_ERROR || number == CR_SERVER_LOST_EXTENDED;
 }
 
 Errc toErrc(unsigned number) {
-  if (isRepeatable(number)) return Errc::unavailable;
+  if (cureOf(number) != Cure::none) return Errc::unavailable;
   switch (number) {
     case ER_DUP_ENTRY:
     case ER_DUP_UNIQUE:
@@ -143,43 +122,54 @@ Value valueOf(const Column& column) {
   return Value(std::in_place_type<std::string>, column.text.data(), column.length);
 }
 
+unsigned wholeSeconds(std::chrono::milliseconds time) {
+  return static_cast<unsigned>(std::max<std::int64_t>(1, (time.count() + 999) / 1000));
+}
+
 }  // namespace
 
 MariadbError::MariadbError(unsigned number, const std::string& text)
-    : Error(toErrc(number), "catalog: MariaDB says " + std::to_string(number) + ": " + text),
-      repeatable_(isRepeatable(number)),
-      connectionLost_(isConnectionLoss(number)) {}
+    : Error(toErrc(number), "catalog: MariaDB says " + std::to_string(number) + ": " + text), cure_(cureOf(number)) {}
 
-MYSQL* connectBlocking(const MariadbUrl& url, std::chrono::milliseconds limit) {
+MYSQL* connectBlocking(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit,
+                       std::chrono::milliseconds answerLimit) {
   MYSQL* mysql = mysql_init(nullptr);
   if (mysql == nullptr) throw Error(Errc::overloaded, "no memory for a connection to MariaDB");
-  const unsigned seconds = static_cast<unsigned>(std::max<std::int64_t>(1, limit.count() / 1000));
-  mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-  mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
-  mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+  const unsigned connectSeconds = wholeSeconds(limit);
+  const unsigned answerSeconds = wholeSeconds(answerLimit);
+  mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connectSeconds);
+  mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &answerSeconds);
+  mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &answerSeconds);
   mysql_options(mysql, MYSQL_OPT_NONBLOCK, nullptr);
   mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "binary");
-  const char* socket = url.socket.empty() ? nullptr : url.socket.c_str();
-  const char* host = url.socket.empty() ? url.host.c_str() : nullptr;
+  const MariadbServerAddress& address = url.servers[server];
+  const char* socket = address.socket.empty() ? nullptr : address.socket.c_str();
+  const char* host = address.socket.empty() ? address.host.c_str() : nullptr;
   // Row locks do what serialisation is needed; with READ COMMITTED a statement after a lock sees what the lock's former
   // holder committed. Galera: a read sees what other nodes committed before it.
+  // A tracker that vanishes in the middle of a transaction must not keep its locks until TCP notices.
   static const char* const kStatements[] = {
       "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-      "SET SESSION innodb_lock_wait_timeout = 3, sql_mode = 'STRICT_ALL_TABLES', wait_timeout = 86400"};
-  bool ok = mysql_real_connect(mysql, host, url.user.c_str(), url.password.c_str(), url.database.c_str(), url.port,
+      "SET SESSION innodb_lock_wait_timeout = 3, idle_transaction_timeout = 1, sql_mode = 'STRICT_ALL_TABLES',"
+      " wait_timeout = 86400"};
+  bool ok = mysql_real_connect(mysql, host, url.user.c_str(), url.password.c_str(), url.database.c_str(), address.port,
                                socket, CLIENT_FOUND_ROWS) != nullptr;
   for (const char* statement : kStatements) ok = ok && mysql_query(mysql, statement) == 0;
   if (ok) {
     mysql_query(mysql, "SET SESSION wsrep_sync_wait = 7");  // unknown to a server without Galera: fine
     return mysql;
   }
-  const MariadbError error(mysql_errno(mysql), mysql_error(mysql));
+  const MariadbError error(mysql_errno(mysql), std::string(mysql_error(mysql)) + " (" + address.host + ")");
   mysql_close(mysql);
   throw error;
 }
 
 MariadbConnection::MariadbConnection(Runtime& runtime, MYSQL* connected, Duration limit)
-    : runtime_(runtime), mysql_(connected), limit_(limit), socket_(runtime.io, mysql_get_socket(connected)) {}
+    : runtime_(runtime), mysql_(connected), limit_(limit), socket_(runtime.io, mysql_get_socket(connected)) {
+  // A server that was cut off acknowledges nothing; one that thinks for long does. (On a Unix socket this is refused.)
+  const unsigned milliseconds = kUnacknowledgedMs;
+  ::setsockopt(mysql_get_socket(connected), IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+}
 
 MariadbConnection::~MariadbConnection() {
   socket_.release();
@@ -193,11 +183,15 @@ MariadbConnection::~MariadbConnection() {
 
 void MariadbConnection::fail(unsigned number, const std::string& text) {
   MariadbError error(number, text);
-  if (error.connectionLost()) usable_ = false;
+  if (error.cure() == Cure::reconnect) {
+    usable_ = false;
+    serverUnfit_ = !saysLost(number) || runtime_.clock.now() - waitingSince_ >= kSilence;
+  }
   throw error;
 }
 
 Task<int> MariadbConnection::wait(int events) {
+  waitingSince_ = runtime_.clock.now();
   // On a shut-down socket the library's call ends by itself, with "lost connection".
   auto deadline = runtime_.clock.callAt(runtime_.clock.now() + limit_, [this] {
     usable_ = false;

@@ -11,28 +11,29 @@
 #include "common/base/error.h"
 #include "common/runtime/runtime.h"
 #include "tracker/catalog/mariadb/mariadb_url.h"
+#include "tracker/catalog/mariadb/retry.h"
 #include "tracker/catalog/sql.h"
 
 namespace vcfs::tracker {
 
-// What the server or the connection said. `repeatable`: the whole transaction may be run again (a deadlock, a lost
-// connection, a Galera node that is not ready); `connectionLost`: on another connection.
+// What the server or the connection said, and what helps.
 class MariadbError : public Error {
  public:
   MariadbError(unsigned number, const std::string& text);
-  bool repeatable() const { return repeatable_; }
-  bool connectionLost() const { return connectionLost_; }
+  Cure cure() const { return cure_; }
 
  private:
-  bool repeatable_;
-  bool connectionLost_;
+  Cure cure_;
 };
 
-// Connects and prepares the session; blocks for at most `limit`. For pool threads. Throws MariadbError.
-MYSQL* connectBlocking(const MariadbUrl& url, std::chrono::milliseconds limit);
+// Connects to one of the URL's servers and prepares the session. Blocks: for at most `limit` until it is connected and
+// `answerLimit` for each answer to a blocking call, rounded up to seconds. For pool threads. Throws MariadbError.
+MYSQL* connectBlocking(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit,
+                       std::chrono::milliseconds answerLimit);
 
 // One connection, on the loop: every wait for the server is a wait for its socket. One statement at a time. A statement
-// that takes longer than `limit` ends with the connection being shut down (MariadbError, connectionLost).
+// that takes longer than `limit`, or whose packets nobody acknowledges for a second, ends with the connection being
+// shut down (MariadbError, Cure::reconnect).
 class MariadbConnection {
  public:
   MariadbConnection(Runtime& runtime, MYSQL* connected, Duration limit);
@@ -44,6 +45,8 @@ class MariadbConnection {
   // `locking`: the statement's "/*lock*/" becomes FOR UPDATE.
   Task<Rows> run(const Statement& statement, std::vector<Value> values, bool locking);
   bool usable() const { return usable_; }
+  // Not just this connection is lost: its server was silent for long, or said that it is not ready.
+  bool serverUnfit() const { return serverUnfit_; }
 
  private:
   Task<int> wait(int events);
@@ -56,7 +59,9 @@ class MariadbConnection {
   Duration limit_;
   asio::posix::stream_descriptor socket_;
   std::unordered_map<const char*, MYSQL_STMT*> statements_[2];  // plain, locking
+  TimePoint waitingSince_;
   bool usable_ = true;
+  bool serverUnfit_ = false;
 };
 
 }  // namespace vcfs::tracker

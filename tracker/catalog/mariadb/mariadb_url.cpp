@@ -11,7 +11,8 @@ namespace {
 const std::string kScheme = "mariadb://";
 
 [[noreturn]] void refuse(const std::string& why) {
-  throw Error(Errc::invalid, "the catalog's URL " + why + "; write mariadb://user:password@host:port/database");
+  throw Error(Errc::invalid, "the catalog's URL " + why +
+                                 "; write mariadb://user:password@host:port/database, several hosts with commas");
 }
 
 int digit(char c) {
@@ -35,16 +36,28 @@ std::string decode(const std::string& text) {
   return plain;
 }
 
-void takeHost(MariadbUrl& url, std::string host) {
+MariadbServerAddress toServer(std::string host) {
+  MariadbServerAddress server;
   if (const auto colon = host.rfind(':'); colon != std::string::npos) {
     const std::string port = host.substr(colon + 1);
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), url.port);
-    if (error != std::errc() || end != port.data() + port.size() || url.port == 0) refuse("has a bad port");
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), server.port);
+    if (error != std::errc() || end != port.data() + port.size() || server.port == 0) refuse("has a bad port");
     host.erase(colon);
   }
-  url.host = decode(host);
-  if (url.host.empty()) refuse("has no host");
-  if (url.host[0] == '/') url.socket = url.host;
+  server.host = decode(host);
+  if (server.host.empty()) refuse("has no host");
+  if (server.host[0] == '/') server.socket = server.host;
+  return server;
+}
+
+std::vector<MariadbServerAddress> toServers(const std::string& text) {
+  std::vector<MariadbServerAddress> servers;
+  for (std::size_t at = 0;;) {
+    const auto comma = text.find(',', at);
+    servers.push_back(toServer(text.substr(at, comma - at)));
+    if (comma == std::string::npos) return servers;
+    at = comma + 1;
+  }
 }
 
 }  // namespace
@@ -64,7 +77,7 @@ MariadbUrl parseMariadbUrl(const std::string& text) {
   url.user = decode(login.substr(0, colon));
   if (colon != std::string::npos) url.password = decode(login.substr(colon + 1));
   if (url.user.empty()) refuse("names no user");
-  takeHost(url, rest.substr(at + 1));
+  url.servers = toServers(rest.substr(at + 1));
   return url;
 }
 

@@ -2,17 +2,23 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace vcfs::tracker {
 
-// mariadb://user:password@host:port/database. Every part may be percent-encoded; the port defaults to 3306; a host that
-// begins with '/' is the path of a Unix socket.
-struct MariadbUrl {
-  std::string user;
-  std::string password;
+struct MariadbServerAddress {
   std::string host;
   std::uint16_t port = 3306;
   std::string socket;
+};
+
+// mariadb://user:password@host:port,host:port/database. Every part may be percent-encoded; the port defaults to 3306; a
+// host that begins with '/' is the path of a Unix socket. Several hosts are the nodes of one Galera cluster: the first
+// is used, the others when it does not answer.
+struct MariadbUrl {
+  std::string user;
+  std::string password;
+  std::vector<MariadbServerAddress> servers;  // at least one
   std::string database;
 };
 

@@ -88,14 +88,24 @@ TEST(MariadbUrl, parts_and_what_is_missing) {
   const auto url = parseMariadbUrl("mariadb://vc%40fs:p%3Aw@db.example:3307/store");
   EXPECT_EQ(url.user, "vc@fs");
   EXPECT_EQ(url.password, "p:w");
-  EXPECT_EQ(url.host, "db.example");
-  EXPECT_EQ(url.port, 3307);
+  ASSERT_EQ(url.servers.size(), 1u);
+  EXPECT_EQ(url.servers[0].host, "db.example");
+  EXPECT_EQ(url.servers[0].port, 3307);
   EXPECT_EQ(url.database, "store");
-  EXPECT_EQ(parseMariadbUrl("mariadb://u@%2Frun%2Fsock/d").socket, "/run/sock");
+  EXPECT_EQ(parseMariadbUrl("mariadb://u@%2Frun%2Fsock/d").servers[0].socket, "/run/sock");
   for (const char* bad : {"mariadb://u@h", "mariadb://h/d", "mariadb://u@h:0/d", "mariadb://u@h:x/d", "mysql://u@h/d",
-                          "mariadb://u@/d"}) {
+                          "mariadb://u@/d", "mariadb://u@a,/d", "mariadb://u@a:1,b:0/d"}) {
     EXPECT_THROW(parseMariadbUrl(bad), Error) << bad;
   }
+}
+
+TEST(MariadbUrl, several_hosts_are_nodes_of_one_cluster) {
+  const auto url = parseMariadbUrl("mariadb://u:p@db1,db2:3307,10.0.0.3/store");
+  ASSERT_EQ(url.servers.size(), 3u);
+  EXPECT_EQ(url.servers[0].port, 3306);
+  EXPECT_EQ(url.servers[1].host, "db2");
+  EXPECT_EQ(url.servers[1].port, 3307);
+  EXPECT_EQ(url.servers[2].host, "10.0.0.3");
 }
 
 }  // namespace vcfs::tracker::test
