@@ -8,7 +8,7 @@ a viewer notices.
 import os
 import unittest
 
-from vcfs_test import env
+from vcfs_test import env, figures
 from vcfs_test.cluster import Cluster
 from vcfs_test.files import sha256
 from vcfs_test.records import Follower, Recorder, verify
@@ -77,31 +77,36 @@ class FaultCase(unittest.TestCase):
 
     # ---- expectation
 
-    def finish(self, stall_ms, path=PATH, fsync_extra_ms=0):
-        """Ends the recording and checks that nobody noticed: no error, no stall beyond the limit, every byte right."""
+    def finish(self, stall_ms, path=PATH, fsync_extra_ms=0, figure=None):
+        """Ends the recording and checks that nobody noticed: no error, no stall beyond the limit, every byte right. `figure`: what
+        the longest stall is a figure of (figures.py)."""
         self.stop_file.touch()
         written = self.recorder.result()
         self.done_file.touch()
         self.assertEqual((written["errors"], written["first_error"]), (0, ""))
         if self.follower:
-            self.check_follower(written)
+            self.check_follower(written, figure)
         checked = verify(self.other / path[1:], records=written["records"])
         self.assertEqual((checked["bad"], checked["records"], checked["partial"]), (0, written["records"], 0))
-        self.check_stalls(written, stall_ms, fsync_extra_ms)
+        self.check_stalls(written, stall_ms, fsync_extra_ms, figure)
         return written
 
-    def check_follower(self, written):
+    def check_follower(self, written, figure):
         seen = self.follower.result()
         self.assertEqual((seen["zeros"], seen["wrong"], seen["shrinks"], seen["errors"]), (0, 0, 0, 0), seen)
         self.assertEqual(seen["records"], written["records"])
+        if figure in ("storage_killed", "storage_cut"):
+            figures.add(figure.replace("storage", "viewer"), seen["age"]["max_ms"])
         print(f"{self._testMethodName}: viewer: oldest record {seen['age']['max_ms']:.0f} ms, p50 {seen['age']['p50_ms']:.1f} ms",
               flush=True)
 
-    def check_stalls(self, written, stall_ms, fsync_extra_ms):
+    def check_stalls(self, written, stall_ms, fsync_extra_ms, figure):
         write, sync, close = written["write"], written["fsync"], written["close"]
         usual_sync = sync.get("p50_ms", 0)
         print(f"{self._testMethodName}: longest write {write['max_ms']:.1f} ms, fsync {sync.get('max_ms', 0):.1f} ms (usual"
               f" {usual_sync:.1f}), close {close['max_ms']:.1f} ms", flush=True)
+        if figure:
+            figures.add(figure, max(write["max_ms"], sync.get("max_ms", 0) - usual_sync, close["max_ms"]))
         limit = stall_ms * env.SLOWDOWN
         self.assertLessEqual(write["max_ms"], limit, "longest write()")
         self.assertLessEqual(sync.get("max_ms", 0), limit + 2 * usual_sync + fsync_extra_ms, "longest fsync()")

@@ -9,6 +9,7 @@ import unittest
 
 from fault_case import HUNG_MS, KILLED_MS, PATH, FaultCase
 from vcfs_test.disks import SmallDisk
+from vcfs_test.files import sha256
 from vcfs_test.hosts import HostCluster
 from vcfs_test.wait import wait_for
 
@@ -34,8 +35,8 @@ class DiskCase(FaultCase):
     def is_replaced(self, disk, stall_ms=KILLED_MS):
         """The recording goes on without the broken disk, with as many copies as before."""
         broken = next(name for name, d in self.disks.items() if d is disk)
-        self.wait_for_growth(1_500_000)
-        self.finish(stall_ms)
+        self.wait_for_growth(1_000_000)
+        self.finish(stall_ms, figure="disk_broken")
         wait_for(lambda: broken not in self.in_sync(), 10, f"{broken} to be given up")
         self.assert_copies(2)
 
@@ -44,7 +45,6 @@ class DiskCase(FaultCase):
 
     def assert_copies(self, copies, path=PATH):
         """As many equal copies; what lies on the broken disk does not count."""
-        from vcfs_test.files import sha256
         wait_for(lambda: len(self.in_sync(path)) >= copies, 20, f"{copies} in-sync replicas")
         expected = sha256(self.other / path[1:])
         self.assertEqual({sha256(p) for p in self.cluster.replica_paths(path)}, {expected})

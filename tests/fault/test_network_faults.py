@@ -11,7 +11,7 @@ import time
 import unittest
 
 from fault_case import HUNG_MS, KILLED_MS, PATH, FaultCase
-from vcfs_test import env
+from vcfs_test import env, figures
 from vcfs_test.files import pattern
 from vcfs_test.hosts import HostCluster
 from vcfs_test.records import HttpFollower, Recorder, verify
@@ -37,14 +37,14 @@ class NetworkCase(FaultCase):
     def goes_on_and_heals(self, stall_ms=HUNG_MS, replaced=None, kept=()):
         """The recording goes on during the fault and after it, and ends with every replica equal. `replaced`: the host that is no
         in-sync replica any more while the fault lasts; `kept`: those that are."""
-        self.wait_for_growth(1_500_000)
+        self.wait_for_growth(1_000_000)
         if replaced or kept:
             in_sync = {r["storage"] for r in self.cluster.stat(PATH)["replicas"] if r["state"] == "in-sync"}
             self.assertNotIn(replaced and replaced.name, in_sync)
             self.assertLessEqual({host.name for host in kept}, in_sync)
         self.cluster.network.heal()
-        self.wait_for_growth(500_000)
-        self.finish(stall_ms)
+        self.wait_for_growth(300_000)
+        self.finish(stall_ms, figure="storage_cut" if replaced else None)
         self.assert_sealed()
         self.assert_replicas_equal()
 
@@ -245,7 +245,7 @@ class RecordersHost(NetworkCase):
         self.host("recorder").cut()
         begin = time.monotonic()
         self.cluster.wait_state(PATH, "recovered", 25)
-        print(f"{self._testMethodName}: recovered after {time.monotonic() - begin:.1f} s", flush=True)
+        figures.add("recovered", time.monotonic() - begin)
         seen = viewer.result(30)
         self.assertEqual((seen["curl_exit_code"], seen["zeros"], seen["wrong"]), (0, 0, 0))
         checked = verify(self.other / PATH[1:])

@@ -5,10 +5,12 @@ answers nothing) at a moment when records are on their way; it may come back. Di
 Survival is expected because every acknowledged byte is on both replicas, the catalog decides about the epoch, and the mount
 replays what was not acknowledged.
 """
+import time
 import unittest
 
 from fault_case import HUNG_MS, KILLED_MS, PATH, FaultCase
-from vcfs_test.files import sha256
+from vcfs_test import env, figures
+from vcfs_test.files import pattern, sha256
 from vcfs_test.wait import wait_for
 
 
@@ -19,7 +21,7 @@ class ThreeStorages(FaultCase):
         self.start_recording()
         self.cluster.kill(self.cluster.primary_of(PATH))
         self.wait_for_growth(1_500_000)
-        self.finish(KILLED_MS)
+        self.finish(KILLED_MS, figure="storage_killed")
         self.assert_sealed()
         self.assert_replicas_equal()
 
@@ -27,7 +29,7 @@ class ThreeStorages(FaultCase):
         self.start_recording()
         self.cluster.kill(self.cluster.followers_of(PATH)[0])
         self.wait_for_growth(1_500_000)
-        self.finish(KILLED_MS)
+        self.finish(KILLED_MS, figure="storage_killed")
         self.assert_sealed()
         self.assert_replicas_equal()
 
@@ -38,7 +40,7 @@ class ThreeStorages(FaultCase):
         self.wait_for_growth(1_500_000)
         self.cluster.cont(primary)
         self.wait_for_growth(500_000)
-        self.finish(HUNG_MS)
+        self.finish(HUNG_MS, figure="storage_cut")
         self.assert_replicas_equal()
 
     def test_follower_hanging_in_mid_recording_is_replaced_within_3_s(self):
@@ -48,7 +50,7 @@ class ThreeStorages(FaultCase):
         self.wait_for_growth(1_500_000)
         self.cluster.cont(follower)
         self.wait_for_growth(500_000)
-        self.finish(HUNG_MS)
+        self.finish(HUNG_MS, figure="storage_cut")
         self.assert_replicas_equal()
 
     def test_idle_third_server_killed_disturbs_nobody(self):
@@ -67,7 +69,7 @@ class ThreeStorages(FaultCase):
         self.cluster.kill(self.cluster.primary_of(PATH))
         self.wait_for_growth(1_500_000)
         self.cluster.up()
-        self.finish(KILLED_MS)
+        self.finish(KILLED_MS, figure="storage_killed")
         self.assert_replicas_equal()
 
     def test_restarted_primary_catches_up_what_it_missed(self):
@@ -77,7 +79,7 @@ class ThreeStorages(FaultCase):
         self.wait_for_growth(1_000_000)
         self.cluster.restart(primary)
         self.wait_for_growth(1_000_000)
-        self.finish(KILLED_MS)
+        self.finish(KILLED_MS, figure="storage_killed")
         self.assert_replicas_equal()
 
 
@@ -97,7 +99,7 @@ class TwoStorages(FaultCase):
         wait_for(lambda: self.degraded() >= 1, 10, "a degraded file in vcfs status")
         self.cluster.restart(follower)
         self.cluster.wait_in_sync(PATH)
-        self.finish(KILLED_MS)
+        self.finish(KILLED_MS, figure="storage_killed")
         self.assert_replicas_equal()
         wait_for(lambda: self.degraded() == 0, 10, "no degraded file in vcfs status")
 
@@ -108,7 +110,7 @@ class TwoStorages(FaultCase):
         self.wait_for_growth(1_500_000)
         self.cluster.restart(primary)
         self.cluster.wait_in_sync(PATH)
-        self.finish(KILLED_MS)
+        self.finish(KILLED_MS, figure="storage_killed")
         self.assert_replicas_equal()
 
     def test_primary_hanging_comes_back_and_cannot_spoil_what_went_on_without_it(self):
@@ -120,8 +122,29 @@ class TwoStorages(FaultCase):
         self.cluster.cont(primary)
         self.cluster.wait_in_sync(PATH)
         self.wait_for_growth(500_000)
-        self.finish(HUNG_MS)
+        self.finish(HUNG_MS, figure="storage_cut")
         self.assert_replicas_equal()
+
+    def test_server_30_mb_behind_is_whole_again_soon_after_it_came_back(self):
+        # A recording goes on meanwhile.
+        self.start_recording(follow=False)
+        follower = self.cluster.followers_of(PATH)[0]
+        self.cluster.kill(follower)
+        with open(self.cluster.mount / "meeting/large", "wb") as f:
+            for _ in range(30):
+                f.write(pattern(1 << 20))
+        self.wait_for_growth(500_000)
+        begin = time.monotonic()
+        self.cluster.restart(follower)
+        for path in (PATH, "/meeting/large"):
+            self.cluster.wait_in_sync(path)
+        took = time.monotonic() - begin
+        figures.add("behind_30_mb", took)
+        print(f"{self._testMethodName}: whole again {took:.2f} s after the server's start", flush=True)
+        self.finish(KILLED_MS)
+        for path in (PATH, "/meeting/large"):
+            self.assert_replicas_equal(path)
+        self.assertLess(took, 10 * env.SLOWDOWN)
 
     def test_server_killed_after_close_catches_up_files_it_missed(self):
         victim = sorted(self.cluster.storages())[0]
@@ -135,7 +158,6 @@ class TwoStorages(FaultCase):
             self.assert_replicas_equal(path)
 
     def test_a_reader_in_the_middle_of_a_file_does_not_notice_a_killed_server(self):
-        from vcfs_test.files import pattern
         data = pattern(1 << 20) * 60
         (self.cluster.mount / "movie").write_bytes(data)
         victims = [r["storage"] for r in self.cluster.stat("/movie")["replicas"]]
@@ -154,7 +176,6 @@ class TwoStorages(FaultCase):
         names = sorted(self.cluster.storages())
         for name in names:
             self.cluster.stop(name)
-        import time
         time.sleep(4)  # the fault's duration
         for name in names:
             self.cluster.cont(name)

@@ -8,7 +8,7 @@ import subprocess
 
 from . import env
 from .cluster import Cluster, CommandFailed
-from .network import Network
+from .network import Network, require_root_network
 from .scratch import Scratch
 from .wait import wait_for
 
@@ -42,12 +42,14 @@ class HostCluster(Cluster):
         c.host("s1").cut_from(c.host("s2"))     # hosts: tracker0…, s1…, httpd0, recorder, viewer, and what is asked for
         c.kill("s1"); c.restart("s1")           # processes: tracker0…, s1…, httpd0, mount0 (recorder), mount1 (viewer)
 
-    catalog(network) makes the catalog's URL; without it there is one tracker on SQLite. `told`: the trackers' hosts that clients and
+    catalog(cluster) makes the catalog's URL, or a function that has one for each tracker; without it there is one tracker on SQLite. `told`: the trackers' hosts that clients and
     storages are told of (default: all). `disks`: {storage: data directory}.
     """
 
     def __init__(self, storages=3, copies=2, trackers=1, catalog=None, told=None, httpd=False, mount_options="", disks=None,
                  storage_options=(), tracker_options=()):  # pylint: disable=super-init-not-called
+        self.scratch = None
+        require_root_network()
         self.scratch = Scratch()
         self.network = None
         self.mount = self.scratch.path / "mnt"
@@ -90,7 +92,7 @@ class HostCluster(Cluster):
         for i, host in enumerate(hosts):
             listen = f"{host.address}:{TRACKER_PORT}"
             self._add(f"tracker{i}", host, ["vcfs-tracker", "--listen", listen, "--trackers", ",".join(self.addresses),
-                                            "--catalog", url, "--copies", self._copies, *self._tracker_options])
+                                            "--catalog", url(i) if callable(url) else url, "--copies", self._copies, *self._tracker_options])
         for i in range(1, self._count + 1):
             self._add_storage(f"s{i}", told)
         if self._httpd:

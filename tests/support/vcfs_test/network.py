@@ -33,11 +33,15 @@ class NotPossible(Exception):
 
 def require_root_network():
     """Skips the test on a machine where namespaces cannot be made; with CI=true that is an error."""
-    problem = _obstacle()
+    require("network namespaces", _obstacle())
+
+
+def require(what, problem):
+    """Without a problem nothing; else the test is skipped, or fails with CI=true."""
     if problem and os.environ.get("CI") == "true":
-        raise AssertionError(f"network namespaces are needed: {problem}")
+        raise AssertionError(f"{what} are needed: {problem}")
     if problem:
-        raise unittest.SkipTest(f"network namespaces are needed: {problem}")
+        raise unittest.SkipTest(f"{what} are needed: {problem}")
 
 
 _checked = []

@@ -1,0 +1,126 @@
+"""The database behind three trackers fails while meetings are recorded and names come and go.
+
+Fault model: one node of a three-node Galera cluster is killed or cut off; or all of the database is away for a while.
+Survival is expected because two nodes of three go on, every request can be repeated with its id, and open files need no names.
+VCFS_TEST_DATABASE_AWAY lengthens the absence (seconds).
+"""
+import errno
+import os
+import time
+import unittest
+
+from fault_case import HUNG_MS, KILLED_MS, PATH
+from test_tracker_faults import NAMES_HUNG_MS, TrackersCase
+from vcfs_test import env, mariadb
+from vcfs_test.files import pattern
+from vcfs_test.hosts import HostCluster
+from vcfs_test.wait import wait_for
+
+AWAY_SECONDS = float(os.environ.get("VCFS_TEST_DATABASE_AWAY", 8))
+STALL_LIMIT = 5
+
+
+class Galera(TrackersCase):
+    storages = 2
+    catalog = staticmethod(mariadb.galera)
+
+    def test_node_in_use_killed_under_load_and_back(self):
+        self.start_load()
+        node = self.cluster.databases[0]
+        node.kill()
+        self.wait_for_growth(2_000_000)
+        node.start()
+        node.wait_ready()
+        # Nothing is committed until the other nodes agree that this one is gone (1 to 3 s as configured here). A node that comes
+        # back copies the whole database: this machine is busy with that, not vcfs.
+        self.finish_load(NAMES_HUNG_MS + 2000, HUNG_MS, figure="names_database")
+
+    def test_node_in_use_cut_off_under_load(self):
+        self.start_load()
+        self.cluster.databases[0].host.cut()
+        self.wait_for_growth(2_000_000, deadline=30)
+        self.cluster.network.heal()
+        self.finish_load(NAMES_HUNG_MS + 2000, HUNG_MS, figure="names_database")
+
+
+class DatabaseAway(TrackersCase):
+    storages = 2
+
+    def make_cluster(self):
+        return HostCluster(storages=self.storages, trackers=3, catalog=self.catalog, told=[0],
+                           mount_options=f"stall_limit={STALL_LIMIT}s")
+
+    def make_new(self):
+        """One system call: Path.touch() is two, each with a budget of its own."""
+        os.close(os.open(self.cluster.mount / "meeting/new", os.O_CREAT | os.O_WRONLY))
+        return True
+
+    def test_open_recordings_are_written_read_and_closed_and_creates_fail_clearly(self):
+        self.start_recording()
+        second = open(self.cluster.mount / "meeting/closed-meanwhile", "wb", buffering=0)
+        self.addCleanup(second.close)
+        second.write(b"begin")
+        os.fsync(second.fileno())
+        database = self.cluster.databases[0]
+        database.kill()
+        away = time.monotonic()
+        self.wait_for_growth(1_000_000)
+        second.write(pattern(300_000))
+        begin = time.monotonic()
+        second.close()
+        self.assertLess(time.monotonic() - begin, 3 * env.SLOWDOWN, "close() without a database")
+        begin = time.monotonic()
+        with self.assertRaises(OSError) as raised:
+            self.make_new()
+        waited = time.monotonic() - begin
+        print(f"{self._testMethodName}: create failed after {waited:.1f} s: {raised.exception.strerror}", flush=True)
+        self.assertEqual(raised.exception.errno, errno.EIO)
+        self.assertGreater(waited, STALL_LIMIT - 1)
+        self.assertLess(waited, (STALL_LIMIT + 3) * env.SLOWDOWN)
+        time.sleep(max(0, AWAY_SECONDS - (time.monotonic() - away)))  # the fault's duration
+        database.start()
+        database.wait_ready()
+        self.wait_for_growth(500_000)
+        wait_for(self.make_new, 20, "a create with the database back")
+        self.finish(KILLED_MS)
+        self.assert_sealed()
+        self.assert_sealed("/meeting/closed-meanwhile")
+        self.assertEqual(self.cluster.stat("/meeting/closed-meanwhile")["size"], 300_005)
+        self.assertEqual((self.other / "meeting/closed-meanwhile").read_bytes(), b"begin" + pattern(300_000))
+        for path in (PATH, "/meeting/closed-meanwhile"):
+            self.assert_replicas_equal(path)
+
+    def test_shorter_than_the_stall_limit_is_waited_for(self):
+        self.start_load()
+        database = self.cluster.databases[0]
+        database.kill()
+        self.wait_for_growth(500_000)
+        database.start()
+        database.wait_ready()
+        self.finish_load(STALL_LIMIT * 1000)
+
+
+class Start(unittest.TestCase):
+    """Three trackers that start at once on an empty database, each at another node of it, make one schema."""
+
+    time_limit = 120
+
+    def test_three_trackers_at_three_nodes_migrate_at_once(self):
+        cluster = HostCluster(storages=2, trackers=3, catalog=self._another_node_each)
+        self.addCleanup(cluster.close)
+        cluster.up()
+        steps = len(list((env.SOURCE / "schema/sql").glob("[0-9]*.sql")))
+        versions = cluster.databases[1].sql(f"SELECT version FROM {mariadb.DATABASE}.schema_version ORDER BY version").split()
+        self.assertEqual(versions, [str(i + 1) for i in range(steps)])
+        (cluster.mount / "works").write_bytes(b"yes")
+        self.assertEqual((cluster.mount / "works").read_bytes(), b"yes")
+
+    @staticmethod
+    def _another_node_each(cluster):
+        mariadb.galera(cluster)
+        hosts = [server.host for server in cluster.databases]
+        return lambda number: mariadb.url(hosts[number], *(h for h in hosts if h is not hosts[number]))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,118 @@
+"""A private MariaDB server, alone or as a node of a Galera cluster, on a host of a private network."""
+import os
+import shutil
+import subprocess
+
+from . import env
+from .network import require
+from .wait import wait_for
+
+PORT = 3306
+GALERA = "/usr/lib/galera/libgalera_smm.so"
+USER, PASSWORD, DATABASE = "vcfs", "secret", "vcfs"
+
+
+def _template():
+    """An empty data directory, made once for this build tree: it takes seconds and is the same every time."""
+    target = env.CACHE / "mariadb"
+    if not (target / "mysql").exists():
+        env.CACHE.mkdir(parents=True, exist_ok=True)
+        making = env.CACHE / "mariadb.new"
+        shutil.rmtree(making, ignore_errors=True)
+        subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={making}", "--user=root", "--skip-test-db",
+                        "--auth-root-authentication-method=normal", "--innodb-log-file-size=16M"],
+                       check=True, capture_output=True, timeout=120)
+        shutil.rmtree(target, ignore_errors=True)
+        making.rename(target)
+    return target
+
+
+class MariadbServer:
+    """`peers`: every node's host, this one's too, when it is one of a Galera cluster."""
+
+    def __init__(self, cluster, name="db", peers=()):
+        needed = ["/usr/sbin/mariadbd", "/usr/bin/mariadb-install-db", *([GALERA, "/usr/bin/rsync"] if peers else [])]
+        require("MariaDB and Galera", ", ".join(f"there is no {path}" for path in needed if not os.path.exists(path)))
+        self.host = cluster.host(name)
+        self.name = name
+        self._data = cluster.scratch.path / name
+        self._log = cluster.scratch.path / "log" / f"{name}.log"
+        self._peers = list(peers)
+        self.process = None
+        subprocess.run(["cp", "-r", "--sparse=always", str(_template()), str(self._data)], check=True)
+        # As the packages do: Galera's transfer of state does not work as root.
+        subprocess.run(["chown", "-R", "mysql:", str(self._data)], check=True)
+        self._socket = self._data / "s"
+
+    def _line(self, first):
+        line = ["mariadbd", "--no-defaults", f"--datadir={self._data}", "--user=mysql", f"--socket={self._socket}",
+                f"--bind-address={self.host.address}", f"--port={PORT}", "--skip-name-resolve", "--innodb-buffer-pool-size=64M",
+                "--innodb-log-file-size=16M", "--innodb-autoinc-lock-mode=2", "--binlog-format=ROW", f"--pid-file={self._data}/pid",
+                "--performance-schema=OFF", "--max-connections=100"]
+        if self._peers:
+            addresses = ",".join(host.address for host in self._peers)
+            # A node that is not heard of for a second is suspected, and given up after one to three.
+            options = ("evs.suspect_timeout=PT1S;evs.inactive_timeout=PT3S;evs.inactive_check_period=PT0.2S;"
+                       "evs.keepalive_period=PT0.3S;gcache.size=16M;pc.recovery=false")
+            line += ["--wsrep-on=ON", f"--wsrep-provider={GALERA}", "--wsrep-cluster-name=vcfs-test", "--wsrep-sst-method=rsync",
+                     f"--wsrep-node-address={self.host.address}", f"--wsrep-node-name={self.name}",
+                     f"--wsrep-cluster-address=gcomm://{'' if first else addresses}",
+                     f"--wsrep-provider-options={options}", "--innodb-flush-log-at-trx-commit=1"]
+        return line
+
+    def start(self, first=False):
+        """`first`: the node that begins a Galera cluster."""
+        with open(self._log, "a") as log:
+            self.process = subprocess.Popen(self.host.prefix + self._line(first), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return self
+
+    def wait_ready(self, deadline=40):
+        def ready():
+            assert self.process.poll() is None, f"{self.name} ended: {self._log.read_text()[-2000:]}"
+            if not self._peers:
+                return self.sql("SELECT 1")
+            return "Synced" in self.sql("SHOW STATUS LIKE 'wsrep_local_state_comment'")
+        wait_for(ready, deadline, f"{self.name} to answer")
+        return self
+
+    def make_database(self):
+        self.sql(f"CREATE DATABASE IF NOT EXISTS {DATABASE}; CREATE USER IF NOT EXISTS {USER}@'%' IDENTIFIED BY '{PASSWORD}';"
+                 f"GRANT ALL ON {DATABASE}.* TO {USER}@'%'; GRANT RELOAD ON *.* TO {USER}@'%'")
+        return self
+
+    def sql(self, text):
+        line = ["mariadb", "--no-defaults", f"--socket={self._socket}", "--user=root", "--batch", "--skip-column-names", "-e", text]
+        result = subprocess.run(line, capture_output=True, text=True, check=False, timeout=20)
+        if result.returncode != 0:
+            raise AssertionError(f"{text}: {result.stderr}")
+        return result.stdout
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.kill()
+
+
+def url(*hosts):
+    return f"mariadb://{USER}:{PASSWORD}@{','.join(f'{h.address}:{PORT}' for h in hosts)}/{DATABASE}"
+
+
+def one_server(cluster):
+    """For HostCluster(catalog=…): one server, cluster.databases[0]."""
+    cluster.databases = [cluster.closing(MariadbServer(cluster).start()).wait_ready().make_database()]
+    return url(cluster.databases[0].host)
+
+
+def galera(cluster):
+    """For HostCluster(catalog=…): three nodes, cluster.databases."""
+    hosts = [cluster.host(f"db{i}") for i in range(3)]
+    cluster.databases = [cluster.closing(MariadbServer(cluster, f"db{i}", hosts)) for i in range(3)]
+    cluster.databases[0].start(first=True).wait_ready().make_database()
+    for server in cluster.databases[1:]:
+        server.start()
+    for server in cluster.databases[1:]:
+        server.wait_ready()
+    return url(*hosts)
