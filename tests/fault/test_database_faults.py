@@ -10,7 +10,7 @@ import time
 import unittest
 
 from fault_case import HUNG_MS, KILLED_MS, PATH
-from test_tracker_faults import NAMES_HUNG_MS, TrackersCase
+from test_tracker_faults import TrackersCase
 from vcfs_test import env, mariadb
 from vcfs_test.files import pattern
 from vcfs_test.hosts import HostCluster
@@ -18,29 +18,40 @@ from vcfs_test.wait import wait_for
 
 AWAY_SECONDS = float(os.environ.get("VCFS_TEST_DATABASE_AWAY", 8))
 STALL_LIMIT = 5
+# Nothing is committed until the other nodes agree that one is gone (2 to 3 s as configured here, longer on a busy machine), and a
+# node that comes back copies the whole database. That is not ours; that nobody sees an error is.
+GALERA_MS = 15_000
 
 
 class Galera(TrackersCase):
-    storages = 2
-    catalog = staticmethod(mariadb.galera)
+    """Each tracker prefers another node; they start at once on an empty database."""
 
-    def test_node_in_use_killed_under_load_and_back(self):
+    storages = 2
+
+    @staticmethod
+    def catalog(cluster):
+        mariadb.galera(cluster)
+        hosts = [server.host for server in cluster.databases]
+        return lambda number: mariadb.url(hosts[number], *(h for h in hosts if h is not hosts[number]))
+
+    def test_one_schema_is_made_and_a_node_killed_under_load_and_back_is_no_error(self):
+        steps = len(list((env.SOURCE / "schema/sql").glob("[0-9]*.sql")))
+        versions = self.cluster.databases[1].sql(f"SELECT version FROM {mariadb.DATABASE}.schema_version ORDER BY version").split()
+        self.assertEqual(versions, [str(i + 1) for i in range(steps)])
         self.start_load()
         node = self.cluster.databases[0]
         node.kill()
         self.wait_for_growth(2_000_000)
         node.start()
         node.wait_ready()
-        # Nothing is committed until the other nodes agree that this one is gone (1 to 3 s as configured here). A node that comes
-        # back copies the whole database: this machine is busy with that, not vcfs.
-        self.finish_load(NAMES_HUNG_MS + 2000, HUNG_MS, figure="names_database")
+        self.finish_load(GALERA_MS, HUNG_MS, figure="names_database")
 
     def test_node_in_use_cut_off_under_load(self):
         self.start_load()
         self.cluster.databases[0].host.cut()
         self.wait_for_growth(2_000_000, deadline=30)
         self.cluster.network.heal()
-        self.finish_load(NAMES_HUNG_MS + 2000, HUNG_MS, figure="names_database")
+        self.finish_load(GALERA_MS, HUNG_MS, figure="names_database")
 
 
 class DatabaseAway(TrackersCase):
@@ -98,28 +109,6 @@ class DatabaseAway(TrackersCase):
         database.start()
         database.wait_ready()
         self.finish_load(STALL_LIMIT * 1000)
-
-
-class Start(unittest.TestCase):
-    """Three trackers that start at once on an empty database, each at another node of it, make one schema."""
-
-    time_limit = 120
-
-    def test_three_trackers_at_three_nodes_migrate_at_once(self):
-        cluster = HostCluster(storages=2, trackers=3, catalog=self._another_node_each)
-        self.addCleanup(cluster.close)
-        cluster.up()
-        steps = len(list((env.SOURCE / "schema/sql").glob("[0-9]*.sql")))
-        versions = cluster.databases[1].sql(f"SELECT version FROM {mariadb.DATABASE}.schema_version ORDER BY version").split()
-        self.assertEqual(versions, [str(i + 1) for i in range(steps)])
-        (cluster.mount / "works").write_bytes(b"yes")
-        self.assertEqual((cluster.mount / "works").read_bytes(), b"yes")
-
-    @staticmethod
-    def _another_node_each(cluster):
-        mariadb.galera(cluster)
-        hosts = [server.host for server in cluster.databases]
-        return lambda number: mariadb.url(hosts[number], *(h for h in hosts if h is not hosts[number]))
 
 
 if __name__ == "__main__":

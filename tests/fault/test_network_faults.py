@@ -181,11 +181,6 @@ class SlowAndLossy(NetworkCase):
         self.servers()[0].slow(loss_percent=5)
         self.goes_on_and_heals()
 
-    def test_recorders_host_loses_5_percent_of_its_packets(self):
-        self.start_recording()
-        self.host("recorder").slow(loss_percent=5)
-        self.goes_on_and_heals()
-
 
 class Readers(NetworkCase):
     """The server that is being read from is cut off in the middle; another one has the same bytes."""
