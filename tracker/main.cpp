@@ -35,6 +35,8 @@ void declare(Settings& settings, Options& o) {
                     std::chrono::hours(24 * 365), "how long data without a name is kept");
   settings.duration("seal-after", o.tracker.sealAfter, std::chrono::seconds(1), std::chrono::hours(24),
                     "a file left open without a writer is sealed after this long");
+  settings.duration("lock-lease", o.tracker.lockLease, std::chrono::seconds(1), std::chrono::hours(1),
+                    "a client not heard of for this long loses the file locks that others want");
   settings.size("min-free", o.tracker.map.minFreeBytes, 0, std::uint64_t{1} << 50,
                 "a storage server with less free space is given no new files");
   settings.text("cluster", o.tracker.cluster, "name of a new cluster");

@@ -19,6 +19,12 @@ constexpr Statement kNextClient{"SELECT MIN(client) FROM requests WHERE client >
 constexpr Statement kOldestRequests{
     "SELECT sequence, made_at FROM requests WHERE client = ? ORDER BY sequence LIMIT 1000"};
 constexpr Statement kForgetRequests{"DELETE FROM requests WHERE client = ? AND sequence <= ?"};
+// Clients that were not heard of for ten minutes: nobody wanted what they had locked.
+constexpr Statement kForgetLocks{
+    "DELETE FROM file_locks WHERE client IN (SELECT client FROM lock_clients WHERE expires < ?)"};
+constexpr Statement kForgetLockClients{"DELETE FROM lock_clients WHERE expires < ?"};
+constexpr Statement kForgetLockWaits{"DELETE FROM lock_waits WHERE until_ns < ?"};
+constexpr std::int64_t kLockClientsKeptNs = 600'000'000'000;
 constexpr Statement kForgetPins{"DELETE FROM pins WHERE expires < ?"};
 const std::string kRole = "coordinator";
 
@@ -114,6 +120,9 @@ Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint3
 Task<std::uint64_t> forgetOld(SqlTx& tx, Fence fence, std::int64_t requestsBefore, std::int64_t now) {
   co_await checkFence(tx, fence);
   co_await tx.exec(kForgetPins, now);
+  co_await tx.exec(kForgetLocks, now - kLockClientsKeptNs);
+  co_await tx.exec(kForgetLockClients, now - kLockClientsKeptNs);
+  co_await tx.exec(kForgetLockWaits, now);
   std::uint64_t forgotten = 0;
   std::int64_t client = INT64_MIN;
   for (int clients = 0; clients < 1000; ++clients) {

@@ -100,6 +100,23 @@ Task<Outcome> removeXattr(SqlTx& tx, InodeId inode, std::string name, Occasion o
 Task<std::optional<std::string>> findXattr(SqlTx& tx, InodeId inode, std::string name);
 Task<void> putXattr(SqlTx& tx, InodeId inode, std::string name, std::string value);
 
+// ---- advisory locks. They are rows of the catalog; a client's are its own as long as it renews its lease, after that
+// until somebody else wants what they exclude.
+struct LockRules {
+  std::int64_t now = 0;
+  std::int64_t leaseNs = 0;
+  bool forgive = false;  // this tracker could not hear of renewals for a while: nobody's lease is over
+};
+struct LockOutcome {
+  std::optional<FileLock> conflict;  // in the way: the lock was not taken
+  bool deadlock = false;             // and its holder waits for the caller
+  bool gaveUp = false;               // others may be able to take now what they could not before
+};
+Task<std::optional<FileLock>> getLock(SqlTx& tx, InodeId inode, FileLock lock, LockRules rules);
+Task<LockOutcome> setLock(SqlTx& tx, InodeId inode, FileLock lock, std::uint64_t session, bool wait, LockRules rules);
+Task<std::uint64_t> renewLocks(SqlTx& tx, ClientId client, std::uint64_t session, LockRules rules);
+Task<bool> cancelLock(SqlTx& tx, InodeId inode, FileLock lock);
+
 // ---- repeated requests
 enum class RequestOp {
   create = 1,

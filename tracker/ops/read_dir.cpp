@@ -34,6 +34,7 @@ Task<DirPage> readDir(SqlTx& tx, InodeId directory, std::uint64_t after, std::ui
     entry.cookie = static_cast<std::uint64_t>(rows.integer(i, 1));
     const InodeRow child = toInodeRow(rows, i, 2);
     entry.entry.attr = child.attr;
+    entry.entry.attr.acl = child.acls();
     if (layouts && child.isFile()) entry.entry.layout = child.layout();
     page.entries.push_back(std::move(entry));
   }

@@ -92,11 +92,15 @@ Task<void> insertReplicas(SqlTx& tx, InodeId inode, const ReplicaSet& replicas) 
 
 }  // namespace
 
+std::uint8_t InodeRow::acls() const {
+  return static_cast<std::uint8_t>(((flags & kFlagAccessAcl) != 0 ? kHasAccessAcl : 0) |
+                                   ((flags & kFlagDefaultAcl) != 0 ? kHasDefaultAcl : 0));
+}
+
 Entry InodeRow::entry() const {
   Entry entry;
   entry.attr = attr;
-  entry.attr.acl = static_cast<std::uint8_t>(((flags & kFlagAccessAcl) != 0 ? kHasAccessAcl : 0) |
-                                             ((flags & kFlagDefaultAcl) != 0 ? kHasDefaultAcl : 0));
+  entry.attr.acl = acls();
   if (isFile()) entry.layout = layout();
   return entry;
 }

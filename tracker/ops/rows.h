@@ -30,7 +30,8 @@ struct InodeRow {
 
   bool isDirectory() const { return attr.type == FileType::directory; }
   bool isFile() const { return attr.type == FileType::regular; }
-  Entry entry() const;  // addresses are left empty: the service knows them
+  std::uint8_t acls() const;  // as Attr::acl
+  Entry entry() const;        // addresses are left empty: the service knows them
   Layout layout() const;
 };
 

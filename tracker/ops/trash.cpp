@@ -10,6 +10,7 @@ constexpr Statement kDue{
 constexpr Statement kMoveReplicas{"SELECT storage FROM replicas WHERE inode = ?"};
 constexpr Statement kDeleteReplicas{"DELETE FROM replicas WHERE inode = ?"};
 constexpr Statement kDeleteXattrs{"DELETE FROM xattrs WHERE inode = ?"};
+constexpr Statement kDeleteLocks{"DELETE FROM file_locks WHERE inode = ?"};
 constexpr Statement kDeletePins{"DELETE FROM pins WHERE inode = ?"};
 constexpr Statement kDeleteInode{"DELETE FROM inodes WHERE inode = ? AND nlink = 0"};
 constexpr Statement kDeleteTrash{"DELETE FROM trash WHERE inode = ?"};
@@ -24,6 +25,7 @@ Task<void> reclaimOne(SqlTx& tx, InodeId inode) {
   co_await addRemovals(tx, inode, holders);
   co_await tx.exec(kDeleteReplicas, inode);
   co_await tx.exec(kDeleteXattrs, inode);
+  co_await tx.exec(kDeleteLocks, inode);
   co_await tx.exec(kDeletePins, inode);
   co_await tx.exec(kDeleteInode, inode);
   co_await tx.exec(kDeleteTrash, inode);

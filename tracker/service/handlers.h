@@ -20,7 +20,8 @@ class Coordinator;
   X(setXattr, SetXattr) X(removeXattr, RemoveXattr) X(pin, Pin) X(reportFailure, ReportFailure) \
   X(registerStorage, RegisterStorage) X(heartbeat, Heartbeat) X(reportFiles, ReportFiles) \
   X(caughtUp, CaughtUp) X(staleReplicas, StaleReplicas) X(status, Status) X(fileInfo, FileInfo) \
-  X(groups, Groups) X(users, Users) X(assignUser, AssignUser) X(setGroup, SetGroup)
+  X(groups, Groups) X(users, Users) X(assignUser, AssignUser) X(setGroup, SetGroup) \
+  X(getLock, GetLock) X(setLock, SetLock) X(renewLocks, RenewLocks) X(cancelLock, CancelLock)
 // clang-format on
 
 // The methods of schema/tracker.capnp for one session: read the parameters, run the operation, fill the answer. An

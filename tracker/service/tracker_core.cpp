@@ -52,6 +52,7 @@ Task<void> TrackerCore::start() {
   auto count = [](SqlTx& tx) { return ops::countFiles(tx, true); };
   const ops::Counts counts = co_await catalog.read(std::move(count));
   inodeCount = counts.files;
+  locksForgivenUntil = runtime.clock.now() + Duration(options.lockLease);
   ids->start();
   peers->start();
 }

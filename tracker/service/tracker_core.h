@@ -51,6 +51,9 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   // most `wait`; the rest goes on behind.
   Task<void> announce(std::vector<Layout> layouts, StorageId reporter, Duration wait);
 
+  // Until then nobody's locks lapse: renewals may have been lost with this tracker, or with the catalog.
+  TimePoint locksForgivenUntil;
+
   // Servers that another tracker may have registered.
   Task<void> loadStorages();
   bool hasSession(ClientId client) const;

@@ -1,6 +1,7 @@
 #include "tracker/service/watch_hub.h"
 
 #include <set>
+#include <unordered_set>
 
 #include "common/base/error.h"
 #include "common/base/log.h"
@@ -11,6 +12,8 @@ namespace vcfs::tracker {
 
 namespace {
 constexpr std::size_t kMaxPerCall = 2000;
+constexpr std::size_t kMaxExpected =
+    10'000;  // files whose locks one session waits for; beyond it they ask by themselves
 constexpr Duration kAnswerLimit = std::chrono::seconds(5);
 constexpr Duration kGather = std::chrono::milliseconds(3);  // between two calls: a burst goes together
 }  // namespace
@@ -23,6 +26,7 @@ struct WatchHub::Subscriber {
   bool peer = false;
   bool closed = false;
   std::deque<Change> pending;
+  std::unordered_set<InodeId> expectsLocks;
   Signal news;
 };
 
@@ -35,7 +39,7 @@ std::vector<Change> nextChanges(std::deque<Change>& pending) {
   while (!pending.empty() && taken.size() < kMaxPerCall) {
     Change change = std::move(pending.front());
     pending.pop_front();
-    const bool isPlain = change.name.empty() && !change.unlinked && !change.data;
+    const bool isPlain = change.name.empty() && !change.unlinked && !change.data && !change.locks;
     if (isPlain && !plain.insert(change.inode).second) continue;
     taken.push_back(std::move(change));
   }
@@ -88,9 +92,19 @@ void WatchHub::publishFromPeer(const std::vector<Change>& changes) {
   }
 }
 
+void WatchHub::expectLocks(std::uint64_t session, InodeId inode) {
+  const auto found = subscribers_.find(session);
+  if (found == subscribers_.end() || found->second->expectsLocks.size() >= kMaxExpected) return;
+  found->second->expectsLocks.insert(inode);
+}
+
 void WatchHub::enqueue(Subscriber& subscriber, const std::vector<Change>& changes) {
   if (subscriber.closed) return;
-  subscriber.pending.insert(subscriber.pending.end(), changes.begin(), changes.end());
+  for (const Change& change : changes) {
+    if (change.locks && !subscriber.peer && subscriber.expectsLocks.erase(change.inode) == 0) continue;
+    subscriber.pending.push_back(change);
+  }
+  if (subscriber.pending.empty()) return;
   if (subscriber.pending.size() > backlog_) {
     subscriber.closed = true;
     subscriber.pending.clear();

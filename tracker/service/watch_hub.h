@@ -24,9 +24,11 @@ class WatchHub {
   void add(std::uint64_t session, ClientId client, bool peer, schema::Watcher::Client watcher,
            std::weak_ptr<rpc::Connection> connection);
   void remove(std::uint64_t session);
-  // To everybody but `origin`.
+  // To everybody but `origin`. A change of locks goes to trackers and to those who expect it.
   void publish(const std::vector<Change>& changes, ClientId origin);
   void publishFromPeer(const std::vector<Change>& changes);
+  // The session wants to hear, once, that a lock of this file was given up.
+  void expectLocks(std::uint64_t session, InodeId inode);
   std::size_t watchers() const { return subscribers_.size(); }
 
  private:
