@@ -641,6 +641,8 @@ std::string Node::statusJson() {
   json["inline_writes"] = counters.inlineWrites;
   json["inline_jobs"] = counters.inlineJobs;
   json["inline_reads"] = counters.inlineReads;
+  json["copied"] = counters.copied;
+  json["copied_bytes"] = counters.copiedBytes;
   json["repeats"] = counters.repeats;
   json["refused_stale"] = counters.refusedStale;
   json["replicas_lost"] = counters.replicasLost;

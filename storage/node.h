@@ -28,9 +28,10 @@ struct Counters {
   std::uint64_t replicated = 0, replicatedBytes = 0;  // as another replica
   std::uint64_t reads = 0, readBytes = 0;
   std::uint64_t inlineWrites = 0, inlineJobs = 0, inlineReads = 0;
-  std::uint64_t repeats = 0;       // repeated calls that were not executed again
-  std::uint64_t refusedStale = 0;  // requests of an older epoch
-  std::uint64_t replicasLost = 0;  // as primary: followers given up
+  std::uint64_t copied = 0, copiedBytes = 0;  // as primary, of other files' bytes
+  std::uint64_t repeats = 0;                  // repeated calls that were not executed again
+  std::uint64_t refusedStale = 0;             // requests of an older epoch
+  std::uint64_t replicasLost = 0;             // as primary: followers given up
   std::uint64_t sealedClosed = 0, sealedRecovered = 0;
   std::uint64_t caughtUp = 0, caughtUpBytes = 0;
   std::uint64_t diskErrors = 0;

@@ -38,6 +38,7 @@ class Endpoint final : public schema::Storage::Server {
   }
 
   kj::Promise<void> write(WriteContext c) override { return opWrite(node_, session_, c); }
+  kj::Promise<void> copyRange(CopyRangeContext c) override { return opCopyRange(node_, session_, c); }
   kj::Promise<void> read(ReadContext c) override { return opRead(node_, session_, c); }
   kj::Promise<void> sync(SyncContext c) override { return opSync(node_, session_, c); }
   kj::Promise<void> truncate(TruncateContext c) override { return opTruncate(node_, session_, c); }

@@ -29,9 +29,12 @@ constexpr std::size_t kPinsPerCall = 1000;
 }  // namespace
 
 ClusterImpl::ClusterImpl(Runtime& runtime, ClusterOptions options, ClientId client)
-    : core_(std::make_shared<Core>(runtime, std::move(options), client)), names_(std::make_shared<NameLog>(core_)) {}
+    : core_(std::make_shared<Core>(runtime, std::move(options), client)),
+      names_(std::make_shared<NameLog>(core_)),
+      locks_(std::make_shared<LockClient>(core_)) {}
 
 ClusterImpl::~ClusterImpl() {
+  locks_->stop();
   core_->trackers->stop();
   core_->storages->stop();
 }
@@ -64,6 +67,7 @@ Task<void> ClusterImpl::shutdown() {
       failure = error;
     }
   }
+  locks_->stop();
   core_->trackers->stop();
   core_->storages->stop();
   if (failure) throw *failure;
@@ -77,6 +81,8 @@ std::shared_ptr<FileNode> ClusterImpl::known(InodeId inode) const {
 }
 
 void ClusterImpl::changed(const Change& change) {
+  if (change.locks) return locks_->told(change.inode);
+  if (change.everything) locks_->toldAll();
   if (change.everything) {
     std::vector<std::shared_ptr<FileNode>> nodes;
     for (auto& [inode, weak] : core_->nodes) {

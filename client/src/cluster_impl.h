@@ -4,6 +4,7 @@
 
 #include "client/src/core.h"
 #include "client/src/file_node.h"
+#include "client/src/lock_client.h"
 #include "client/src/name_log.h"
 #include "vcfs/cluster.h"
 
@@ -49,6 +50,16 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
   Task<std::shared_ptr<File>> openPath(std::string path, OpenMode mode, bool create) override;
   Task<Entry> truncate(InodeId inode, std::uint64_t size) override;
 
+  Task<std::optional<FileLock>> getLock(InodeId inode, FileLock lock) override { return locks_->get(inode, lock); }
+  Task<void> setLock(InodeId inode, FileLock lock, bool wait, std::uint64_t ticket) override {
+    return locks_->set(inode, lock, wait, ticket);
+  }
+  void cancelLock(std::uint64_t ticket) override { locks_->cancel(ticket); }
+  bool locked(InodeId inode) const override { return locks_->locked(inode); }
+  bool locked(InodeId inode, LockKind kind, std::uint64_t owner) const override {
+    return locks_->locked(inode, kind, owner);
+  }
+
   Task<std::string> statusJson() override;
   Task<std::string> fileJson(InodeId inode) override;
   Task<std::string> groupsJson() override;
@@ -68,6 +79,7 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
 
   std::shared_ptr<Core> core_;
   std::shared_ptr<NameLog> names_;
+  std::shared_ptr<LockClient> locks_;
   std::function<void(const Change&)> callback_;
   std::unordered_set<InodeId> fresh_;  // created here and not opened yet: nobody else can have sealed them
   std::unique_ptr<Clock::Timer> tickTimer_;

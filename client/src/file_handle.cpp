@@ -7,6 +7,10 @@
 
 namespace vcfs::client {
 
+namespace {
+constexpr std::uint64_t kMostPerCopy = 64u << 20;  // a caller who is killed meanwhile should not leave much behind
+}
+
 FileHandle::FileHandle(std::shared_ptr<FileNode> node, OpenMode mode, std::weak_ptr<Cluster> cluster,
                        std::shared_ptr<NameLog> names)
     : node_(std::move(node)), mode_(mode), cluster_(std::move(cluster)), names_(std::move(names)) {
@@ -171,6 +175,55 @@ Task<void> FileHandle::allocate(std::uint64_t offset, std::uint64_t length, std:
 Task<std::uint64_t> FileHandle::seek(std::uint64_t offset, bool hole) {
   auto self = shared_from_this();
   co_return co_await node_->seek(offset, hole);
+}
+
+Task<std::uint64_t> FileHandle::copyFrom(std::shared_ptr<File> source, std::uint64_t sourceOffset, std::uint64_t offset,
+                                         std::uint64_t length) {
+  auto self = shared_from_this();
+  requireWrite("copyFrom");
+  auto other = std::dynamic_pointer_cast<FileHandle>(source);
+  if (!other || other->node_->sharedCore() != node_->sharedCore()) {
+    throw Error(Errc::notSupported, "copyFrom: the files are of different clusters");
+  }
+  if (mode_.append || !other->mode_.read) throw Error(Errc::invalid, "copyFrom: not opened for that");
+  checkRange(offset, length);
+  if (other->node_ == node_ && offset < sourceOffset + length && sourceOffset < offset + length) {
+    throw Error(Errc::invalid, "copyFrom: the ranges overlap");
+  }
+  auto from = other->node_;
+  if (from->hasWrites()) co_await from->writes().drain();
+  co_await from->stat();
+  const std::uint64_t end = from->size();
+  if (length == 0 || sourceOffset >= end) co_return 0;
+  length = std::min({length, end - sourceOffset, kMostPerCopy});
+  co_await node_->ensureWritable();
+  node_->invalidate(offset, length);
+  const std::uint64_t copied = co_await copyPieces(from, sourceOffset, offset, length);
+  node_->invalidate(offset, length);
+  co_return copied;
+}
+
+// What was copied before something went wrong counts; the next call tells what it was.
+Task<std::uint64_t> FileHandle::copyPieces(std::shared_ptr<FileNode> source, std::uint64_t sourceOffset,
+                                           std::uint64_t offset, std::uint64_t length) {
+  std::uint64_t done = 0;
+  while (done < length) {
+    auto where = std::make_shared<SendWindow::Source>();
+    where->layout = source->route()->layout();
+    where->open = source->open();
+    where->offset = sourceOffset + done;
+    const std::uint64_t piece = std::min<std::uint64_t>(schema::MAX_TRANSFER, length - done);
+    std::uint64_t copied = 0;
+    try {
+      Reply reply = co_await node_->writes().copy(offset + done, piece, where);
+      copied = reply.copied;
+    } catch (const Error&) {
+      if (done == 0) throw;
+    }
+    done += copied;
+    if (copied < piece) break;
+  }
+  co_return done;
 }
 
 Task<Attr> FileHandle::stat() {

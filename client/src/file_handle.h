@@ -27,6 +27,8 @@ class FileHandle final : public File, public std::enable_shared_from_this<FileHa
   Task<void> truncate(std::uint64_t size) override;
   Task<void> allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) override;
   Task<std::uint64_t> seek(std::uint64_t offset, bool hole) override;
+  Task<std::uint64_t> copyFrom(std::shared_ptr<File> source, std::uint64_t sourceOffset, std::uint64_t offset,
+                               std::uint64_t length) override;
   Task<Attr> stat() override;
   Task<Growth> waitForGrowth(std::uint64_t known, std::chrono::milliseconds limit) override;
   Task<void> close() override;
@@ -36,6 +38,8 @@ class FileHandle final : public File, public std::enable_shared_from_this<FileHa
   void checkRange(std::uint64_t offset, std::uint64_t length) const;
   void throwNewError();
   Task<void> settle(Task<void> work);
+  Task<std::uint64_t> copyPieces(std::shared_ptr<FileNode> source, std::uint64_t sourceOffset, std::uint64_t offset,
+                                 std::uint64_t length);
   Task<void> doSync();
 
   std::shared_ptr<FileNode> node_;

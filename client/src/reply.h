@@ -19,6 +19,7 @@ struct Reply {
   std::optional<Layout> layout;  // with staleEpoch and notPrimary, when the server knows better
   FileInfo info;
   std::uint64_t offset = 0;  // of write and seek
+  std::uint32_t copied = 0;  // of copyRange
   Piece data;                // of read
 
   bool ok() const { return code == Errc::ok; }
@@ -38,6 +39,7 @@ kj::Promise<Reply> toReply(capnp::RemotePromise<Results> promise) {
     if (!reply.ok()) return reply;
     if constexpr (requires { response.getInfo(); }) reply.info = toFileInfo(response.getInfo());
     if constexpr (requires { response.getOffset(); }) reply.offset = response.getOffset();
+    if constexpr (requires { response.getCopied(); }) reply.copied = response.getCopied();
     if constexpr (requires { response.getData(); }) reply.data = keep(response.getData());
     return reply;
   });

@@ -136,6 +136,7 @@ void TrackerSession::established(std::shared_ptr<Session> session) {
   });
   log::info("client.tracker.connected", {{"tracker", session->connection->peer()}, {"cluster", cluster_}});
   session_ = std::move(session);
+  ++sessions_;
   state_.notifyAll();
   if (hadSession_) {
     Change change;

@@ -40,6 +40,8 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   void stop();
   // Called for every change that a tracker pushes, and with `everything` after a reconnect.
   void onChanged(std::function<void(const Change&)> callback) { changed_ = std::move(callback); }
+  // How many sessions there were, the present one included: calls of different sessions can be told apart.
+  std::uint64_t sessions() const { return sessions_; }
   const std::string& cluster() const { return cluster_; }
   const std::vector<std::string>& trackers() const { return addresses_; }
 
@@ -85,6 +87,7 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   std::string lastFailure_;
   unsigned waiting_ = 0;
   TimePoint leftAt_;  // when a tracker was last left because its catalog was away
+  std::uint64_t sessions_ = 0;
   bool hadSession_ = false;
   bool stopped_ = false;
   std::function<void(const Change&)> changed_;

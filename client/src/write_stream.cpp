@@ -143,6 +143,16 @@ kj::Promise<Reply> WriteStream::request(const SendWindow::Item& item, StorageLin
       request.setMode(item.mode);
       return toReply(request.send());
     }
+    case SendWindow::Kind::copy: {
+      auto request = link.storage.copyRangeRequest();
+      fill(request);
+      request.setOffset(item.offset);
+      request.setLength(static_cast<std::uint32_t>(item.length));
+      schema::fill(request.initSource(), item.source->layout);
+      request.setSourceOpen(item.source->open);
+      request.setSourceOffset(item.source->offset);
+      return toReply(request.send());
+    }
     case SendWindow::Kind::sync: {
       auto request = link.storage.syncRequest();
       fill(request);
@@ -221,6 +231,9 @@ void WriteStream::applied(const SendWindow::Item& item, SizeView::Stamp sent, co
       break;
     case SendWindow::Kind::allocate:
       sizes_->wrote(sent, reply.info, (item.mode & kKeepSize) != 0 ? 0 : item.end());
+      break;
+    case SendWindow::Kind::copy:
+      sizes_->wrote(sent, reply.info, reply.copied != 0 ? item.offset + reply.copied : 0);
       break;
     case SendWindow::Kind::sync:
     case SendWindow::Kind::close:
@@ -408,6 +421,13 @@ Task<Reply> WriteStream::allocate(std::uint64_t offset, std::uint64_t length, st
   if (window_.empty()) progressAt_ = core_->now();
   lastWriteNs_ = core_->runtime.clock.wallNs();
   return run(window_.allocate(offset, length, mode));
+}
+
+Task<Reply> WriteStream::copy(std::uint64_t offset, std::uint64_t length,
+                              std::shared_ptr<const SendWindow::Source> source) {
+  if (window_.empty()) progressAt_ = core_->now();
+  lastWriteNs_ = core_->runtime.clock.wallNs();
+  return run(window_.copy(offset, length, std::move(source)));
 }
 
 Task<Reply> WriteStream::sync() {

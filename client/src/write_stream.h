@@ -35,6 +35,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   void startDrain();                         // sends everything without waiting
   Task<void> drain();                        // every byte of now is acknowledged (or failed)
   Task<Reply> truncate(std::uint64_t size);  // these throw what went wrong with the operation itself
+  Task<Reply> copy(std::uint64_t offset, std::uint64_t length, std::shared_ptr<const SendWindow::Source> source);
   Task<Reply> allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode);
   Task<Reply> sync();
   Task<Reply> close();  // tells the primary that this client has finished

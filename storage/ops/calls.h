@@ -86,6 +86,7 @@ struct Server : schema::Storage::Server {
   using schema::Storage::Server::CatchUpContext;
   using schema::Storage::Server::ChecksumsContext;
   using schema::Storage::Server::CloseContext;
+  using schema::Storage::Server::CopyRangeContext;
   using schema::Storage::Server::FetchContext;
   using schema::Storage::Server::ListContext;
   using schema::Storage::Server::OpenContext;
@@ -103,6 +104,7 @@ struct Server : schema::Storage::Server {
 
 // ops/*.cpp, one group each
 kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext context);
+kj::Promise<void> opCopyRange(NodePtr node, SessionPtr session, Server::CopyRangeContext context);
 kj::Promise<void> opTruncate(NodePtr node, SessionPtr session, Server::TruncateContext context);
 kj::Promise<void> opAllocate(NodePtr node, SessionPtr session, Server::AllocateContext context);
 kj::Promise<void> opSync(NodePtr node, SessionPtr session, Server::SyncContext context);

@@ -118,6 +118,16 @@ SendWindow::Sequence SendWindow::allocate(std::uint64_t offset, std::uint64_t le
   return item.sequence;
 }
 
+SendWindow::Sequence SendWindow::copy(std::uint64_t offset, std::uint64_t length,
+                                      std::shared_ptr<const Source> source) {
+  Item& item = push(Item::State::ready);
+  item.kind = Kind::copy;
+  item.offset = offset;
+  item.length = length;
+  item.source = std::move(source);
+  return item.sequence;
+}
+
 SendWindow::Item* SendWindow::onlyUnsentWrite() {
   if (items_.size() != 1 || nextToSend_ != first_) return nullptr;
   Item& item = items_.front();
@@ -251,6 +261,7 @@ std::uint64_t SendWindow::projectedSize(std::uint64_t size) const {
     if (item.state == Item::State::done) continue;
     if (item.kind == Kind::truncate) size = item.length;
     if (item.kind == Kind::allocate && (item.mode & kKeepSize) == 0) size = std::max(size, item.end());
+    if (item.kind == Kind::copy) size = std::max(size, item.end());
     if (item.kind == Kind::write) size = item.append ? size + item.length : std::max(size, item.end());
   }
   return size;

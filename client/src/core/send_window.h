@@ -7,6 +7,7 @@
 
 #include "common/rpc/bulk.h"
 #include "common/runtime/clock.h"
+#include "vcfs/types.h"
 
 namespace vcfs::client {
 
@@ -21,7 +22,14 @@ namespace vcfs::client {
 class SendWindow {
  public:
   using Sequence = std::uint64_t;
-  enum class Kind : std::uint8_t { write, truncate, allocate, sync, close };
+  enum class Kind : std::uint8_t { write, truncate, allocate, sync, close, copy };
+
+  // Where the bytes of a copy come from.
+  struct Source {
+    Layout layout;
+    bool open = false;  // in state `open`: its primary has to be asked
+    std::uint64_t offset = 0;
+  };
 
   struct Limits {
     std::size_t segment = 1u << 20;     // bytes per request
@@ -36,11 +44,12 @@ class SendWindow {
     bool append = false;       // of a write: goes to the end, `offset` is not known before the answer
     bool closes = false;       // of a write: writeFlagClose
     bool syncs = false;        // of a write: writeFlagSync
-    std::uint64_t offset = 0;  // of write and allocate
-    std::uint64_t length = 0;  // of write and allocate; the new size of truncate
+    std::uint64_t offset = 0;  // of write, allocate and copy
+    std::uint64_t length = 0;  // of write, allocate and copy; the new size of truncate
     std::uint32_t mode = 0;    // of allocate
     const std::byte* data = nullptr;
-    std::shared_ptr<const void> owner;  // keeps `data`
+    std::shared_ptr<const void> owner;     // keeps `data`
+    std::shared_ptr<const Source> source;  // of copy
 
     // Appends too: where one goes is known when the one before has been answered.
     bool barrier() const { return kind != Kind::write || closes || append; }
@@ -67,6 +76,7 @@ class SendWindow {
              TimePoint now);
   Sequence truncate(std::uint64_t size);
   Sequence allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode);
+  Sequence copy(std::uint64_t offset, std::uint64_t length, std::shared_ptr<const Source> source);
   // sync() and close() ride on the last write, in one round trip, when that is the only thing in the window and was not
   // sent yet.
   Sequence sync();

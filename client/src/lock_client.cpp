@@ -1,0 +1,290 @@
+#include "client/src/lock_client.h"
+
+#include "client/src/file_node.h"
+
+#include "common/base/log.h"
+
+namespace vcfs::client {
+
+namespace {
+constexpr std::size_t kMostOwners = 100'000;
+constexpr Duration kAskAgain = std::chrono::seconds(1);
+constexpr Duration kReleaseWait = std::chrono::seconds(2);
+}  // namespace
+
+// Finds or makes the owner, and forgets it when nobody needs it any more.
+class LockClient::Use {
+ public:
+  Use(LockClient& client, Key key) : client_(client), key_(key) {
+    auto& slot = client_.owners_[key_];
+    if (!slot) slot = std::make_shared<Owner>(client_.core_->runtime.io);
+    owner_ = slot;
+    ++owner_->calls;
+  }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+  ~Use() {
+    if (--owner_->calls == 0 && !owner_->holds) client_.owners_.erase(key_);
+  }
+  Owner& operator*() { return *owner_; }
+  Owner* operator->() { return owner_.get(); }
+
+ private:
+  LockClient& client_;
+  const Key key_;
+  std::shared_ptr<Owner> owner_;
+};
+
+bool LockClient::locked(InodeId inode) const {
+  auto at = owners_.lower_bound(Key{inode, LockKind::flock, 0});
+  return at != owners_.end() && at->first.inode == inode;
+}
+
+bool LockClient::locked(InodeId inode, LockKind kind, std::uint64_t owner) const {
+  return !owners_.empty() && owners_.contains(Key{inode, kind, owner});
+}
+
+bool LockClient::inUse() const { return !stopped_ && !owners_.empty(); }
+
+Task<std::optional<FileLock>> LockClient::get(InodeId inode, FileLock lock) {
+  auto self = shared_from_this();
+  lock.client = core_->clientId;
+  co_await waitForReleases(inode);
+  auto build = [&](schema::Tracker::Client& tracker) {
+    auto request = tracker.getLockRequest();
+    request.setInode(inode);
+    schema::fill(request.initLock(), lock);
+    return request.send();
+  };
+  auto answer = co_await core_->trackers->call(build);
+  std::optional<FileLock> conflict;
+  if (!answer.hasConflict()) co_return conflict;
+  conflict = schema::toLock(answer.getConflict());
+  if (conflict->type == LockType::none) conflict.reset();
+  co_return conflict;
+}
+
+Task<void> LockClient::set(InodeId inode, FileLock lock, bool wait, std::uint64_t ticket) {
+  auto self = shared_from_this();
+  lock.client = core_->clientId;
+  if (lock.type == LockType::none) {
+    Task<void> work = giveUp(inode, lock);
+    co_await std::move(work);
+    co_return;
+  }
+  if (owners_.size() >= kMostOwners) throw Error(Errc::noSpace, "this host has too many locks");
+  Use owner(*this, Key{inode, lock.kind, lock.owner});
+  std::shared_ptr<Waiter> waiter;
+  struct Forget {
+    LockClient& client;
+    const std::uint64_t ticket;
+    const bool wait;
+    ~Forget() {
+      if (wait) client.waiters_.erase(ticket);
+    }
+  } forget{*this, ticket, wait};
+  if (wait) {
+    waiter = std::make_shared<Waiter>(core_->runtime.io, inode);
+    waiters_[ticket] = waiter;
+    needLease();
+  }
+  while (true) {
+    co_await waitForReleases(inode);
+    {
+      auto turn = co_await owner->turn.lock();
+      if (waiter && waiter->cancelled) break;
+      if (waiter) waiter->news = false;
+      bool taken = false;
+      try {
+        taken = co_await attempt(inode, lock, wait);
+      } catch (const Error& error) {
+        // It may have been taken although nobody said so: then closing the file gives it up.
+        owner->holds = owner->holds || remedyOf(error.code()) == Remedy::retry;
+        throw;
+      }
+      if (taken) {
+        owner->holds = true;
+        needLease();
+        forgetRead(inode);
+        if (lock.type == LockType::shared) told(inode);  // from exclusive to shared: others of this host may come in
+        co_return;
+      }
+    }
+    if (!wait) throw Error(Errc::wouldBlock, "somebody else has a lock that excludes it");
+    if (!waiter->news && !waiter->cancelled) co_await waiter->signal.waitFor(core_->runtime.clock, kAskAgain);
+    if (waiter->cancelled || stopped_) break;
+  }
+  core_->runtime.spawn("forget lock wait", forgetWait(inode, lock));
+  throw Error(Errc::cancelled, "the wait for a lock was interrupted");
+}
+
+// What was read ahead may be older than what the lock's last holder wrote.
+void LockClient::forgetRead(InodeId inode) {
+  auto found = core_->nodes.find(inode);
+  auto node = found == core_->nodes.end() ? nullptr : found->second.lock();
+  if (!node) return;
+  Change change;
+  change.inode = inode;
+  change.data = true;
+  node->changed(change);
+}
+
+Task<bool> LockClient::attempt(InodeId inode, FileLock lock, bool wait) {
+  auto build = [&](schema::Tracker::Client& tracker) {
+    auto request = tracker.setLockRequest();
+    request.setInode(inode);
+    request.setSession(core_->trackers->sessions());
+    request.setWait(wait);
+    schema::fill(request.initLock(), lock);
+    return request.send();
+  };
+  try {
+    auto answer = co_await core_->trackers->call(build);
+    if (answer.getLeaseMs() != 0) lease_ = std::chrono::milliseconds(answer.getLeaseMs());
+    co_return true;
+  } catch (const Error& error) {
+    if (error.code() != Errc::wouldBlock) throw;
+  }
+  co_return false;
+}
+
+Task<void> LockClient::giveUp(InodeId inode, FileLock lock) {
+  const Key key{inode, lock.kind, lock.owner};
+  if (!locked(inode, lock.kind, lock.owner)) co_return;
+  Use owner(*this, key);
+  ++releasing_[inode];
+  struct Done {
+    LockClient& client;
+    InodeId inode;
+    ~Done() {
+      if (--client.releasing_[inode] == 0) client.releasing_.erase(inode);
+      client.released_.notifyAll();
+    }
+  } done{*this, inode};
+  std::optional<Error> failure;
+  {
+    auto turn = co_await owner->turn.lock();
+    if (!owner->holds) co_return;
+    try {
+      co_await attempt(inode, lock, false);
+    } catch (const Error& error) {
+      failure = error;
+    }
+    const bool whole = lock.start == 0 && lock.end == kLockToEnd;
+    if (!failure && whole) owner->holds = false;
+  }
+  told(inode);
+  if (!failure) co_return;
+  if (remedyOf(failure->code()) == Remedy::retry) {
+    core_->runtime.spawn("give up lock", giveUpLater(key, lock));
+  }
+  throw *failure;
+}
+
+// Nobody waits for it, but others want the lock: until a tracker is there again, or the lease is over.
+Task<void> LockClient::giveUpLater(Key key, FileLock lock) {
+  auto self = shared_from_this();
+  Use owner(*this, key);
+  const TimePoint until = core_->now() + std::chrono::hours(1);
+  while (!stopped_ && core_->now() < until) {
+    const Duration pause = std::chrono::seconds(1);
+    co_await core_->runtime.clock.sleep(pause);
+    auto turn = co_await owner->turn.lock();
+    try {
+      co_await attempt(key.inode, lock, false);
+      if (lock.start == 0 && lock.end == kLockToEnd) owner->holds = false;
+      co_return;
+    } catch (const Error& error) {
+      if (remedyOf(error.code()) != Remedy::retry) co_return;
+    }
+  }
+}
+
+// What was closed here is released behind the closer's back; who asks next must find it so.
+Task<void> LockClient::waitForReleases(InodeId inode) {
+  const TimePoint until = core_->now() + kReleaseWait;
+  while (releasing_.contains(inode) && core_->now() < until) {
+    co_await released_.waitFor(core_->runtime.clock, until - core_->now());
+  }
+}
+
+void LockClient::cancel(std::uint64_t ticket) {
+  auto at = waiters_.find(ticket);
+  if (at == waiters_.end()) return;
+  at->second->cancelled = true;
+  at->second->signal.notifyAll();
+}
+
+Task<void> LockClient::forgetWait(InodeId inode, FileLock lock) {
+  auto self = shared_from_this();
+  auto build = [&](schema::Tracker::Client& tracker) {
+    auto request = tracker.cancelLockRequest();
+    request.setInode(inode);
+    schema::fill(request.initLock(), lock);
+    return request.send();
+  };
+  try {
+    const Duration limit = std::chrono::seconds(5);
+    co_await core_->trackers->callFor(build, limit);
+  } catch (const Error&) {
+    // It is forgotten by itself a few seconds later.
+  }
+}
+
+void LockClient::told(InodeId inode) {
+  for (auto& [ticket, waiter] : waiters_) {
+    if (waiter->inode != inode) continue;
+    waiter->news = true;
+    waiter->signal.notifyAll();
+  }
+}
+
+void LockClient::toldAll() {
+  for (auto& [ticket, waiter] : waiters_) {
+    waiter->news = true;
+    waiter->signal.notifyAll();
+  }
+}
+
+void LockClient::stop() {
+  stopped_ = true;
+  for (auto& [ticket, waiter] : waiters_) {
+    waiter->cancelled = true;
+    waiter->signal.notifyAll();
+  }
+}
+
+// ---- the lease
+
+void LockClient::needLease() {
+  if (renewing_ || stopped_) return;
+  renewing_ = true;
+  core_->runtime.spawn("lock lease", keepLease());
+}
+
+Task<void> LockClient::keepLease() {
+  auto self = shared_from_this();
+  while (inUse()) {
+    const Duration pause = lease_ / 4;
+    co_await core_->runtime.clock.sleep(pause);
+    const bool holds = std::any_of(owners_.begin(), owners_.end(), [](const auto& o) { return o.second->holds; });
+    if (!inUse() || !holds) continue;
+    auto build = [this](schema::Tracker::Client& tracker) {
+      auto request = tracker.renewLocksRequest();
+      request.setClient(core_->clientId);
+      request.setSession(core_->trackers->sessions());
+      return request.send();
+    };
+    try {
+      const Duration limit = lease_ / 2;
+      auto answer = co_await core_->trackers->callFor(build, limit);
+      if (answer.getLeaseMs() != 0) lease_ = std::chrono::milliseconds(answer.getLeaseMs());
+      if (answer.getHeld() == 0 && holds) log::debug("client.locks.none", {});
+    } catch (const Error& error) {
+      log::warn("client.locks.not_renewed", {{"reason", error.what()}});
+    }
+  }
+  renewing_ = false;
+}
+
+}  // namespace vcfs::client

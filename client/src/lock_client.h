@@ -1,0 +1,72 @@
+#pragma once
+
+#include <map>
+
+#include "client/src/core.h"
+#include "common/async/signal.h"
+
+namespace vcfs::client {
+
+// Advisory locks of this process: asks a tracker for them, waits for those that others have, and renews the lease that
+// they hang on. Files that nobody locks cost nothing here.
+//
+// Calls of one owner on one file are made one after the other, so that the last one made is what holds; one that waits
+// for somebody else's lock lets others through. Waiting ends when the tracker tells that a lock was given up; it asks
+// by itself every second, as a push can be lost. Loop thread only.
+class LockClient : public std::enable_shared_from_this<LockClient> {
+ public:
+  explicit LockClient(std::shared_ptr<Core> core) : core_(std::move(core)), released_(core_->runtime.io) {}
+
+  Task<std::optional<FileLock>> get(InodeId inode, FileLock lock);
+  Task<void> set(InodeId inode, FileLock lock, bool wait, std::uint64_t ticket);
+  void cancel(std::uint64_t ticket);
+  bool locked(InodeId inode) const;
+  bool locked(InodeId inode, LockKind kind, std::uint64_t owner) const;
+  void told(InodeId inode);  // a lock of it was given up
+  void toldAll();            // something may have been missed
+  void stop();
+
+ private:
+  struct Key {
+    InodeId inode = 0;
+    LockKind kind = LockKind::flock;
+    std::uint64_t owner = 0;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  // One owner of locks of one file. Kept while it may have any, or a call of it is under way.
+  struct Owner {
+    explicit Owner(asio::io_context& io) : turn(io) {}
+    AsyncMutex turn;
+    bool holds = false;
+    unsigned calls = 0;
+  };
+  struct Waiter {
+    Waiter(asio::io_context& io, InodeId i) : inode(i), signal(io) {}
+    const InodeId inode;
+    Signal signal;
+    bool news = false;
+    bool cancelled = false;
+  };
+  class Use;  // of an Owner by a call
+
+  Task<bool> attempt(InodeId inode, FileLock lock, bool wait);  // false: somebody else's lock is in the way
+  Task<void> giveUp(InodeId inode, FileLock lock);
+  Task<void> giveUpLater(Key key, FileLock lock);
+  Task<void> waitForReleases(InodeId inode);
+  Task<void> forgetWait(InodeId inode, FileLock lock);
+  void forgetRead(InodeId inode);
+  void needLease();
+  Task<void> keepLease();
+  bool inUse() const;
+
+  std::shared_ptr<Core> core_;
+  std::map<Key, std::shared_ptr<Owner>> owners_;
+  std::map<std::uint64_t, std::shared_ptr<Waiter>> waiters_;  // by ticket
+  std::map<InodeId, unsigned> releasing_;                     // calls under way that give locks up
+  Signal released_;
+  Duration lease_ = std::chrono::seconds(10);
+  bool renewing_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace vcfs::client
