@@ -73,6 +73,11 @@ int toErrno(Errc code) {
 
 int toXattrErrno(Errc code) { return code == Errc::tooLarge ? E2BIG : toErrno(code); }
 
+int toLockErrno(Errc code) {
+  const int number = toErrno(code);
+  return number == EIO || number == ENOSPC ? ENOLCK : number;
+}
+
 int errnoNotOffered() { return EOPNOTSUPP; }
 int errnoInterrupted() { return EINTR; }
 int errnoNameRace() { return ESTALE; }

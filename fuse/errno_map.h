@@ -11,6 +11,8 @@ int toErrno(Errc code);
 int toXattrErrno(Errc code);
 
 // What the mount itself refuses, by meaning.
+// Of fcntl and flock: what keeps a lock from being taken but is no other lock is ENOLCK.
+int toLockErrno(Errc code);
 int errnoNotOffered();      // EOPNOTSUPP: an operation or attribute namespace that vcfs does not have
 int errnoInterrupted();     // EINTR: the caller is being killed
 int errnoNameRace();        // ESTALE: look the name up again and repeat (the kernel does it by itself)

@@ -54,6 +54,7 @@ void FileSystem::changed(const Change& change) {
   if (kernel_ == nullptr) return;
   if (change.everything) {
     changes_.noteEverything();
+    plain_.clear();
     inodes_.distrustAll();
     kernel_->dropEverything();
     inodes_.forEachOpen([this](const Inode& inode) { kernel_->dropAttributes(nodeOf(inode.id)); });
@@ -61,6 +62,7 @@ void FileSystem::changed(const Change& change) {
   }
   if (change.inode != 0) {
     changes_.note(change.inode);
+    plain_.remove(change.inode);
     bool pages = change.data;
     bool believed = true;
     if (auto inode = inodes_.find(change.inode)) {
@@ -73,7 +75,10 @@ void FileSystem::changed(const Change& change) {
     }
     if (pages) {
       kernel_->dropPages(nodeOf(change.inode));
-    } else if (believed) {  // mostly our own file's closing, which we hear of too: the kernel knows nothing old
+    } else if (believed && !questions_.contains(change.inode)) {
+      // Not for our own file's closing, which we hear of too: the kernel knows nothing old. Nor while the kernel is
+      // asking: it gets an answer that it does not believe for long, and would throw it away if it were told now, and
+      // check permissions against an older mode.
       kernel_->dropAttributes(nodeOf(change.inode));
     }
   }
@@ -94,6 +99,7 @@ double FileSystem::attributesLast(const Entry& entry, std::uint64_t since) {
 }
 
 fuse_entry_param FileSystem::parameters(const Entry& entry, std::uint64_t since) {
+  if (entry.attr.acl == 0 && !changes_.changedSince(entry.attr.inode, since)) plain_.add(entry.attr.inode);
   fuse_entry_param param = {};
   param.ino = nodeOf(entry.attr.inode);
   param.attr = toStat(entry.attr);

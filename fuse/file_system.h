@@ -8,6 +8,7 @@
 #include "fuse/tables/change_log.h"
 #include "fuse/tables/handle_table.h"
 #include "fuse/tables/inode_table.h"
+#include "fuse/tables/plain_inodes.h"
 #include "vcfs/cluster.h"
 
 namespace vcfs::fuse {
@@ -53,14 +54,22 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   // ---- open files (ops/files.cpp, ops/data.cpp)
   Task<void> open(RequestPtr request, std::uint64_t node, int flags);
   Task<void> create(RequestPtr request, std::uint64_t parent, std::string name, std::uint32_t mode, int flags);
-  Task<void> flush(RequestPtr request, std::uint64_t handle);
+  // `owner`: whose fcntl locks on the file end with this close(2).
+  Task<void> flush(RequestPtr request, std::uint64_t handle, std::uint64_t owner);
   Task<void> release(RequestPtr request, std::uint64_t handle);
   Task<void> fsync(RequestPtr request, std::uint64_t handle);
   Task<void> read(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size);
   // `fromPages`: written back by the kernel from mapped pages, not by a write().
   Task<void> write(RequestPtr request, std::uint64_t handle, std::uint64_t offset, Piece payload, bool fromPages);
   Task<void> fallocate(RequestPtr request, std::uint64_t handle, int mode, std::uint64_t offset, std::uint64_t length);
+  Task<void> copy(RequestPtr request, std::uint64_t fromHandle, std::uint64_t fromOffset, std::uint64_t handle,
+                  std::uint64_t offset, std::uint64_t length);
   Task<void> seek(RequestPtr request, std::uint64_t handle, std::uint64_t offset, bool hole);
+
+  // ---- advisory locks (ops/locks.cpp). The kernel's owner numbers name a process or an open file description.
+  Task<void> getlk(RequestPtr request, std::uint64_t node, FileLock lock);
+  Task<void> setlk(RequestPtr request, std::uint64_t node, std::uint64_t handle, FileLock lock, bool wait);
+  void interruptLock(std::uint64_t unique) { cluster_->cancelLock(unique); }
 
   // ---- directories (ops/directories.cpp)
   Task<void> opendir(RequestPtr request, std::uint64_t node);
@@ -78,6 +87,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   InodeId inodeOf(std::uint64_t node) const { return node == FUSE_ROOT_ID ? settings_.root : node; }
   std::uint64_t nodeOf(InodeId inode) const { return inode == settings_.root ? FUSE_ROOT_ID : inode; }
 
+  Task<void> getAcl(RequestPtr request, InodeId inode, std::string name, std::size_t room);
+  Task<bool> losesSetGid(RequestPtr request, InodeId inode);  // with an access ACL set by this caller
   // What the kernel is told of an entry: how long it may believe it depends on who may be changing it.
   double attributesLast(const Entry& entry, std::uint64_t since);
   fuse_entry_param parameters(const Entry& entry, std::uint64_t since);
@@ -97,6 +108,9 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   std::shared_ptr<FileHandle> fileAt(std::uint64_t handle) const;  // throws Error(invalid)
   std::uint64_t openHandle(std::shared_ptr<File> file, InodePtr inode, int flags, fuse_file_info& answer);
   Task<std::shared_ptr<File>> positionalFile(std::shared_ptr<FileHandle> handle);
+  Task<void> flushBytes(std::shared_ptr<FileHandle> file);
+  Task<void> unlockAll(InodeId inode, LockKind kind, std::uint64_t owner);
+  Task<void> unlockReleased(std::shared_ptr<FileHandle> handle);
   void closeInBackground(std::shared_ptr<FileHandle> handle);
   Task<void> closeFile(std::shared_ptr<FileHandle> handle);
   void withdraw(std::uint64_t handle);  // an open that the kernel did not take
@@ -112,6 +126,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   KernelCache* kernel_;
   InodeTable inodes_;
   ChangeLog changes_;
+  PlainInodes plain_;                                // have no POSIX ACL
+  std::unordered_map<InodeId, unsigned> questions_;  // GETATTRs under way
   HandleTable<FileHandle> files_;
   HandleTable<DirHandle> directories_;
 };

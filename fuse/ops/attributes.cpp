@@ -9,8 +9,30 @@
 
 namespace vcfs::fuse {
 
+namespace {
+
+// The kernel is asking about an inode.
+class Asking {
+ public:
+  Asking(std::unordered_map<InodeId, unsigned>& questions, InodeId id) : questions_(questions), id_(id) {
+    ++questions_[id_];
+  }
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+  ~Asking() {
+    if (--questions_[id_] == 0) questions_.erase(id_);
+  }
+
+ private:
+  std::unordered_map<InodeId, unsigned>& questions_;
+  const InodeId id_;
+};
+
+}  // namespace
+
 Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
   auto id = inodeOf(node);
+  Asking asking(questions_, id);
   auto since = changes_.now();
   Entry entry;
   auto inode = inodes_.find(id);

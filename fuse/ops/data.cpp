@@ -77,6 +77,21 @@ Task<void> FileSystem::fallocate(RequestPtr request, std::uint64_t handle, int m
   request->done();
 }
 
+Task<void> FileSystem::copy(RequestPtr request, std::uint64_t fromHandle, std::uint64_t fromOffset,
+                            std::uint64_t handle, std::uint64_t offset, std::uint64_t length) {
+  auto from = fileAt(fromHandle);
+  auto file = fileAt(handle);
+  if (offset > kMaxFileSize || length > kMaxFileSize - offset) throw Error(Errc::tooLarge);
+  changes_.note(file->inode->id);
+  auto copied = co_await file->file->copyFrom(from->file, fromOffset, offset, length);
+  if (file->syncEach) co_await file->file->sync();
+  file->inode->pages.reset();
+  file->inode->known = false;
+  changes_.note(file->inode->id);
+  if (copied != 0) co_await file->inode->gate.beforeTelling(offset + copied);
+  request->written(copied);
+}
+
 Task<void> FileSystem::seek(RequestPtr request, std::uint64_t handle, std::uint64_t offset, bool hole) {
   auto file = fileAt(handle);
   std::uint64_t found = 0;

@@ -57,6 +57,7 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   wanted.parent = inodeOf(parent);
   wanted.name = std::move(name);
   wanted.mode = mode & 07777;
+  wanted.umask = request->umask();
   wanted.uid = request->uid();
   wanted.gid = request->gid();
   wanted.exclusive = (flags & O_EXCL) != 0;
@@ -71,7 +72,7 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   auto openMode = modeOf(wishOf(flags));
   auto file = co_await cluster_->open(made.entry, openMode);
   auto inode = inodes_.remember(made.entry, runtime_.clock.now());
-  inode->withoutAttributes = true;
+  inode->withoutAttributes = inode->entry.attr.acl == 0;
   inode->believed = false;
   changes_.note(inode->id);
   auto since = changes_.now();
@@ -115,7 +116,8 @@ std::uint64_t FileSystem::openHandle(std::shared_ptr<File> file, InodePtr inode,
   answer.fh = files_.add(std::move(handle));
   answer.direct_io = mode.direct ? 1 : 0;
   answer.keep_cache = mode.keepPages ? 1 : 0;
-  answer.noflush = mode.skipFlush ? 1 : 0;
+  // close(2) of any of its descriptors ends a process's fcntl locks on the file.
+  answer.noflush = mode.skipFlush && !cluster_->locked(inode->id) ? 1 : 0;
   return answer.fh;
 }
 
@@ -124,23 +126,38 @@ void FileSystem::withdraw(std::uint64_t handle) {
 }
 
 // close(2): every byte on every replica, errors told.
-Task<void> FileSystem::flush(RequestPtr request, std::uint64_t handle) {
+Task<void> FileSystem::flush(RequestPtr request, std::uint64_t handle, std::uint64_t owner) {
   auto file = fileAt(handle);
+  std::optional<Error> failure;
+  try {
+    co_await flushBytes(file);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  // Whoever gets the lock next sees the bytes.
+  if (cluster_->locked(file->inode->id, LockKind::range, owner)) {
+    co_await unlockAll(file->inode->id, LockKind::range, owner);
+  }
+  if (failure) throw *failure;
+  request->done();
+}
+
+Task<void> FileSystem::flushBytes(std::shared_ptr<FileHandle> file) {
   if (file->write) {
     // A small file that was just made is sealed along with its bytes: RELEASE follows at once. When it does not (the
     // descriptor was duplicated), the next write opens the file again.
     co_await file->file->flush(file->made && file->file->unsent());
     file->inode->known = false;  // its size and times have moved on
   }
-  request->done();
 }
 
 Task<void> FileSystem::release(RequestPtr request, std::uint64_t handle) {
   auto file = files_.remove(handle);
   // Nobody waits for this answer, but until it comes it takes one of the kernel's places for background requests.
   request->done();
-  if (file) closeInBackground(std::move(file));
-  co_return;
+  if (!file) co_return;
+  if (!file->lockOwners.empty()) runtime_.spawn("fuse.unlock", unlockReleased(file));
+  closeInBackground(std::move(file));
 }
 
 void FileSystem::closeInBackground(std::shared_ptr<FileHandle> handle) {

@@ -35,7 +35,7 @@ Task<void> FileSystem::reportMade(RequestPtr request, Entry entry, std::uint64_t
   noteOwnChange(entry);
   since = changes_.now();
   co_await present(entry, since, entry.attr.type == FileType::directory ? parent : 0);
-  if (auto inode = inodes_.find(entry.attr.inode)) inode->withoutAttributes = true;
+  if (auto inode = inodes_.find(entry.attr.inode)) inode->withoutAttributes = inode->entry.attr.acl == 0;
   request->entry(parameters(entry, since));
 }
 
@@ -46,6 +46,7 @@ Task<void> FileSystem::mknod(RequestPtr request, std::uint64_t parent, std::stri
   wanted.name = std::move(name);
   wanted.type = fileTypeOf(mode);
   wanted.mode = mode & 07777;
+  wanted.umask = request->umask();
   wanted.uid = request->uid();
   wanted.gid = request->gid();
   wanted.exclusive = true;
@@ -78,7 +79,8 @@ Task<void> FileSystem::symlink(RequestPtr request, std::string target, std::uint
 Task<void> FileSystem::mkdir(RequestPtr request, std::uint64_t parent, std::string name, std::uint32_t mode) {
   auto since = changes_.now();
   auto directory = inodeOf(parent);
-  auto entry = co_await cluster_->mkdir(directory, std::move(name), mode & 07777, request->uid(), request->gid());
+  auto entry = co_await cluster_->mkdir(directory, std::move(name), mode & 07777, request->uid(), request->gid(),
+                                        request->umask());
   noteOwnChangeIn(directory, entry.attr.ctimeNs, 1);
   co_await reportMade(std::move(request), std::move(entry), since, directory);
 }

@@ -16,8 +16,13 @@ bool startsWith(const std::string& name, std::string_view prefix) {
   return name.compare(0, prefix.size(), prefix) == 0;
 }
 
+constexpr std::string_view kAclAccess = "system.posix_acl_access";
+constexpr std::string_view kAclDefault = "system.posix_acl_default";
+
+bool isAcl(const std::string& name) { return name == kAclAccess || name == kAclDefault; }
+
 bool offered(const std::string& name) {
-  return startsWith(name, "user.") || startsWith(name, "trusted.") || startsWith(name, "security.");
+  return isAcl(name) || startsWith(name, "user.") || startsWith(name, "trusted.") || startsWith(name, "security.");
 }
 
 std::optional<std::string> virtualValue(const Entry& entry, const std::string& name) {
@@ -57,11 +62,37 @@ Task<void> FileSystem::getxattr(RequestPtr request, std::uint64_t node, std::str
     co_return;
   }
   if (!offered(name)) throw Error(Errc::notSupported);
+  if (isAcl(name)) {
+    Task<void> work = getAcl(std::move(request), id, std::move(name), room);
+    co_await std::move(work);
+    co_return;
+  }
   auto inode = inodes_.find(id);
   if (inode && inode->withoutAttributes) throw Error(Errc::noAttribute);
   auto value = co_await cluster_->getXattr(id, std::move(name));
   if (!value) throw Error(Errc::noAttribute);
   answer(*request, *value, room);
+}
+
+// The kernel asks before it checks the permissions of who is not the owner, and `ls -l` for every file: for most there
+// is nothing to ask a tracker.
+Task<void> FileSystem::getAcl(RequestPtr request, InodeId id, std::string name, std::size_t room) {
+  if (plain_.contains(id)) throw Error(Errc::noAttribute);
+  auto since = changes_.now();
+  auto entry = co_await freshEntry(id);
+  if (entry.attr.acl == 0 && !changes_.changedSince(id, since)) plain_.add(id);
+  auto bit = name == kAclAccess ? kHasAccessAcl : kHasDefaultAcl;
+  if ((entry.attr.acl & bit) == 0) throw Error(Errc::noAttribute);
+  auto value = co_await cluster_->getXattr(id, std::move(name));
+  if (!value) throw Error(Errc::noAttribute);
+  answer(*request, *value, room);
+}
+
+Task<bool> FileSystem::losesSetGid(RequestPtr request, InodeId id) {
+  constexpr std::uint32_t kSetGid = 02000;
+  if (request->uid() == 0) co_return false;
+  auto entry = co_await freshEntry(id);
+  co_return (entry.attr.mode & kSetGid) != 0 && !request->inGroup(entry.attr.gid);
 }
 
 Task<void> FileSystem::listxattr(RequestPtr request, std::uint64_t node, std::size_t room) {
@@ -86,13 +117,18 @@ Task<void> FileSystem::setxattr(RequestPtr request, std::uint64_t node, std::str
   if (startsWith(name, kVirtual)) throw Error(Errc::notPermitted);
   if (!offered(name)) throw Error(Errc::notSupported);
   if (auto inode = inodes_.find(id)) inode->withoutAttributes = false;
+  constexpr std::uint32_t kDropSetGid = 4;
+  auto how = static_cast<std::uint32_t>(flags) & 3;
+  if (name == kAclAccess && co_await losesSetGid(request, id)) how |= kDropSetGid;
+  plain_.remove(id);
   try {
-    co_await cluster_->setXattr(id, std::move(name), std::move(value), static_cast<std::uint32_t>(flags), std::nullopt);
+    co_await cluster_->setXattr(id, std::move(name), std::move(value), how, std::nullopt);
   } catch (const Error& error) {
     request->error(toXattrErrno(error.code()));
     co_return;
   }
   changes_.note(id);
+  plain_.remove(id);
   if (auto inode = inodes_.find(id)) inode->known = false;
   request->done();
 }

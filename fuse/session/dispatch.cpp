@@ -1,5 +1,8 @@
 #include "fuse/session/dispatch.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <cstring>
 
 #include "fuse/errno_map.h"
@@ -125,7 +128,7 @@ void opWrite(fuse_req_t req, fuse_ino_t, const char* data, std::size_t size, off
 
 void opFlush(fuse_req_t req, fuse_ino_t, fuse_file_info* file) {
   Call call(req);
-  call.start(call.files.flush(call.request, file->fh));
+  call.start(call.files.flush(call.request, file->fh, file->lock_owner));
 }
 
 void opRelease(fuse_req_t req, fuse_ino_t, fuse_file_info* file) {
@@ -195,6 +198,13 @@ void opFallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t lengt
                                   static_cast<std::uint64_t>(length)));
 }
 
+void opCopyFileRange(fuse_req_t req, fuse_ino_t, off_t fromOffset, fuse_file_info* from, fuse_ino_t, off_t offset,
+                     fuse_file_info* file, std::size_t length, int) {
+  Call call(req);
+  call.start(call.files.copy(call.request, from->fh, static_cast<std::uint64_t>(fromOffset), file->fh,
+                             static_cast<std::uint64_t>(offset), length));
+}
+
 void opLseek(fuse_req_t req, fuse_ino_t, off_t offset, int whence, fuse_file_info* file) {
   Call call(req);
   if (whence != SEEK_DATA && whence != SEEK_HOLE) {
@@ -208,6 +218,44 @@ void opIoctl(fuse_req_t req, fuse_ino_t, unsigned, void*, fuse_file_info*, unsig
              std::size_t) {
   Call call(req);
   call.request->error(errnoNoControl());
+}
+
+LockType lockTypeOf(int type) {
+  if (type == F_RDLCK) return LockType::shared;
+  return type == F_WRLCK ? LockType::exclusive : LockType::none;
+}
+
+FileLock rangeLockOf(const struct flock& wanted, std::uint64_t owner) {
+  FileLock lock;
+  lock.kind = LockKind::range;
+  lock.type = lockTypeOf(wanted.l_type);
+  lock.start = static_cast<std::uint64_t>(wanted.l_start);
+  lock.end = wanted.l_len == 0 ? kLockToEnd : lock.start + static_cast<std::uint64_t>(wanted.l_len) - 1;
+  lock.owner = owner;
+  lock.pid = static_cast<std::uint32_t>(wanted.l_pid);
+  return lock;
+}
+
+void opGetlk(fuse_req_t req, fuse_ino_t node, fuse_file_info* file, struct flock* wanted) {
+  Call call(req);
+  call.start(call.files.getlk(call.request, node, rangeLockOf(*wanted, file->lock_owner)));
+}
+
+void opSetlk(fuse_req_t req, fuse_ino_t node, fuse_file_info* file, struct flock* wanted, int sleep) {
+  Call call(req);
+  auto lock = rangeLockOf(*wanted, file->lock_owner);
+  call.start(call.files.setlk(call.request, node, file->fh, lock, sleep != 0));
+}
+
+void opFlock(fuse_req_t req, fuse_ino_t node, fuse_file_info* file, int op) {
+  Call call(req);
+  FileLock lock;
+  lock.kind = LockKind::flock;
+  if ((op & LOCK_SH) != 0) lock.type = LockType::shared;
+  if ((op & LOCK_EX) != 0) lock.type = LockType::exclusive;
+  lock.owner = file->lock_owner;
+  lock.pid = static_cast<std::uint32_t>(call.request->pid());
+  call.start(call.files.setlk(call.request, node, file->fh, lock, (op & LOCK_NB) == 0));
 }
 
 fuse_lowlevel_ops makeTable() {
@@ -246,8 +294,11 @@ fuse_lowlevel_ops makeTable() {
   ops.fallocate = opFallocate;
   ops.lseek = opLseek;
   ops.ioctl = opIoctl;
-  // Left out on purpose: access (default_permissions: the kernel checks), getlk, setlk and flock (locks are the host's
-  // own), copy_file_range (the kernel copies through the mount), bmap, poll. See docs/semantics.md.
+  ops.copy_file_range = opCopyFileRange;
+  ops.getlk = opGetlk;
+  ops.setlk = opSetlk;
+  ops.flock = opFlock;
+  // Left out on purpose: access (default_permissions: the kernel checks), bmap, poll, tmpfile. See docs/semantics.md.
   return ops;
 }
 

@@ -11,12 +11,25 @@ Request::Request(fuse_req_t req, InFlight& inFlight, Origin origin) : req_(req),
   uid_ = context->uid;
   gid_ = context->gid;
   pid_ = context->pid;
+  umask_ = context->umask & 0777;
   inFlight_.add(this);
 }
 
 Request::~Request() {
   // Every request is answered; one that a coroutine lost (the loop is going down) too.
   error(errnoStalled());
+}
+
+bool Request::inGroup(gid_t group) const {
+  if (group == gid_ || req_ == nullptr) return group == gid_;
+  std::vector<gid_t> groups(64);
+  int count = fuse_req_getgroups(req_, static_cast<int>(groups.size()), groups.data());
+  if (count > static_cast<int>(groups.size())) {
+    groups.resize(static_cast<std::size_t>(count));
+    count = fuse_req_getgroups(req_, count, groups.data());
+  }
+  groups.resize(static_cast<std::size_t>(std::max(count, 0)));
+  return std::find(groups.begin(), groups.end(), group) != groups.end();
 }
 
 fuse_req_t Request::take() {
@@ -107,6 +120,11 @@ bool Request::place(std::uint64_t offset) {
   return req != nullptr && fuse_reply_lseek(req, static_cast<off_t>(offset)) == 0;
 }
 
+bool Request::lock(const struct flock& lock) {
+  auto req = take();
+  return req != nullptr && fuse_reply_lock(req, &lock) == 0;
+}
+
 RequestPtr InFlight::find(std::uint64_t unique) {
   auto at = requests_.find(unique);
   return at == requests_.end() ? nullptr : at->second.request->shared_from_this();
@@ -130,10 +148,10 @@ Task<void> InFlight::waitBelow(std::uint64_t limit) {
   while (bytes_ > limit) co_await drained_.wait();
 }
 
-std::size_t InFlight::expire(TimePoint before, int errnoValue) {
+std::size_t InFlight::expire(TimePoint before, int errnoValue, bool everything) {
   std::vector<std::uint64_t> old;
   for (const auto& [unique, slot] : requests_) {
-    if (slot.since < before) old.push_back(unique);
+    if (slot.since < before && (everything || !slot.request->origin().waits)) old.push_back(unique);
   }
   for (auto unique : old) {
     if (auto request = find(unique)) request->error(errnoValue);

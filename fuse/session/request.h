@@ -11,6 +11,7 @@
 #include "fuse/session/libfuse.h"
 #include "vcfs/types.h"
 
+struct flock;
 struct stat;
 
 namespace vcfs::fuse {
@@ -27,6 +28,7 @@ class Request : public std::enable_shared_from_this<Request> {
     std::uint32_t opcode = 0;
     bool dropPrivileges = false;  // the kernel asks us to clear setuid and setgid with this call
     std::uint64_t bytes = 0;      // that a READ or WRITE moves
+    bool waits = false;           // for a lock, as long as it takes
   };
   Request(fuse_req_t req, InFlight& inFlight, Origin origin);
   ~Request();
@@ -34,6 +36,8 @@ class Request : public std::enable_shared_from_this<Request> {
   uid_t uid() const { return uid_; }
   gid_t gid() const { return gid_; }
   pid_t pid() const { return pid_; }
+  std::uint32_t umask() const { return umask_; }  // of the caller, when something is made
+  bool inGroup(gid_t group) const;                // the caller's own or a supplementary one; only before the answer
   const Origin& origin() const { return origin_; }
   bool answered() const { return req_ == nullptr; }
 
@@ -51,6 +55,7 @@ class Request : public std::enable_shared_from_this<Request> {
   bool space(const struct statvfs& space);
   bool attributeSize(std::size_t bytes);
   bool place(std::uint64_t offset);
+  bool lock(const struct flock& lock);
 
  private:
   fuse_req_t take();  // null when answered already
@@ -61,6 +66,7 @@ class Request : public std::enable_shared_from_this<Request> {
   uid_t uid_;
   gid_t gid_;
   pid_t pid_;
+  std::uint32_t umask_;
 };
 using RequestPtr = std::shared_ptr<Request>;
 
@@ -74,8 +80,9 @@ class InFlight {
   std::uint64_t bytes() const { return bytes_; }
   // Ends when the READs and WRITEs under way move at most `limit` bytes.
   Task<void> waitBelow(std::uint64_t limit);
-  // Answers everything that came before `before` with `errnoValue`; returns how many.
-  std::size_t expire(TimePoint before, int errnoValue);
+  // Answers everything that came before `before`, and does not wait for a lock (unless `everything`), with
+  // `errnoValue`; returns how many.
+  std::size_t expire(TimePoint before, int errnoValue, bool everything = false);
   void setNow(const Clock* clock) { clock_ = clock; }
 
  private:

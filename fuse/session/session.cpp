@@ -56,7 +56,7 @@ Session::~Session() {
   nameNotifier_.stop();
   if (descriptor_.is_open()) descriptor_.release();
   // Coroutines may still hold requests; after this they hold answered ones, which need the session no more.
-  inFlight_.expire(TimePoint{std::numeric_limits<std::int64_t>::max()}, errnoStalled());
+  inFlight_.expire(TimePoint{std::numeric_limits<std::int64_t>::max()}, errnoStalled(), true);
   fileSystem_.reset();
   fuse_session_destroy(session_);
 }
@@ -70,7 +70,8 @@ void Session::configure(fuse_conn_info* connection) {
   connection->time_gran = 1;
   const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_AUTO_INVAL_DATA |
                           FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ASYNC_DIO |
-                          FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS;
+                          FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_POSIX_LOCKS |
+                          FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
   connection->want = connection->capable & wanted;
 }
 
@@ -150,6 +151,7 @@ RequestPtr Session::makeRequest(fuse_req_t req, std::uint64_t bytes) {
   origin.opcode = header ? header->opcode : 0;
   origin.dropPrivileges = features_.dropPrivileges && wire::asksToDropPrivileges(buffer_->data(), messageSize_);
   origin.bytes = bytes;
+  origin.waits = origin.opcode == FUSE_SETLKW;
   return std::make_shared<Request>(req, inFlight_, origin);
 }
 
@@ -179,6 +181,8 @@ Piece Session::payload(const char* data, std::size_t size) {
 
 void Session::interrupt(std::uint64_t unique) {
   auto request = inFlight_.find(unique);
+  // Waiting for a lock ends with any signal; the kernel asks again where the program wants that (SA_RESTART).
+  if (request && request->origin().waits) fileSystem_->interruptLock(unique);
   if (request) runtime_.spawn("fuse.interrupt", watchCaller(std::move(request)));
 }
 
@@ -186,6 +190,7 @@ void Session::interrupt(std::uint64_t unique) {
 Task<void> Session::watchCaller(RequestPtr request) {
   int unknown = 0;
   while (!request->answered()) {
+    if (request->origin().waits) fileSystem_->interruptLock(request->origin().unique);
     auto state = callerState(request->pid());
     if (state == CallerState::unknown && ++unknown > 10) state = CallerState::dying;
     if (state == CallerState::dying) {

@@ -14,7 +14,8 @@ struct FileHandle {
   std::shared_ptr<File> file;
   InodePtr inode;
   // For what the kernel writes back from mapped pages: it says where, also when the handle was opened for appending.
-  std::shared_ptr<File> positional;  // made when it is needed
+  std::shared_ptr<File> positional;                            // made when it is needed
+  std::vector<std::pair<LockKind, std::uint64_t>> lockOwners;  // who locked something through this handle
   bool append = false;
   bool made = false;  // the file was made by opening this handle
   bool write = false;

@@ -235,7 +235,8 @@ Task<Created> FakeCluster::create(CreateRequest request) {
     co_return result;
   }
   if (request.name.size() > 255) throw Error(Errc::nameTooLong);
-  auto id = store_->make(request.parent, request.name, request.type, request.mode, request.uid, request.gid);
+  auto id =
+      store_->make(request.parent, request.name, request.type, request.mode & ~request.umask, request.uid, request.gid);
   store_->node(id).target = request.symlinkTarget;
   store_->node(id).attr.rdev = request.rdev;
   result.entry = entryOf(store_->node(id));

@@ -144,10 +144,14 @@ TEST_F(Names, the_state_is_an_attribute_that_cannot_be_set_and_is_not_listed) {
   EXPECT_EQ(errno, EPERM);
 }
 
-TEST_F(Names, acls_are_refused_cleanly) {
+TEST_F(Names, an_inode_without_acl_costs_no_question) {
   write("a", "x");
+  struct stat info = {};
+  ASSERT_EQ(::stat(path("a").c_str(), &info), 0);
+  auto asked = calls("getXattr");
   EXPECT_EQ(::getxattr(path("a").c_str(), "system.posix_acl_access", nullptr, 0), -1);
-  EXPECT_EQ(errno, EOPNOTSUPP);
+  EXPECT_EQ(errno, ENODATA);
+  EXPECT_EQ(calls("getXattr"), asked);
 }
 
 TEST_F(Names, statfs_tells_usable_bytes) {

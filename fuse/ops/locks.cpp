@@ -1,0 +1,75 @@
+// Advisory locks: flock(2) and fcntl(2), across hosts.
+
+#include <fcntl.h>
+
+#include "common/base/log.h"
+#include "fuse/errno_map.h"
+#include "fuse/file_system.h"
+
+namespace vcfs::fuse {
+
+namespace {
+
+struct flock toFlock(const FileLock& lock, bool ours) {
+  struct flock answer = {};
+  answer.l_type = lock.type == LockType::exclusive ? F_WRLCK : F_RDLCK;
+  answer.l_whence = SEEK_SET;
+  answer.l_start = static_cast<off_t>(lock.start);
+  answer.l_len = lock.end == kLockToEnd ? 0 : static_cast<off_t>(lock.end - lock.start + 1);
+  answer.l_pid = ours ? static_cast<pid_t>(lock.pid) : 0;  // another host's numbers mean nothing here
+  return answer;
+}
+
+}  // namespace
+
+Task<void> FileSystem::getlk(RequestPtr request, std::uint64_t node, FileLock lock) {
+  auto conflict = co_await cluster_->getLock(inodeOf(node), lock);
+  struct flock answer = {};
+  answer.l_type = F_UNLCK;
+  if (conflict) answer = toFlock(*conflict, conflict->client == cluster_->clientId());
+  request->lock(answer);
+}
+
+Task<void> FileSystem::setlk(RequestPtr request, std::uint64_t node, std::uint64_t handle, FileLock lock, bool wait) {
+  auto id = inodeOf(node);
+  auto file = fileAt(handle);
+  const std::pair<LockKind, std::uint64_t> owner(lock.kind, lock.owner);
+  auto& owners = file->lockOwners;
+  if (lock.type != LockType::none && std::find(owners.begin(), owners.end(), owner) == owners.end()) {
+    owners.push_back(owner);
+  }
+  try {
+    // What was written under a lock is there for whoever gets it next, on any host.
+    // (Through whichever descriptor of this host it was written.)
+    if (lock.type != LockType::exclusive) co_await file->file->flush(false);
+    co_await cluster_->setLock(id, lock, wait, request->origin().unique);
+  } catch (const Error& error) {
+    request->error(toLockErrno(error.code()));
+    co_return;
+  }
+  if (request->done() || lock.type == LockType::none) co_return;
+  // The caller was killed meanwhile, and what it held may have been given up already.
+  co_await unlockAll(id, lock.kind, lock.owner);
+}
+
+// Errors are of no use to who closes a file: the library goes on trying.
+Task<void> FileSystem::unlockAll(InodeId inode, LockKind kind, std::uint64_t owner) {
+  FileLock nothing;
+  nothing.kind = kind;
+  nothing.owner = owner;
+  try {
+    co_await cluster_->setLock(inode, nothing, false, 0);
+  } catch (const Error& error) {
+    log::warn("fuse.unlock_failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
+  }
+}
+
+// The last descriptor is gone: flock's lock, those of F_OFD_SETLK, and those of processes that closed it unheard.
+Task<void> FileSystem::unlockReleased(std::shared_ptr<FileHandle> handle) {
+  auto self = shared_from_this();
+  for (const auto& [kind, owner] : handle->lockOwners) {
+    if (cluster_->locked(handle->inode->id, kind, owner)) co_await unlockAll(handle->inode->id, kind, owner);
+  }
+}
+
+}  // namespace vcfs::fuse

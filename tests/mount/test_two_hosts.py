@@ -1,0 +1,185 @@
+"""One store, two mounts, each of which stands for a host: what one does, the other sees. More, under load, is in
+tests/integration/test_follow.py."""
+import errno
+import os
+import threading
+import time
+import unittest
+
+from vcfs_test.shared import StoreCase, cluster
+from vcfs_test.wait import wait_for
+
+_other = None
+
+
+def other_mount():
+    global _other
+    if _other is None:
+        _other = cluster().mount_again("second")
+    return _other
+
+
+class TwoHosts(StoreCase):
+    def setUp(self):
+        super().setUp()
+        other_mount()
+
+    def there(self, *parts):
+        return os.path.join(str(other_mount()), os.path.relpath(self.dir, cluster().mount), *parts)
+
+    def open(self, path, flags, mode=0o644):
+        fd = os.open(path, flags, mode)
+        self.addCleanup(os.close, fd)
+        return fd
+
+    def wait_seen(self, condition, limit, what):
+        begun = time.monotonic()
+        wait_for(condition, 10, what, interval=0.002)
+        self.assertLess(time.monotonic() - begun, limit, what)
+
+    # ---- bytes
+
+    def test_rewriting_is_seen_by_the_next_open(self):
+        for i in range(20):
+            self.make("f", b"%05d" % i * 1000)
+            with open(self.there("f"), "rb") as f:
+                self.assertEqual(f.read(), b"%05d" % i * 1000)
+
+    def test_truncating_here_is_seen_there(self):
+        self.make("f", b"x" * 5000)
+        there = self.open(self.there("f"), os.O_RDONLY)
+        self.assertEqual(os.pread(there, 10, 4000), b"x" * 10)
+        os.truncate(self.path("f"), 100)
+        self.wait_seen(lambda: os.pread(there, 10, 4000) == b"", 1, "the truncation")
+        self.assertEqual(os.stat(self.there("f")).st_size, 100)
+        os.truncate(self.path("f"), 300)
+        self.wait_seen(lambda: os.pread(there, 1000, 0) == b"x" * 100 + b"\0" * 200, 1, "the growth")
+
+    # ---- sizes and attributes
+
+    def test_the_size_of_a_growing_file_follows_within_200_ms(self):
+        fd = self.open(self.path("f"), os.O_CREAT | os.O_WRONLY)
+        for i in range(1, 20):
+            os.write(fd, b"x" * 1000)
+            self.wait_seen(lambda i=i: os.stat(self.there("f")).st_size == i * 1000, 0.2, f"{i} kB")
+
+    def test_a_reader_never_finds_less_than_the_size_it_was_told(self):
+        fd = self.open(self.path("f"), os.O_CREAT | os.O_WRONLY)
+        stop = threading.Event()
+
+        def write():
+            i = 0
+            while not stop.is_set():
+                os.write(fd, b"%08d" % i * 100)
+                i += 1
+                time.sleep(0.001)
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            wait_for(lambda: os.path.exists(self.there("f")), 5, "the file")
+            reader = self.open(self.there("f"), os.O_RDONLY)
+            for _ in range(100):
+                size = os.fstat(reader).st_size
+                data = os.pread(reader, 800, max(size - 800, 0))
+                self.assertEqual(len(data), min(size, 800))
+                self.assertNotIn(b"\0", data)
+        finally:
+            stop.set()
+            writer.join()
+
+    def test_attributes_follow_within_a_second(self):
+        path = self.make("f")
+        there = self.there("f")
+        self.assertEqual(os.stat(there).st_mode & 0o777, 0o644)
+        os.chmod(path, 0o600)
+        self.wait_seen(lambda: os.stat(there).st_mode & 0o777 == 0o600, 1, "chmod")
+        os.chown(path, 1234, 5678)
+        self.wait_seen(lambda: (os.stat(there).st_uid, os.stat(there).st_gid) == (1234, 5678), 1, "chown")
+        os.utime(path, (1, 2))
+        self.wait_seen(lambda: (os.stat(there).st_atime, os.stat(there).st_mtime) == (1, 2), 1, "utime")
+        os.setxattr(path, "user.k", b"v")
+        self.wait_seen(lambda: os.listxattr(there) == ["user.k"], 1, "setxattr")
+        os.link(path, self.path("g"))
+        self.wait_seen(lambda: os.stat(there).st_nlink == 2, 1, "link")
+
+    # ---- names
+
+    def test_a_rename_over_a_name_is_atomic_for_readers_there(self):
+        self.make("f", b"0" * 1000)
+        stop = threading.Event()
+        wrong = []
+
+        def look():
+            while not stop.is_set():
+                try:
+                    with open(self.there("f"), "rb") as f:
+                        data = f.read()
+                    if len(data) != 1000 or len(set(data)) != 1:
+                        wrong.append(data[:20])
+                except FileNotFoundError:
+                    wrong.append("absent")
+        reader = threading.Thread(target=look)
+        reader.start()
+        try:
+            for i in range(60):
+                self.make("new", bytes([48 + i % 10]) * 1000)
+                os.rename(self.path("new"), self.path("f"))
+        finally:
+            stop.set()
+            reader.join()
+        self.assertEqual(wrong, [])
+
+    def test_link_as_a_lock_has_one_winner(self):
+        for i in range(10):
+            won = []
+
+            def take(directory, who):
+                mine = os.path.join(directory, f"{who}{i}")
+                os.close(os.open(mine, os.O_CREAT | os.O_WRONLY))
+                try:
+                    os.link(mine, os.path.join(directory, f"lock{i}"))
+                    won.append(who)
+                except FileExistsError:
+                    pass
+            threads = [threading.Thread(target=take, args=(self.dir, "a")),
+                       threading.Thread(target=take, args=(self.there(), "b"))]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(len(won), 1)
+
+    # ---- removal of what is open
+
+    def test_a_file_deleted_here_is_written_on_there(self):
+        self.make("f")
+        there = self.open(self.there("f"), os.O_RDWR)
+        os.unlink(self.path("f"))
+        self.wait_seen(lambda: not os.path.exists(self.there("f")), 1, "the removal")
+        os.write(there, b"still here")
+        os.fsync(there)
+        self.assertEqual(os.pread(there, 100, 0), b"still here")
+
+    def test_a_directory_of_open_files_is_removed_and_no_hidden_names_stay(self):
+        os.makedirs(self.path("d/e"))
+        for name in ("d/a", "d/e/b"):
+            self.make(name, b"x" * 1000)
+        open_there = [self.open(self.there(name), os.O_RDONLY) for name in ("d/a", "d/e/b")]
+        self.open(self.path("d/a"), os.O_RDWR)
+        self.run_tool("rm", "-r", self.path("d"))
+        self.assertFalse(os.path.lexists(self.path("d")))
+        self.wait_seen(lambda: os.listdir(self.there()) == [], 1, "nothing to be left there")
+        for fd in open_there:
+            self.assertEqual(os.pread(fd, 2000, 0), b"x" * 1000)
+
+    def test_a_removed_working_directory(self):
+        os.mkdir(self.path("d"))
+        fd = self.open(self.there("d"), os.O_RDONLY | os.O_DIRECTORY)
+        os.rmdir(self.path("d"))
+        self.wait_seen(lambda: not os.path.exists(self.there("d")), 1, "the removal")
+        self.assertErrno(errno.ENOENT, os.open, "x", os.O_CREAT | os.O_WRONLY, dir_fd=fd)
+        self.assertEqual(os.listdir(fd), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
