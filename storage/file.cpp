@@ -24,6 +24,13 @@ ReplicaSlot* File::slot(StorageId storage) {
   return nullptr;
 }
 
+OpPtr File::undecided() const {
+  for (auto op = pending.rbegin(); op != pending.rend(); ++op) {
+    if (op->second->mutation.changesBytes()) return op->second;
+  }
+  return nullptr;
+}
+
 std::uint64_t File::readableEnd() const { return replica.role() == Role::primary ? acks.published() : localEnd; }
 
 }  // namespace vcfs::storage

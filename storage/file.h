@@ -18,7 +18,7 @@ struct PendingOp {
   AckTracker::Ticket ticket = 0;
   Mutation mutation;  // `data` is valid while `keep` is
   std::shared_ptr<void> keep;
-  std::uint64_t endsAt = 0;
+  bool overwrites = false;  // it touches bytes that were there before it
   bool localNoSpace = false;
   bool localDone = false;
   std::optional<Error> localError;
@@ -78,6 +78,7 @@ struct File {
 
   SequenceTable sequences;
   AckTracker acks;                              // primary
+  bool uncertain = false;                       // it was deposed with operations under way
   std::map<AckTracker::Ticket, OpPtr> pending;  // primary
   std::vector<ReplicaSlot> slots;               // primary
   bool reportDue = false;                       // its size is to be told to a tracker
@@ -85,6 +86,7 @@ struct File {
   RangeSet live;  // syncing: what live writes covered since it joined
   bool catchingUp = false;
   std::uint64_t probes = 0;          // of a primary that lets this replica join
+  std::uint64_t clientsOf = 0;       // of these, the one after which the primary told what it knows of clients
   std::uint64_t replicatedOps = 0;   // operations executed for a primary
   std::optional<Mutation> heldSeal;  // syncing: how it is to be sealed once it is in sync
   std::uint64_t bytesToGo = 0;
@@ -93,11 +95,16 @@ struct File {
   TimePoint lastUsed;
 
   ReplicaSlot* slot(StorageId storage);
+  // An operation that changes bytes and is not decided yet; the newest, null when there is none.
+  OpPtr undecided() const;
   // The end of what may be read here.
   std::uint64_t readableEnd() const;
   bool sealed() const { return state == FileState::closed || state == FileState::recovered; }
+  // After a failed sync nothing makes it good but another replica: until then no sync succeeds here.
+  bool unstable() const { return meta.unstable; }
   bool busy() const {
-    return !ready || !pending.empty() || localQueued != 0 || catchingUp || changed.hasWaiters() || !line.empty();
+    return unstable() || !ready || !pending.empty() || localQueued != 0 || catchingUp || changed.hasWaiters() ||
+           !line.empty();
   }
 };
 using FilePtr = std::shared_ptr<File>;

@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "common/rpc/call.h"
 #include "schema/convert.h"
+#include "storage/core/planted.h"
 
 namespace vcfs::storage {
 
@@ -166,7 +167,8 @@ void Node::loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optio
     const bool sealed = file->sealed();
     file->mtimeNs = sealed && replica->meta.mtimeNs != 0 ? replica->meta.mtimeNs : replica->stat.mtimeNs;
     // Sealed with bytes missing: the machine went down before they were on the disk.
-    if (sealed && replica->stat.size != replica->meta.sealedSize) suspects_.insert(file->inode);
+    const bool shortened = sealed && replica->stat.size != replica->meta.sealedSize;
+    if (shortened || replica->meta.unstable) suspects_.insert(file->inode);
     file->acks.setPublished(file->localEnd);
   }
   if (isSuspect(*file)) {
@@ -187,13 +189,15 @@ void Node::loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optio
 bool Node::isSuspect(const File& file) const {
   if (!suspects_.contains(file.inode)) return false;
   if (!file.onDisk) return !store.machineStayedUp();  // its creation was lost with the power
+  if (file.unstable()) return true;
   if (file.sealed()) return !store.machineStayedUp() || file.localEnd != file.meta.sealedSize;
   return true;
 }
 
 void Node::forget(FilePtr file) {
   file->removed = true;
-  stepDown(file, Error(Errc::notFound, "the file was removed"));
+  // The file may live on other servers: a tracker knows.
+  stepDown(file, Error(Errc::staleEpoch, "this server has no replica of the file any more"));
   leases_.closeAll(file->inode);
   orphans_.erase(file->inode);
   reports_.erase(file->inode);
@@ -238,7 +242,9 @@ void Node::admit(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader
 void Node::requirePrimary(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
   admit(file, epoch, hasLayout, layout);
   if (self() == 0) throw Error(Errc::unavailable, "this server has not been registered at a tracker yet");
-  if (file.preexisting && !recovered_) throw Error(Errc::unavailable, "this server is being checked after its start");
+  if ((file.preexisting && !recovered_) || mayLackFiles()) {
+    throw Error(Errc::unavailable, "this server is being checked after its start");
+  }
   if (file.replica.isPrimary()) return;
   if (file.replica.role() != Role::primary) throw Error(Errc::notPrimary, "another server is the primary");
   if (file.replica.distrusted()) throw Error(Errc::unavailable, "this replica is being checked");
@@ -248,7 +254,9 @@ void Node::requirePrimary(File& file, Epoch epoch, bool hasLayout, schema::Layou
 void Node::requireReadable(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
   admit(file, epoch, hasLayout, layout);
   if (self() == 0) throw Error(Errc::unavailable, "this server has not been registered at a tracker yet");
-  if (file.preexisting && !recovered_) throw Error(Errc::unavailable, "this server is being checked after its start");
+  if ((file.preexisting && !recovered_) || mayLackFiles()) {
+    throw Error(Errc::unavailable, "this server is being checked after its start");
+  }
   if (!file.replica.servesReads()) throw Error(Errc::notInSync, "this replica is not in sync");
   if (file.replica.role() != Role::primary && !file.sealed()) {
     throw Error(Errc::notPrimary, "the file is open: only its primary knows its size");
@@ -256,6 +264,7 @@ void Node::requireReadable(File& file, Epoch epoch, bool hasLayout, schema::Layo
 }
 
 void Node::admitReplication(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
+  if (planted(Bug::skipEpochCheck)) return;
   if (file.broken && !hasLayout) throw *file.broken;
   switch (file.replica.admitReplication(epoch, hasLayout)) {
     case ReplicaFence::Admission::stale:
@@ -270,6 +279,10 @@ void Node::admitReplication(File& file, Epoch epoch, bool hasLayout, schema::Lay
   if (file.broken) throw *file.broken;
   if (epoch > file.replica.epoch()) file.replica.raise(epoch);
   if (file.replica.distrusted()) throw Error(Errc::notInSync, "this replica is being checked");
+  // It may be one that the power cut took away altogether.
+  if (!file.onDisk && mayLackFiles() && file.replica.role() != Role::syncing) {
+    throw Error(Errc::notInSync, "this server is being checked after a power cut");
+  }
   if (file.replica.knowsLayout()) {
     const Role role = file.replica.role();
     if (role == Role::primary) throw Error(Errc::staleEpoch, "this server is the primary of this epoch");
@@ -294,8 +307,15 @@ void Node::writerRepeats(File& file, ClientId client) {
 bool Node::writerGone(File& file, ClientId client) {
   file.writerClosed = true;
   leases_.close(client, file.inode);
+  orphans_.erase(file.inode);
   return leases_.writers(file.inode) == 0;
 }
+
+bool Node::othersWrite(const File& file, ClientId client) const {
+  return leases_.writers(file.inode) > (leases_.holds(client, file.inode) ? 1u : 0u);
+}
+
+void Node::sealLater(File& file) { orphans_[file.inode] = runtime.clock.now(); }
 
 FileState Node::sealState(const File& file) const {
   return file.writerVanished ? FileState::recovered : FileState::closed;
@@ -350,7 +370,7 @@ void Node::fillInfo(schema::FileInfo::Builder info, File& file) {
   std::uint64_t toGo = file.bytesToGo;
   if (primary) {
     for (const ReplicaSlot& slot : file.slots) {
-      if (slot.syncing && !slot.joined) ++toGo;  // a lost one has not joined either
+      if (slot.syncing && (!slot.joined || slot.failed)) ++toGo;  // a lost one has to begin anew
     }
   }
   info.setBytesToGo(toGo);
@@ -387,6 +407,10 @@ Task<void> Node::tick() {
 
 void Node::sealVanished(FilePtr file) {
   if (!file->replica.isPrimary() || file->sealed() || leases_.writers(file->inode) != 0) return;
+  if (file->undecided()) {  // the final size is not known yet
+    sealLater(*file);
+    return;
+  }
   const bool finished = file->writerClosed && !file->writerVanished;
   begin(file, sealMutation(*file, finished ? FileState::closed : FileState::recovered), nullptr);
 }
@@ -533,31 +557,49 @@ Task<void> Node::hardenLoop() {
     }
     if (batch.empty()) continue;
     for (InodeId inode : batch) hardening_.erase(inode);
-    auto job = [self, batch] { self->harden(batch); };
+    auto job = [self, batch] { return self->harden(batch); };
     auto pending = pools.syncs->run(std::move(job));
-    try {
-      co_await std::move(pending);
-      for (InodeId inode : batch) markStableIfSealed(inode);
-    } catch (const Error& error) {
-      log::error("harden.failed", {{"reason", error.what()}});
-      for (InodeId inode : batch) hardening_.insert(inode);
+    const HardenFailures failures = co_await std::move(pending);
+    hardened(batch, failures);
+  }
+}
+
+void Node::hardened(const std::vector<InodeId>& inodes, const HardenFailures& failures) {
+  for (InodeId inode : inodes) {
+    const auto failed =
+        std::find_if(failures.begin(), failures.end(), [inode](const auto& one) { return one.first == inode; });
+    if (failed == failures.end()) {
+      markStableIfSealed(inode);
+      continue;
     }
+    log::error("harden.failed", {{"inode", log::hex(inode)}, {"reason", failed->second.what()}});
+    kj::Promise<void> known = enter(inode, [self = shared_from_this(), error = failed->second](FilePtr file) {
+      self->hardenFailed(file, error);
+      return kj::Promise<void>(kj::READY_NOW);
+    });
+    known.detach([](kj::Exception&&) {});
   }
 }
 
 // On the pool's thread. Few files one by one, many by one sync of the filesystem.
-void Node::harden(const std::vector<InodeId>& inodes) {
+Node::HardenFailures Node::harden(const std::vector<InodeId>& inodes) {
   if (inodes.size() > 16) {
-    store.syncAll();
-    return;
+    try {
+      store.syncAll();
+      return {};
+    } catch (const Error& error) {
+      log::error("disk.sync.failed", {{"reason", error.what()}});  // whose bytes it was is found out one by one
+    }
   }
+  HardenFailures failures;
   for (InodeId inode : inodes) {
     try {
       store.file(inode)->sync();
     } catch (const Error& error) {
-      if (error.code() != Errc::notFound) throw;
+      if (error.code() != Errc::notFound) failures.emplace_back(inode, error);
     }
   }
+  return failures;
 }
 
 void Node::markStableIfSealed(InodeId inode) {

@@ -9,6 +9,7 @@
 #include "storage/core/limits.h"
 #include "storage/file.h"
 #include "storage/options.h"
+#include "storage/store/listing.h"
 
 namespace vcfs::storage {
 
@@ -86,11 +87,16 @@ class Node : public std::enable_shared_from_this<Node> {
   void writerRepeats(File& file, ClientId client);
   // The client has no handle any more. True when it was the last: the file is to be sealed.
   bool writerGone(File& file, ClientId client);
+  // Somebody but `client` has it open for writing.
+  bool othersWrite(const File& file, ClientId client) const;
+  // It has no writer any more and is to be sealed soon, unless somebody opens it.
+  void sealLater(File& file);
   FileState sealState(const File& file) const;
   Mutation sealMutation(File& file, FileState state);
   void clientAlive(ClientId client) { leases_.renew(client, runtime.clock.now()); }
 
   void touch(File& file, const Mutation& mutation);  // mtime, changeId, what catch-up must leave alone
+  static void noteClient(File& file, const Mutation& mutation);
   void fillInfo(schema::FileInfo::Builder info, File& file);
   // When no report of this file to a tracker is under way any more (at most 2 s).
   kj::Promise<void> reportArrived(InodeId inode);
@@ -102,6 +108,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Pools pools;
   const Options options;
   Counters counters;
+  Listing listing;  // of the reads pool's thread
   std::unique_ptr<Peers> peers;
   std::unique_ptr<Trackers> trackers;
   LeaseTable& leases() { return leases_; }
@@ -127,7 +134,9 @@ class Node : public std::enable_shared_from_this<Node> {
   void collectDue(const std::set<InodeId>& from, std::vector<InodeId>& due);
   void addResent(std::vector<SizeReport>& reports);
   Task<void> reportBatch(std::vector<SizeReport> reports);
-  void harden(const std::vector<InodeId>& inodes);
+  using HardenFailures = std::vector<std::pair<InodeId, Error>>;
+  HardenFailures harden(const std::vector<InodeId>& inodes);
+  void hardened(const std::vector<InodeId>& inodes, const HardenFailures& failures);
   void markStableIfSealed(InodeId inode);
   // ops/forward.cpp
   struct Sent;  // what an answer needs to find its way back
@@ -135,15 +144,21 @@ class Node : public std::enable_shared_from_this<Node> {
   void sendTo(const Sent& to, const OpPtr& op, PeerSession* session);
   void replicaAnswered(const Sent& sent, Errc code);
   void probe(FilePtr file, StorageId storage);
+  void tellClients(FilePtr file, StorageId storage);
+  void sendAlone(FilePtr file, StorageId storage, Mutation::Kind kind);
   // ops/mutate.cpp
   void localAnswered(FilePtr file, const OpPtr& op, std::optional<Error> error);
   void settle(FilePtr file, const OpPtr& op);
   void settleFull(FilePtr file);
+  bool othersInSync(const File& file) const;
+  void undone(FilePtr file, const OpPtr& op, const Error& error);
   void complete(FilePtr file, AckTracker::Ticket ticket, std::optional<Error> error);
   void sealedNow(FilePtr file, const Mutation& mutation);
-  // ops/adopt.cpp
+  // ops/layouts.cpp
   void rebuildSlots(FilePtr file);
   void takeOver(FilePtr file);
+  void expectWriters(File& file);
+  void settleUncertain(FilePtr file);
   void applyHeldSeal(FilePtr file);
   void stepDown(FilePtr file, const Error& reason);
   void persistMeta(FilePtr file);
@@ -155,6 +170,10 @@ class Node : public std::enable_shared_from_this<Node> {
   Task<void> recover();
   Task<void> scanDisk();
   void checkSuspect(FilePtr file);
+  Task<void> findMissing();
+  void reportMissing(FilePtr file, const Layout& layout);
+  bool mayLackFiles() const { return !recovered_ && !store.machineStayedUp(); }
+  void suspectsSettled();
   Task<void> takeStale();
   Task<void> staleLoop();
   Task<void> catchUpFile(FilePtr file);
@@ -169,6 +188,8 @@ class Node : public std::enable_shared_from_this<Node> {
   void localFinished(FilePtr file);
   void settleEnd(File& file);
   void distrustOwn(FilePtr file, const Error& error);
+  void markUnstable(FilePtr file);
+  void hardenFailed(FilePtr file, const Error& error);
 
   std::unordered_map<InodeId, FilePtr> files_;
   LeaseTable leases_;

@@ -22,6 +22,7 @@ class TrackerService {
   void stop();
   const std::string& address() const { return server_->address(); }  // with the real port
   TrackerCore& core() { return *core_; }
+  bool coordinates() const { return coordinator_->holdsLease(); }
 
  private:
   capnp::Capability::Client accept(std::shared_ptr<rpc::Connection> connection);

@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint32_t kBlock = 64u << 10;
 constexpr std::uint32_t kWindowBlocks = 512;  // 32 MiB are compared in one call
 constexpr std::uint64_t kPiece = 1u << 20;
+constexpr std::size_t kAhead = 4;  // pieces asked for before the first of them is here
 
 bool allZero(std::span<const std::byte> bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
@@ -56,7 +57,15 @@ class CatchUp {
   Task<std::uint64_t> sourceSize();
   Task<std::vector<std::uint32_t>> sourceSums(std::uint64_t offset);
   Task<void> copyAll();
-  Task<void> copyPiece(Range piece);
+  using Fetched = capnp::RemotePromise<schema::Storage::FetchResults>;
+  struct Fetching {
+    Fetching(Range what, Fetched answer) : range(what), promise(kj::mv(answer)) {}
+    Range range;
+    Fetched promise;
+  };
+  Fetching fetch(Range range);
+  Task<void> copyPieces(std::vector<Range> todo);
+  Task<void> writePiece(Range range, schema::Storage::FetchResults::Reader answer);
   template <class Job>
   Task<std::invoke_result_t<Job&>> inOrder(Job job);
   Task<void> writeOwn(std::uint64_t offset, std::span<const std::byte> bytes);
@@ -119,7 +128,9 @@ Task<void> CatchUp::waitJoined() {
     // An answer from before another probe is about the slot that was given up.
     const Joined before = joinedNow();
     const Info info = co_await ask();
-    if (info.bytesToGo == 0 && before == joinedNow()) {
+    // Who has executed what must be known too: an append is not to be executed twice after the next failover.
+    const bool told = file_->clientsOf == file_->probes && file_->probes != 0;
+    if (info.bytesToGo == 0 && told && before == joinedNow()) {
       joined_ = before;
       co_return;
     }
@@ -155,6 +166,7 @@ Task<void> CatchUp::prepareOwn() {
   node_->newestMade_ = std::max(node_->newestMade_, file_->inode);
   file_->metaChanged = false;
   auto job = [disk, create, meta, layout] {
+    if (meta.unstable) disk->dropCache();
     if (create)
       disk->create(meta, layout.user, layout.name);
     else
@@ -206,35 +218,53 @@ Task<void> CatchUp::writeOwn(std::uint64_t offset, std::span<const std::byte> by
   co_await inOrder(std::move(job));
 }
 
-Task<void> CatchUp::copyPiece(Range piece) {
-  const std::vector<Range> wanted = file_->live.gaps(piece.begin, piece.end);
-  for (const Range range : wanted) {
-    auto request = session_->client.fetchRequest();
-    request.setInode(file_->inode);
-    request.setOffset(range.begin);
-    request.setLength(static_cast<std::uint32_t>(range.end - range.begin));
-    auto promise = request.send();
-    const Duration limit = node_->options.syncLimit;
-    auto answer = co_await rpc::call(node_->runtime, kj::mv(promise), limit);
+CatchUp::Fetching CatchUp::fetch(Range range) {
+  auto request = session_->client.fetchRequest();
+  request.setInode(file_->inode);
+  request.setOffset(range.begin);
+  request.setLength(static_cast<std::uint32_t>(range.end - range.begin));
+  return Fetching(range, request.send());
+}
+
+// The next pieces are on their way while one is written.
+Task<void> CatchUp::copyPieces(std::vector<Range> todo) {
+  const Duration limit = node_->options.syncLimit;
+  std::deque<Fetching> ahead;
+  std::size_t next = 0;
+  while (next < todo.size() || !ahead.empty()) {
+    while (ahead.size() < kAhead && next < todo.size()) {
+      const std::vector<Range> wanted = file_->live.gaps(todo[next].begin, todo[next].end);
+      for (const Range range : wanted) ahead.push_back(fetch(range));
+      ++next;
+    }
+    if (ahead.empty()) continue;
+    Fetching one = std::move(ahead.front());
+    ahead.pop_front();
+    file_->bytesToGo = total_ - std::min(total_, one.range.begin);
+    auto answer = co_await rpc::call(node_->runtime, kj::mv(one.promise), limit);
     checkStill();
     schema::check(answer.getStatus());
-    auto data = answer.getData();
-    const auto* bytes = reinterpret_cast<const std::byte*>(data.begin());
-    // What live writes covered while this was on its way is newer. From here to the queue nothing intervenes.
-    const std::vector<Range> parts = file_->live.gaps(range.begin, range.begin + data.size());
-    for (const Range part : parts) {
-      const std::vector<Range> still = file_->live.gaps(part.begin, part.end);
-      for (const Range now : still) {
-        const std::span<const std::byte> content(bytes + (now.begin - range.begin), now.end - now.begin);
-        const bool hole = now.begin >= ownSize_ && allZero(content);
-        if (!hole) co_await writeOwn(now.begin, content);
-        checkStill();
-      }
-    }
-    node_->counters.caughtUpBytes += data.size();
-    co_await yieldToLive(data.size());
+    co_await writePiece(one.range, answer);
+    co_await yieldToLive(answer.getData().size());
     checkStill();
   }
+}
+
+Task<void> CatchUp::writePiece(Range range, schema::Storage::FetchResults::Reader answer) {
+  auto data = answer.getData();
+  const auto* bytes = reinterpret_cast<const std::byte*>(data.begin());
+  // What live writes covered while this was on its way is newer. From here to the queue nothing intervenes.
+  const std::vector<Range> parts = file_->live.gaps(range.begin, range.begin + data.size());
+  for (const Range part : parts) {
+    const std::vector<Range> still = file_->live.gaps(part.begin, part.end);
+    for (const Range now : still) {
+      const std::span<const std::byte> content(bytes + (now.begin - range.begin), now.end - now.begin);
+      const bool hole = now.begin >= ownSize_ && allZero(content);
+      if (!hole) co_await writeOwn(now.begin, content);
+      checkStill();
+    }
+  }
+  node_->counters.caughtUpBytes += data.size();
 }
 
 // Live traffic goes first: a copy waits while the disk's queue is not short, and keeps to its rate.
@@ -273,7 +303,12 @@ Task<void> CatchUp::copyAll() {
         std::vector<std::uint32_t> sums;
         std::vector<std::byte> block(kBlock);
         for (std::uint32_t i = 0; i < kWindowBlocks; ++i) {
-          const std::size_t size = disk->pread(block, offset + static_cast<std::uint64_t>(i) * kBlock);
+          std::size_t size = 0;
+          try {
+            size = disk->pread(block, offset + static_cast<std::uint64_t>(i) * kBlock);
+          } catch (const Error&) {
+            break;  // what cannot be read here is copied
+          }
           if (size == 0) break;
           sums.push_back(crc32c(std::span(block.data(), size)));
           if (size < kBlock) break;
@@ -285,10 +320,7 @@ Task<void> CatchUp::copyAll() {
       const std::vector<std::uint32_t> own = co_await std::move(pending);
       todo = differing(offset, kBlock, source, own, total_, kPiece);
     }
-    for (const Range piece : todo) {
-      co_await copyPiece(piece);
-      file_->bytesToGo = total_ - std::min(total_, piece.begin);
-    }
+    co_await copyPieces(std::move(todo));
   }
   co_await extend(total_);
 }
@@ -330,8 +362,17 @@ Task<void> CatchUp::finish() {
   co_await rpc::await<void>(node_->runtime, kj::mv(idle), limit);
   auto job = [disk] { disk->sync(); };
   auto pending = node_->pools.syncs->run(std::move(job));
-  co_await std::move(pending);
+  try {
+    co_await std::move(pending);
+  } catch (const Error&) {
+    node_->markUnstable(file_);
+    throw;
+  }
   checkStill();
+  if (file_->unstable()) {  // everything was compared with what the disk has, and what differed is there now
+    file_->meta.unstable = false;
+    node_->persistMeta(file_);
+  }
   for (int i = 0; i < 5 && file_->replica.role() == Role::syncing; ++i) {
     checkStill();
     const Layout layout = co_await node_->trackers->caughtUp(file_->inode, file_->replica.epoch());

@@ -62,6 +62,7 @@ Task<void> Node::recover() {
   }
   while (!stopping_) {
     try {
+      co_await findMissing();
       co_await takeStale();
       break;
     } catch (const Error& error) {
@@ -71,6 +72,7 @@ Task<void> Node::recover() {
     co_await this->pause(pause);
   }
   recovered_ = true;
+  suspectsSettled();
   log::info("storage.recovered", {{"suspects", suspects.size()}});
 }
 
@@ -96,6 +98,78 @@ void Node::checkSuspect(FilePtr file) {
   resend_.insert(inode);
   hardening_.insert(inode);
   reportSignal_.notifyAll();
+}
+
+// After a power cut: files that the catalog believes to be here and that are not, since they were made in the last
+// second and nothing of them was on the disk.
+Task<void> Node::findMissing() {
+  auto self = shared_from_this();
+  if (store.machineStayedUp()) co_return;
+  InodeId after = 0;
+  while (!stopping_) {
+    Trackers::StalePage page;
+    try {
+      page = co_await trackers->replicasHere(after);
+    } catch (const Error& error) {
+      if (error.code() != Errc::notSupported) throw;
+      log::warn("recover.unchecked", {{"reason", "the tracker is of an earlier version"}});
+      co_return;
+    }
+    std::map<InodeId, Layout> layouts;
+    for (const Layout& layout : page.layouts) {
+      if (layout.inode == 0 || layout.inode > limits::kMaxInode || layout.epoch == 0) continue;
+      after = std::max(after, layout.inode);
+      layouts[layout.inode] = layout;
+    }
+    auto job = [self, layouts] {
+      std::vector<InodeId> missing;
+      for (const auto& [inode, layout] : layouts) {
+        try {
+          if (!self->store.load(inode)) missing.push_back(inode);
+        } catch (const Error&) {
+          // It is there; that it cannot be read is seen when it is looked up.
+        }
+      }
+      return missing;
+    };
+    auto pending = pools.reads->run(std::move(job));
+    const std::vector<InodeId> missing = co_await std::move(pending);
+    for (InodeId inode : missing) {
+      const Layout layout = layouts.at(inode);
+      kj::Promise<void> reported = enter(inode, [self, layout](FilePtr file) -> kj::Promise<void> {
+        self->reportMissing(file, layout);
+        return kj::READY_NOW;
+      });
+      const Duration limit = options.syncLimit;
+      co_await rpc::await<void>(runtime, kj::mv(reported), limit);
+    }
+    if (!page.more || page.layouts.empty()) co_return;
+  }
+}
+
+void Node::reportMissing(FilePtr file, const Layout& layout) {
+  if (file->onDisk || file->replica.distrusted() || layout.epoch < file->replica.epoch()) return;
+  adopt(file, layout);
+  const Role role = file->replica.role();
+  if (role != Role::primary && role != Role::follower) return;
+  log::warn("replica.missing", {{"inode", log::hex(file->inode)}});
+  distrustOwn(file, Error(Errc::notFound, "its creation was lost with the power"));
+}
+
+// The next process need not be suspicious any more.
+void Node::suspectsSettled() {
+  if (store.machineStayedUp() || !recovered_ || !suspects_.empty() || stopping_) return;
+  const bool reporting =
+      std::any_of(failures_.begin(), failures_.end(), [this](const auto& one) { return one.second == self(); });
+  if (reporting) return;
+  auto job = [self = shared_from_this()] {
+    try {
+      self->store.machineChecked();
+    } catch (const Error& error) {
+      log::error("data.lock.failed", {{"reason", error.what()}});
+    }
+  };
+  pools.syncs->submit(std::move(job), [] {});
 }
 
 // What the catalog knows to be out of sync here: each of it is caught up.
@@ -128,6 +202,7 @@ Task<void> Node::staleLoop() {
     const Duration pause = options.staleInterval;
     co_await catchUpSignal_.waitFor(runtime.clock, pause);
     if (stopping_ || !recovered_ || !trackers->connected()) continue;
+    suspectsSettled();
     try {
       co_await takeStale();
     } catch (const Error& error) {

@@ -63,6 +63,7 @@ Task<void> Trackers::maintain(std::shared_ptr<Link> link) {
       if (!link->connection) co_await openSession(link);
       if (!*alive) co_return;
       good = co_await beat(link);
+      if (!*alive) co_return;
       link->lastProblem.clear();
     } catch (const Error& error) {
       if (!*alive) co_return;
@@ -258,6 +259,27 @@ Task<Layout> Trackers::caughtUp(InodeId inode, Epoch epoch) {
       auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
       schema::check(answer.getStatus());
       co_return schema::toLayout(answer.getLayout());
+    } catch (const Error& error) {
+      if (!tryAnother(error)) throw;
+    }
+  }
+  throw nobody();
+}
+
+Task<Trackers::StalePage> Trackers::replicasHere(InodeId after) {
+  for (const auto& link : up()) {
+    try {
+      auto request = link->client.replicasHereRequest();
+      request.setStorage(storageId_);
+      request.setAfter(after);
+      request.setLimit(1000);
+      auto promise = request.send();
+      auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
+      schema::check(answer.getStatus());
+      StalePage page;
+      for (auto file : answer.getFiles()) page.layouts.push_back(schema::toLayout(file.getLayout()));
+      page.more = answer.getMore();
+      co_return page;
     } catch (const Error& error) {
       if (!tryAnother(error)) throw;
     }

@@ -61,6 +61,7 @@ class Trackers {
     bool more = false;
   };
   Task<StalePage> staleReplicas(InodeId after);
+  Task<StalePage> replicasHere(InodeId after);  // in sync, as the catalog has it
 
  private:
   struct Link;

@@ -40,6 +40,7 @@ class AckTracker {
   // The end of everything put in order so far, finished or not: where an append goes.
   std::uint64_t orderedEnd() const;
   bool idle() const { return entries_.empty(); }
+  bool untouched() const { return first_ == 1 && entries_.empty(); }  // nothing was ever put in order
   std::size_t outstanding() const { return entries_.size(); }
 
  private:

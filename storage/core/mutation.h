@@ -10,7 +10,8 @@ namespace vcfs::storage {
 
 // One change of one file, as it is executed by every replica in the primary's order.
 struct Mutation {
-  enum class Kind : std::uint8_t { write, truncate, allocate, sync, seal, open };
+  // clients, left: nothing on the disk, but what other replicas are to know (schema/storage.capnp, ReplicaOp).
+  enum class Kind : std::uint8_t { write, truncate, allocate, sync, seal, open, clients, left };
 
   Kind kind = Kind::write;
   ClientId client = 0;

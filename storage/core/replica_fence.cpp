@@ -1,5 +1,7 @@
 #include "storage/core/replica_fence.h"
 
+#include "storage/core/planted.h"
+
 namespace vcfs::storage {
 
 Role roleOf(const Layout& layout, StorageId self) {
@@ -14,13 +16,13 @@ Role roleOf(const Layout& layout, StorageId self) {
 }
 
 ReplicaFence::Admission ReplicaFence::admit(Epoch epoch, bool hasLayout) const {
-  if (epoch < epoch_) return Admission::stale;
+  if (epoch < epoch_) return planted(Bug::skipEpochCheck) ? Admission::ok : Admission::stale;
   if (epoch == epoch_ && knowsLayout()) return Admission::ok;
   return hasLayout ? Admission::adopt : Admission::needLayout;
 }
 
 ReplicaFence::Admission ReplicaFence::admitReplication(Epoch epoch, bool hasLayout) const {
-  if (epoch < since_) return Admission::stale;
+  if (epoch < since_) return planted(Bug::skipEpochCheck) ? Admission::ok : Admission::stale;
   if (epoch < epoch_) return Admission::ok;
   if (hasLayout && !(epoch == epoch_ && knowsLayout())) return Admission::adopt;
   return Admission::ok;

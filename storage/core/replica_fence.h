@@ -41,6 +41,7 @@ class ReplicaFence {
 
   // A replica answered that this epoch is over although no newer layout is known here: not primary any more.
   void depose() { deposed_ = true; }
+  bool deposed() const { return deposed_; }
   // This server restarted with the file open, or its disk failed: it must not serve before the catalog said so.
   void distrust() { distrusted_ = true; }
   bool distrusted() const { return distrusted_; }

@@ -45,29 +45,16 @@ struct ListedPage {
   bool more = false;
 };
 
-ListedPage listPage(Store& store, InodeId after, std::uint32_t limit) {
-  // The `limit` + 1 smallest ids behind `after`: a heap with the largest on top.
-  std::vector<InodeId> smallest;
-  store.scan([&](InodeId inode) {
-    if (inode <= after) return;
-    if (smallest.size() <= limit) {
-      smallest.push_back(inode);
-      std::push_heap(smallest.begin(), smallest.end());
-    } else if (inode < smallest.front()) {
-      std::pop_heap(smallest.begin(), smallest.end());
-      smallest.back() = inode;
-      std::push_heap(smallest.begin(), smallest.end());
-    }
-  });
-  std::sort(smallest.begin(), smallest.end());
+// On the reads pool's thread, the only one that uses the listing.
+ListedPage listPage(Node& node, InodeId after, std::uint32_t limit, TimePoint now) {
+  const Listing::Page found = node.listing.page(node.store, after, limit, now);
   ListedPage page;
-  page.more = smallest.size() > limit;
-  if (page.more) smallest.resize(limit);
-  for (InodeId inode : smallest) {
+  page.more = found.more;
+  for (InodeId inode : found.inodes) {
     StoredReplicaInfo info;
     info.inode = inode;
     try {
-      auto loaded = store.load(inode);
+      auto loaded = node.store.load(inode);
       if (!loaded) continue;
       info.epoch = loaded->meta.epoch;
       info.size = loaded->stat.size;
@@ -84,7 +71,8 @@ Task<void> list(NodePtr node, Server::ListContext context) {
   try {
     const InodeId after = context.getParams().getAfter();
     const std::uint32_t limit = context.getParams().getLimit();
-    auto job = [node, after, limit] { return listPage(node->store, after, limit); };
+    const TimePoint now = node->runtime.clock.now();
+    auto job = [node, after, limit, now] { return listPage(*node, after, limit, now); };
     auto pending = node->pools.reads->run(std::move(job));
     const ListedPage page = co_await std::move(pending);
     auto replicas = context.getResults().initReplicas(static_cast<unsigned>(page.replicas.size()));

@@ -44,6 +44,9 @@ void fillOp(schema::ReplicaOp::Builder builder, const Mutation& mutation) {
     case Mutation::Kind::sync:
       builder.setSync();
       break;
+    case Mutation::Kind::left:
+      builder.setLeft();
+      break;
     case Mutation::Kind::seal: {
       auto seal = builder.initSeal();
       seal.setState(static_cast<schema::FileState>(mutation.sealAs));
@@ -54,6 +57,18 @@ void fillOp(schema::ReplicaOp::Builder builder, const Mutation& mutation) {
     default:
       builder.setOpen();
       break;
+  }
+}
+
+void fillClients(schema::ReplicaOp::Builder builder, const SequenceTable& table) {
+  const std::vector<SequenceTable::Record> records = table.records();
+  auto list = builder.initClients(static_cast<unsigned>(records.size()));
+  for (unsigned i = 0; i < records.size(); ++i) {
+    list[i].setClient(records[i].client);
+    list[i].setLast(records[i].last);
+    list[i].setLeft(records[i].left);
+    auto failed = list[i].initFailed(static_cast<unsigned>(records[i].failed.size()));
+    for (unsigned k = 0; k < records[i].failed.size(); ++k) failed.set(k, records[i].failed[k]);
   }
 }
 
@@ -84,12 +99,17 @@ void Node::forward(FilePtr file, const OpPtr& op) {
 }
 
 // A question without effect that makes a syncing replica known as joined.
-void Node::probe(FilePtr file, StorageId storage) {
+void Node::probe(FilePtr file, StorageId storage) { sendAlone(file, storage, Mutation::Kind::open); }
+
+// To a replica that has joined: on the connection of the operations, before those that are put in order from now on.
+void Node::tellClients(FilePtr file, StorageId storage) { sendAlone(file, storage, Mutation::Kind::clients); }
+
+void Node::sendAlone(FilePtr file, StorageId storage, Mutation::Kind kind) {
   ReplicaSlot* slot = file->slot(storage);
   if (slot == nullptr || slot->failed) return;
   Sent sent{file, storage, slot->incarnation, 0};
   auto op = std::make_shared<PendingOp>();
-  op->mutation.kind = Mutation::Kind::open;
+  op->mutation.kind = kind;
   const std::string address = slot->address;
   peers->withSession(address, storage,
                      [self = shared_from_this(), sent, op](PeerSession* session) { self->sendTo(sent, op, session); });
@@ -149,7 +169,11 @@ void Node::sendTo(const Sent& to, const OpPtr& op, PeerSession* session) {
     auto writer = params.initWriter();
     writer.setClient(mutation.client);
     writer.setSequence(mutation.sequence);
-    fillOp(params.initOp(), mutation);
+    if (mutation.kind == Mutation::Kind::clients) {
+      fillClients(params.initOp(), file->sequences);
+    } else {
+      fillOp(params.initOp(), mutation);
+    }
     if (withLayout) schema::fill(params.initLayout(), file->replica.layout());
     auto promise = request.send();
     promise.then(kj::mv(answered), kj::mv(failed)).detach(kj::mv(ignore));
@@ -161,7 +185,9 @@ void Node::replicaAnswered(const Sent& sent, Errc code) {
   ReplicaSlot* slot = file->slot(sent.storage);
   if (slot == nullptr || slot->incarnation != sent.incarnation) return;
   if (code == Errc::ok) {
-    slot->joined = true;
+    const bool joins = slot->syncing && !slot->joined && !slot->failed;
+    slot->joined = slot->joined || !slot->failed;
+    if (joins) tellClients(file, sent.storage);
     if (sent.ticket != 0 && file->acks.ack(sent.ticket, sent.storage)) {
       complete(file, sent.ticket, std::nullopt);
     } else if (sent.ticket != 0) {
@@ -189,16 +215,13 @@ void Node::replicaAnswered(const Sent& sent, Errc code) {
 void Node::replicaLost(FilePtr file, StorageId storage, const char* why) {
   ReplicaSlot* slot = file->slot(storage);
   if (slot == nullptr || slot->failed || !file->replica.isPrimary()) return;
+  // One that is being caught up goes on being waited for until it is out of the layout: it may be about to tell a
+  // tracker that it has everything.
   slot->failed = true;
-  slot->joined = false;
   ++counters.replicasLost;
   log::warn("replica.lost", {{"inode", log::hex(file->inode)}, {"storage", storage}, {"reason", why}});
   failures_.insert({file->inode, storage});
   failureSignal_.notifyAll();
-  // A syncing one was waited for only so that it could become in sync.
-  if (slot->syncing) {
-    for (AckTracker::Ticket ticket : file->acks.drop(storage)) complete(file, ticket, std::nullopt);
-  }
   settleFull(file);
 }
 

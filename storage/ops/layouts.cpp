@@ -7,9 +7,19 @@ namespace vcfs::storage {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+std::ptrdiff_t countInSync(const Layout& layout) {
+  return std::count_if(layout.replicas.begin(), layout.replicas.end(),
+                       [](const Replica& replica) { return replica.state == vcfs::ReplicaState::inSync; });
+}
+
+}  // namespace
+
 void Node::adopt(FilePtr file, const Layout& layout) {
   const Role before = file->replica.role();
   const Epoch epochBefore = file->replica.epoch();
+  const bool regains = before == Role::primary && file->replica.deposed();
   if (!file->replica.adopt(layout, self())) return;
   const Role now = file->replica.role();
   file->meta.epoch = layout.epoch;
@@ -26,7 +36,14 @@ void Node::adopt(FilePtr file, const Layout& layout) {
   }
   if (now == Role::primary) {
     if (before != Role::primary) takeOver(file);
+    if (regains && !file->replica.deposed()) expectWriters(*file);
     rebuildSlots(file);
+    if (!file->replica.deposed()) settleUncertain(file);
+  } else {
+    file->uncertain = false;  // compared in full before it is in sync again
+  }
+  if ((now == Role::primary || now == Role::follower) && file->unstable() && countInSync(layout) > 1) {
+    distrustOwn(file, Error(Errc::io, "another replica is in sync, and a sync of this one has failed"));
   }
   if (before == Role::syncing && (now == Role::follower || now == Role::primary)) applyHeldSeal(file);
   if (now == Role::syncing) startCatchUp(file);
@@ -58,14 +75,35 @@ void Node::takeOver(FilePtr file) {
     pools.writes->submit([] {}, [file] { file->settling = false; });
   }
   file->live.clear();
-  if (file->sealed() || !file->onDisk) return;
+  expectWriters(*file);
+}
+
+// A primary that has just become one learns who writes the file.
+void Node::expectWriters(File& file) {
+  if (!file.onDisk) return;
+  noteReport(file);
+  if (file.sealed()) {  // the former primary may have died before it told that
+    closings_.insert(file.inode);
+    reportSignal_.notifyAll();
+    return;
+  }
   const TimePoint now = runtime.clock.now();
   // Who of them closed it long ago is not known here. Those who have it open say so: they write, or open it again when
   // they learn of the layout.
-  file->writerClosed = false;
-  for (ClientId client : file->sequences.clients()) leases_.openProvisionally(client, file->inode, now);
-  if (leases_.writers(file->inode) == 0) orphans_[file->inode] = now + options.lease;
-  noteReport(*file);
+  file.writerClosed = false;
+  for (ClientId client : file.sequences.writers()) leases_.openProvisionally(client, file.inode, now);
+  if (leases_.writers(file.inode) == 0) orphans_[file.inode] = now + options.lease;
+}
+
+// Operations under way when this server was deposed may have been executed here and not at the others, or the other way
+// round; if their client never repeats them they stay so. The others are compared with this replica in full.
+void Node::settleUncertain(FilePtr file) {
+  if (!std::exchange(file->uncertain, false)) return;
+  std::vector<StorageId> others;
+  for (const ReplicaSlot& slot : file->slots) {
+    if (!slot.syncing) others.push_back(slot.storage);
+  }
+  for (StorageId storage : others) replicaLost(file, storage, "may differ in what was not acknowledged");
 }
 
 void Node::stepDown(FilePtr file, const Error& reason) {
@@ -77,7 +115,7 @@ void Node::stepDown(FilePtr file, const Error& reason) {
   orphans_.erase(file->inode);
   for (auto& [ticket, op] : pending) {
     // Somebody may not have it: should this server be the primary again, a repeat is executed and not just answered.
-    if (op->mutation.client != 0) file->sequences.failed(op->mutation.client, op->mutation.sequence);
+    if (op->mutation.client != 0) file->sequences.withdrawn(op->mutation.client, op->mutation.sequence);
     op->finish(reason);
     // Its bytes may still be under way to this disk; they are kept until that is over.
   }
@@ -86,6 +124,7 @@ void Node::stepDown(FilePtr file, const Error& reason) {
 void Node::depose(FilePtr file) {
   log::warn("primary.deposed", {{"inode", log::hex(file->inode)}, {"epoch", file->replica.epoch()}});
   file->replica.depose();
+  file->uncertain = file->uncertain || file->undecided() != nullptr;
   stepDown(file, Error(Errc::staleEpoch, "this server is not the primary any more"));
   file->changed.notifyAll();
 }

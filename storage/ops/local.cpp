@@ -15,6 +15,7 @@ struct Node::LocalJob {
   bool metaFirst = false;
   bool metaLast = false;
   bool created = false;
+  bool syncFailed = false;
   std::uint64_t sizeBefore = 0;
   ReplicaMeta first;
   ReplicaMeta last;
@@ -123,6 +124,10 @@ void Node::submitLocal(FilePtr file, bool onLoop, std::function<void()> job, std
 }
 
 void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
+  if (mutation.kind == Mutation::Kind::left) {
+    done(std::nullopt);
+    return;
+  }
   const bool opens = mutation.changesBytes() || mutation.kind == Mutation::Kind::open;
   if (opens && (file->meta.state != FileState::open || !file->onDisk)) {
     file->meta.state = FileState::open;
@@ -137,6 +142,12 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
       closings_.insert(file->inode);
       reportSignal_.notifyAll();
     }
+  }
+  // One that is being caught up promises nothing yet, and is synced at its end.
+  const bool promises = file->replica.role() != Role::syncing;
+  if (mutation.kind == Mutation::Kind::sync && file->unstable() && promises) {
+    done(Error(Errc::io, "an earlier sync failed: what was written before it may not be on the disk"));
+    return;
   }
   if (opens) file->heldSeal.reset();
   touch(*file, mutation);
@@ -198,6 +209,7 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
         file->metaChanged = file->onDisk;
       }
     }
+    if (job->syncFailed) self->markUnstable(file);
     if (job->stat) file->blocks = job->stat->blocks;
     done(std::move(error));
     self->localFinished(file);
@@ -213,6 +225,7 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
         job->disk->sync();
       } catch (const Error& failure) {
         job->error = failure;
+        job->syncFailed = failure.code() != Errc::notFound;
       }
     };
     self->pools.syncs->submit(std::move(sync), [job, finish] { finish(job->error); });
@@ -241,7 +254,7 @@ void Node::settleEnd(File& file) {
 }
 
 kj::Promise<void> Node::localBarrier(File& file) {
-  if (file.localQueued == 0) return kj::READY_NOW;
+  if (file.localQueued == 0 && !file.settling) return kj::READY_NOW;
   auto pair = kj::newPromiseAndFulfiller<void>();
   // std::function wants to copy; the fulfiller cannot be.
   auto fulfiller = std::make_shared<kj::Own<kj::PromiseFulfiller<void>>>(kj::mv(pair.fulfiller));

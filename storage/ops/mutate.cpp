@@ -1,6 +1,7 @@
 // The primary's side of a mutation: put in order, executed here and at the other replicas, acknowledged when all who
 // are in sync have it.
 #include "common/base/log.h"
+#include "storage/core/planted.h"
 #include "storage/node.h"
 
 namespace vcfs::storage {
@@ -9,13 +10,15 @@ OpPtr Node::begin(FilePtr file, const Mutation& mutation, std::shared_ptr<void> 
   auto op = std::make_shared<PendingOp>();
   op->mutation = mutation;
   op->keep = std::move(keep);
-  if (mutation.client != 0) file->sequences.note(mutation.client, mutation.sequence);
+  noteClient(*file, mutation);
 
   std::vector<StorageId> waitFor{self()};
   for (const ReplicaSlot& slot : file->slots) {
-    if (!slot.syncing || (slot.joined && !slot.failed)) waitFor.push_back(slot.storage);
+    const bool counts = !slot.syncing || slot.joined;
+    if (counts && !planted(Bug::publishEarly)) waitFor.push_back(slot.storage);
   }
   const std::uint64_t before = file->acks.orderedEnd();
+  op->overwrites = mutation.changesBytes() && (mutation.kind != Mutation::Kind::write || mutation.offset < before);
   if (mutation.kind == Mutation::Kind::truncate) {
     op->ticket = file->acks.beginTruncate(mutation.size, std::move(waitFor));
   } else {
@@ -34,6 +37,16 @@ OpPtr Node::begin(FilePtr file, const Mutation& mutation, std::shared_ptr<void> 
     self->localAnswered(file, op, std::move(error));
   });
   return op;
+}
+
+// In the file's order, here and at every other replica.
+void Node::noteClient(File& file, const Mutation& mutation) {
+  if (mutation.client != 0 && mutation.kind == Mutation::Kind::left) {
+    file.sequences.leave(mutation.client);
+  } else if (mutation.client != 0) {
+    file.sequences.note(mutation.client, mutation.sequence);
+  }
+  if (mutation.seals()) file.sequences.leaveAll();
 }
 
 OpPtr Node::findPending(File& file, ClientId client, std::uint64_t sequence) {
@@ -102,14 +115,36 @@ void Node::complete(FilePtr file, AckTracker::Ticket ticket, std::optional<Error
   const OpPtr op = found->second;
   file->pending.erase(found);
   if (error) {
-    file->acks.fail(ticket);
-    if (op->mutation.client != 0) file->sequences.failed(op->mutation.client, op->mutation.sequence);
+    undone(file, op, *error);
   } else if (op->mutation.seals()) {
     sealedNow(file, op->mutation);
   }
   op->finish(std::move(error));
   op->keep = nullptr;
   if (file->changed.hasWaiters()) file->changed.notifyAll();
+}
+
+// The operation had no effect here, and its client is told so. Whoever may have executed it is out of sync.
+void Node::undone(FilePtr file, const OpPtr& op, const Error& error) {
+  const Mutation& mutation = op->mutation;
+  if (mutation.client != 0) file->sequences.failed(mutation.client, mutation.sequence);
+  if (mutation.seals() && leases_.writers(file->inode) == 0) sealLater(*file);
+  // A full disk may have taken the first part of what was written over older bytes.
+  const bool partly = op->overwrites && error.code() == Errc::noSpace;
+  std::vector<StorageId> unlike;
+  for (std::size_t i = 0; i < file->slots.size(); ++i) {
+    const ReplicaSlot& slot = file->slots[i];
+    if (slot.failed || (slot.syncing && !slot.joined)) continue;
+    const bool refused = std::find(op->noSpaceAt.begin(), op->noSpaceAt.end(), slot.storage) != op->noSpaceAt.end();
+    const bool differs = slot.syncing ? partly || !refused : partly;
+    if (mutation.changesBytes() && differs) {
+      unlike.push_back(slot.storage);
+    } else if (slot.syncing) {
+      tellClients(file, slot.storage);
+    }
+  }
+  file->acks.fail(op->ticket);
+  for (StorageId storage : unlike) replicaLost(file, storage, "may have what failed here");
 }
 
 void Node::sealedNow(FilePtr file, const Mutation& mutation) {
@@ -129,10 +164,13 @@ void Node::followerSealed(File& file, FileState state) {
   file.changed.notifyAll();
 }
 
+bool Node::othersInSync(const File& file) const {
+  return std::any_of(file.slots.begin(), file.slots.end(),
+                     [](const ReplicaSlot& slot) { return !slot.syncing && !slot.failed; });
+}
+
 void Node::ownReplicaFailed(FilePtr file, const Error& error) {
-  const bool others = std::any_of(file->slots.begin(), file->slots.end(),
-                                  [](const ReplicaSlot& slot) { return !slot.syncing && !slot.failed; });
-  if (!others) {
+  if (!othersInSync(*file)) {
     // The only replica there is: the writer must know.
     std::vector<AckTracker::Ticket> failed;
     for (const auto& [ticket, op] : file->pending) {
@@ -151,6 +189,27 @@ void Node::followerFailed(FilePtr file, ClientId client, std::uint64_t sequence,
   if (error.code() == Errc::noSpace) return;
   const Role role = file->replica.role();
   if (role == Role::follower || role == Role::unknown) distrustOwn(file, error);
+}
+
+// A sync failed. The kernel has given up the pages that it could not write and calls them clean: a later sync would
+// succeed, and mean nothing.
+void Node::markUnstable(FilePtr file) {
+  if (file->unstable()) return;
+  log::error("replica.unstable", {{"inode", log::hex(file->inode)}});
+  file->meta.unstable = true;
+  if (!file->onDisk) return;
+  store.markActive(file->inode);
+  persistMeta(file);
+}
+
+// The same of a sealed file, behind everybody's back.
+void Node::hardenFailed(FilePtr file, const Error& error) {
+  ++counters.diskErrors;
+  if (!file->onDisk || file->removed) return;
+  markUnstable(file);
+  const Role role = file->replica.role();
+  const bool others = role == Role::primary ? othersInSync(*file) : role == Role::follower || role == Role::unknown;
+  if (others) distrustOwn(file, error);
 }
 
 // Serves nothing more before a tracker has said how the file goes on.

@@ -45,14 +45,15 @@ Task<void> waitForGrowth(NodePtr node, FilePtr file, Server::WaitGrowthContext c
   const Epoch epoch = file->replica.epoch();
   const TimePoint deadline = node->runtime.clock.now() + std::chrono::milliseconds(params.getTimeoutMs());
   try {
-    while (file->replica.isPrimary() && file->replica.epoch() >= epoch && !file->sealed() &&
+    while (!file->removed && file->replica.isPrimary() && file->replica.epoch() >= epoch && !file->sealed() &&
            file->readableEnd() == known) {
       const Duration left = deadline - node->runtime.clock.now();
       if (left <= 0ns) break;
       co_await file->changed.waitFor(node->runtime.clock, left);
     }
-    if (file->removed) throw Error(Errc::notFound, "the file was removed");
-    if (!file->replica.isPrimary()) throw Error(Errc::staleEpoch, "this server is not the primary any more");
+    if (file->removed || !file->replica.isPrimary()) {
+      throw Error(Errc::staleEpoch, "this server is not the primary any more");
+    }
     node->fillInfo(context.getResults().initInfo(), *file);
   } catch (const Error& error) {
     refuse(context, error, file.get());

@@ -10,7 +10,7 @@ namespace {
 template <class Context>
 kj::Promise<void> executeHere(NodePtr node, FilePtr file, Context context, const Mutation& mutation,
                               std::shared_ptr<void> keep) {
-  if (mutation.client != 0) file->sequences.note(mutation.client, mutation.sequence);
+  node->noteClient(*file, mutation);
   ++file->replicatedOps;
   if (mutation.changesBytes()) {
     ++node->counters.replicated;
@@ -80,10 +80,29 @@ Mutation toMutation(schema::ReplicaOp::Reader op) {
     case schema::ReplicaOp::OPEN:
       mutation.kind = Mutation::Kind::open;
       break;
+    case schema::ReplicaOp::LEFT:
+      mutation.kind = Mutation::Kind::left;
+      break;
+    case schema::ReplicaOp::CLIENTS:
+      mutation.kind = Mutation::Kind::clients;
+      break;
     default:
       throw Error(Errc::notSupported, "an operation of a later version");
   }
   return mutation;
+}
+
+std::vector<SequenceTable::Record> toRecords(capnp::List<schema::ClientRecord>::Reader list) {
+  std::vector<SequenceTable::Record> records;
+  for (auto one : list) {
+    SequenceTable::Record record;
+    record.client = one.getClient();
+    record.last = one.getLast();
+    for (std::uint64_t sequence : one.getFailed()) record.failed.push_back(sequence);
+    record.left = one.getLeft();
+    records.push_back(std::move(record));
+  }
+  return records;
 }
 
 }  // namespace
@@ -117,6 +136,11 @@ kj::Promise<void> opReplicateOp(NodePtr node, SessionPtr session, Server::Replic
     const bool probe = mutation.kind == Mutation::Kind::open && mutation.client == 0;
     if (probe) {
       ++file->probes;
+      return kj::READY_NOW;
+    }
+    if (mutation.kind == Mutation::Kind::clients) {
+      file->sequences.replace(toRecords(params.getOp().getClients()));
+      file->clientsOf = file->probes;
       return kj::READY_NOW;
     }
     // Sealing cuts what failed operations left behind the end; bytes that are missing are another matter.

@@ -1,4 +1,5 @@
 // write, truncate, allocate, sync, open, close: what a client asks of the primary.
+#include "storage/core/planted.h"
 #include "storage/ops/calls.h"
 
 #include <cstring>
@@ -21,10 +22,45 @@ kj::Promise<void> answerRepeat(NodePtr node, FilePtr file, Context context, Clie
   return kj::READY_NOW;
 }
 
-// Every in-sync replica seals in its order; the answer means that all did.
-kj::Promise<void> sealAndAnswer(NodePtr node, FilePtr file, Server::CloseContext context, Mutation seal) {
-  OpPtr op = node->begin(file, seal, nullptr);
-  return answerInfo(node, file, context, op);
+// Calls of a client are executed in its order: what follows one that was refused has to wait until that is repeated.
+void requireTurn(const File& file, schema::Writer::Reader writer) {
+  if (file.sequences.follows(writer.getClient(), writer.getFirst(), writer.getSequence())) return;
+  throw Error(Errc::unavailable, "an earlier call of this client is to be repeated first");
+}
+
+// The client has closed the file. The last writer's close seals every in-sync replica, each in its order; the answer
+// means that all did. The final size is known when everything before it is decided.
+template <class Context>
+kj::Promise<void> closeFile(NodePtr node, FilePtr file, Context context) {
+  try {
+    auto params = context.getParams();
+    const ClientId client = params.getWriter().getClient();
+    node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    const bool last = node->writerGone(*file, client);
+    if (last && !(file->sealed() && file->onDisk)) {
+      if (OpPtr before = file->undecided()) {
+        node->sealLater(*file);  // whatever becomes of this call
+        return before->wait().then([node, file, context]() mutable { return closeFile(node, file, context); });
+      }
+      Mutation seal = node->sealMutation(*file, node->sealState(*file));
+      seal.client = client;
+      seal.sequence = params.getWriter().getSequence();
+      return answerInfo(node, file, context, node->begin(file, seal, nullptr));
+    }
+    // Others still write it: that this one does not is known to who may have to take over.
+    if (!last && file->onDisk && !file->sealed()) {
+      Mutation left;
+      left.kind = Mutation::Kind::left;
+      left.client = client;
+      node->begin(file, left, nullptr);
+    }
+    // This client's bytes are safe when what was ordered so far is.
+    if (!file->pending.empty()) return answerInfo(node, file, context, file->pending.rbegin()->second);
+    node->fillInfo(context.getResults().initInfo(), *file);
+  } catch (const Error& error) {
+    refuse(context, error, file.get());
+  }
+  return kj::READY_NOW;
 }
 
 }  // namespace
@@ -64,10 +100,7 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
       }
       // After a failover: the bytes are here, but closing and syncing concern all replicas and are done again.
       if ((flags & schema::WRITE_FLAG_CLOSE) != 0 && node->leases().holds(client, file->inode)) {
-        if (node->writerGone(*file, client) && !file->sealed()) {
-          Mutation seal = node->sealMutation(*file, node->sealState(*file));
-          return answerInfo(node, file, context, node->begin(file, seal, nullptr));
-        }
+        return closeFile(node, file, context);
       }
       if ((flags & schema::WRITE_FLAG_SYNC) != 0 && file->onDisk) {
         node->writerRepeats(*file, client);
@@ -77,13 +110,19 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
       }
       return answerRepeat(node, file, context, client, sequence);
     }
+    if (planted(Bug::dropReplayedWrite) && file->onDisk && file->acks.untouched()) {
+      return answerRepeat(node, file, context, client, sequence);
+    }
+    requireTurn(*file, params.getWriter());
     Mutation mutation;
     mutation.client = client;
     mutation.sequence = sequence;
     mutation.offset = append ? file->acks.orderedEnd() : params.getOffset();
     if (append) limits::checkTransfer(mutation.offset, params.getData().size());
     mutation.thenSync = (flags & schema::WRITE_FLAG_SYNC) != 0;
-    if ((flags & schema::WRITE_FLAG_CLOSE) != 0) {
+    // Sealed in the same turn when nothing before it can change the final size any more and nobody else writes it.
+    const bool closes = (flags & schema::WRITE_FLAG_CLOSE) != 0;
+    if (closes && !file->undecided() && !node->othersWrite(*file, client)) {
       mutation.thenSeal = node->writerGone(*file, client);
       mutation.sealAs = node->sealState(*file);
     } else {
@@ -93,7 +132,13 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
     mutation.data = bytes.data;
     context.getResults().setOffset(mutation.offset);
     OpPtr op = node->begin(file, mutation, std::move(bytes.keep));
-    return answerInfo(node, file, context, op);
+    if (!closes || mutation.thenSeal) return answerInfo(node, file, context, op);
+    return op->wait().then([node, file, context, op]() mutable -> kj::Promise<void> {
+      if (!op->error) return closeFile(node, file, context);
+      node->writerGone(*file, op->mutation.client);
+      refuse(context, *op->error, file.get());
+      return kj::READY_NOW;
+    });
   });
 }
 
@@ -106,6 +151,7 @@ kj::Promise<void> opTruncate(NodePtr node, SessionPtr session, Server::TruncateC
     limits::checkExtent(params.getSize(), 0);
     node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
     if (file->sequences.executed(client, sequence)) return answerRepeat(node, file, context, client, sequence);
+    requireTurn(*file, params.getWriter());
     Mutation mutation;
     mutation.kind = Mutation::Kind::truncate;
     mutation.client = client;
@@ -126,6 +172,7 @@ kj::Promise<void> opAllocate(NodePtr node, SessionPtr session, Server::AllocateC
     limits::checkExtent(params.getOffset(), params.getLength());
     node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
     if (file->sequences.executed(client, sequence)) return answerRepeat(node, file, context, client, sequence);
+    requireTurn(*file, params.getWriter());
     Mutation mutation;
     mutation.kind = Mutation::Kind::allocate;
     mutation.client = client;
@@ -143,6 +190,7 @@ kj::Promise<void> opSync(NodePtr node, SessionPtr session, Server::SyncContext c
     auto params = context.getParams();
     limits::checkWriter(params.getWriter().getClient(), params.getWriter().getSequence());
     node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    requireTurn(*file, params.getWriter());
     node->clientAlive(params.getWriter().getClient());
     node->writerRepeats(*file, params.getWriter().getClient());
     // A repeat is executed again: it does no harm, and the first may have failed half-way.
@@ -160,8 +208,9 @@ kj::Promise<void> opOpen(NodePtr node, SessionPtr session, Server::OpenContext c
     if (params.getClient() == 0) throw Error(Errc::invalid, "client is 0");
     node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
     node->writerSeen(*file, params.getClient());
-    // A file that has nothing on the disk is made by its first write; one that is open needs no telling.
-    if (!file->onDisk || !file->sealed()) {
+    // A file that has nothing on the disk is made by its first write; one that is open needs no telling, but for a
+    // client of whom others believe that it has closed it.
+    if (!file->onDisk || !(file->sealed() || file->sequences.hasLeft(params.getClient()))) {
       node->fillInfo(context.getResults().initInfo(), *file);
       return node->reportArrived(file->inode);
     }
@@ -179,22 +228,7 @@ kj::Promise<void> opClose(NodePtr node, SessionPtr session, Server::CloseContext
   return onFile(node, context, [node](FilePtr file, Server::CloseContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
     limits::checkWriter(params.getWriter().getClient(), params.getWriter().getSequence());
-    node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
-    const bool last = node->writerGone(*file, params.getWriter().getClient());
-    const bool sealedAlready = file->sealed() && file->onDisk;
-    if (last && !sealedAlready) {
-      Mutation seal = node->sealMutation(*file, node->sealState(*file));
-      seal.client = params.getWriter().getClient();
-      seal.sequence = params.getWriter().getSequence();
-      return sealAndAnswer(node, file, context, seal);
-    }
-    // Others still write it, or it is sealed: this client's bytes are safe when what was ordered so far is.
-    if (file->pending.empty()) {
-      node->fillInfo(context.getResults().initInfo(), *file);
-      return kj::READY_NOW;
-    }
-    OpPtr newest = file->pending.rbegin()->second;
-    return answerInfo(node, file, context, newest);
+    return closeFile(node, file, context);
   });
 }
 

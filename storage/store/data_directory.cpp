@@ -98,13 +98,24 @@ void DataDirectory::lock() {
   const ssize_t n = ::pread(lockFd_, last, sizeof last - 1, 0);
   const std::string boot = bootId();
   machineStayedUp_ = n <= 0 || std::string(last) == "clean" || std::string(last) == boot;
-  if (::ftruncate(lockFd_, 0) != 0 || ::pwrite(lockFd_, boot.data(), boot.size(), 0) < 0 || ::fsync(lockFd_) != 0) {
+  checked_ = machineStayedUp_;
+  if (checked_) writeLock(boot);
+}
+
+void DataDirectory::writeLock(const std::string& text) {
+  if (::ftruncate(lockFd_, 0) != 0 || ::pwrite(lockFd_, text.data(), text.size(), 0) < 0 || ::fsync(lockFd_) != 0) {
     throw failure(path_, "write its lock file");
   }
 }
 
+void DataDirectory::machineChecked() {
+  if (checked_) return;
+  writeLock(bootId());
+  checked_ = true;
+}
+
 void DataDirectory::markClean() {
-  if (::ftruncate(lockFd_, 0) == 0 && ::pwrite(lockFd_, "clean", 5, 0) == 5) ::fsync(lockFd_);
+  if (checked_) writeLock("clean");
 }
 
 void DataDirectory::readIdentity() {

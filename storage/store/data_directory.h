@@ -9,7 +9,7 @@ namespace vcfs::storage {
 // A storage server's data directory: who it belongs to, and that only one process uses it.
 //
 //   <data>/vcfs-storage   text: "vcfs-storage 1", then "name …", "cluster …", "storage …", one per line
-//   <data>/lock           locked (flock) while a process uses the directory; holds the boot id of the machine
+//   <data>/lock           locked (flock) while a process uses the directory; holds the machine's boot id
 //   <data>/active         the list of active files, see active_log.h
 class DataDirectory {
  public:
@@ -24,11 +24,13 @@ class DataDirectory {
   const std::string& cluster() const { return cluster_; }
   void setIdentity(StorageId id, const std::string& cluster);
   bool machineStayedUp() const { return machineStayedUp_; }
-  void markClean();  // everything is on stable storage and the process ends
+  void machineChecked();  // until then a restart is as the first one after the power cut
+  void markClean();       // everything is on stable storage and the process ends
 
  private:
   void makeOrOpen();
   void lock();
+  void writeLock(const std::string& text);
   void readIdentity();
   void writeIdentity();
   void checkAttributes();
@@ -40,6 +42,7 @@ class DataDirectory {
   int fd_ = -1;
   int lockFd_ = -1;
   bool machineStayedUp_ = true;
+  bool checked_ = true;
 };
 
 }  // namespace vcfs::storage

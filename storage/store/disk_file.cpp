@@ -125,6 +125,14 @@ void DiskFile::sync() {
   if (::fdatasync(fd->get()) != 0) throw failure("sync", errno);
 }
 
+void DiskFile::dropCache() {
+  auto fd = open();
+  // Pages that could not be written count as clean: they go away with the others, and reads find out what is there.
+  if (const int error = ::posix_fadvise(fd->get(), 0, 0, POSIX_FADV_DONTNEED); error != 0) {
+    throw failure("drop from memory", error);
+  }
+}
+
 void DiskFile::truncate(std::uint64_t size) {
   auto fd = open();
   if (::ftruncate(fd->get(), static_cast<off_t>(size)) != 0) throw failure("truncate", errno);

@@ -17,6 +17,7 @@ class DiskFile final : public ReplicaFile {
   std::size_t pread(std::span<std::byte> into, std::uint64_t offset) override;
   std::optional<std::size_t> tryPread(std::span<std::byte> into, std::uint64_t offset) override;
   void sync() override;
+  void dropCache() override;
   void truncate(std::uint64_t size) override;
   void allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) override;
   std::optional<std::uint64_t> seek(std::uint64_t offset, bool hole) override;

@@ -20,13 +20,14 @@ class MemoryFile final : public ReplicaFile {
     return pread(into, offset);
   }
   void sync() override;
+  void dropCache() override;
   void truncate(std::uint64_t size) override;
   void allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) override;
   std::optional<std::uint64_t> seek(std::uint64_t offset, bool hole) override;
   FileStat stat() override;
 
  private:
-  static void clear(MemoryStore::Content& content, std::uint64_t begin, std::uint64_t end);
+  static void clear(MemoryStore::Entry& entry, std::uint64_t begin, std::uint64_t end);
   void checkWrite() const {
     if (store_.writeError_ != Errc::ok) throw Error(store_.writeError_, "injected");
   }
@@ -60,9 +61,7 @@ void MemoryFile::pwrite(std::span<const std::byte> data, std::uint64_t offset) {
     const std::uint64_t at = offset + done;
     const std::uint64_t inChunk = at % MemoryStore::kChunk;
     const std::uint64_t n = std::min<std::uint64_t>(data.size() - done, MemoryStore::kChunk - inChunk);
-    std::string& chunk = entry.now.chunks[at / MemoryStore::kChunk];
-    chunk.resize(MemoryStore::kChunk);
-    std::memcpy(chunk.data() + inChunk, data.data() + done, n);
+    std::memcpy(MemoryStore::change(entry, at / MemoryStore::kChunk) + inChunk, data.data() + done, n);
     done += n;
   }
   entry.now.size = std::max<std::uint64_t>(entry.now.size, offset + data.size());
@@ -83,7 +82,7 @@ std::size_t MemoryFile::pread(std::span<std::byte> into, std::uint64_t offset) {
     if (chunk == content.chunks.end()) {
       std::memset(into.data() + done, 0, n);
     } else {
-      std::memcpy(into.data() + done, chunk->second.data() + inChunk, n);
+      std::memcpy(into.data() + done, chunk->second->data() + inChunk, n);
     }
     done += n;
   }
@@ -92,21 +91,39 @@ std::size_t MemoryFile::pread(std::span<std::byte> into, std::uint64_t offset) {
 
 void MemoryFile::sync() {
   std::lock_guard lock(store_.mutex_);
-  if (store_.syncError_ != Errc::ok) throw Error(store_.syncError_, "injected");
   MemoryStore::Entry& entry = store_.need(inode_);
-  entry.durable = entry.now;
+  if (store_.syncError_ != Errc::ok) {
+    entry.dirty.clear();
+    throw Error(store_.syncError_, "injected");
+  }
+  MemoryStore::makeDurable(entry);
 }
 
-void MemoryFile::clear(MemoryStore::Content& content, std::uint64_t begin, std::uint64_t end) {
-  auto chunk = content.chunks.lower_bound(begin / MemoryStore::kChunk);
-  while (chunk != content.chunks.end() && chunk->first * MemoryStore::kChunk < end) {
+void MemoryFile::dropCache() {
+  std::lock_guard lock(store_.mutex_);
+  MemoryStore::Entry& entry = store_.need(inode_);
+  std::map<std::uint64_t, std::shared_ptr<const std::string>> seen;
+  if (entry.durable) seen = entry.durable->chunks;
+  for (std::uint64_t chunk : entry.dirty) {
+    auto now = entry.now.chunks.find(chunk);
+    seen.erase(chunk);
+    if (now != entry.now.chunks.end()) seen.insert(*now);
+  }
+  entry.now.chunks = std::move(seen);
+}
+
+void MemoryFile::clear(MemoryStore::Entry& entry, std::uint64_t begin, std::uint64_t end) {
+  auto& chunks = entry.now.chunks;
+  auto chunk = chunks.lower_bound(begin / MemoryStore::kChunk);
+  while (chunk != chunks.end() && chunk->first * MemoryStore::kChunk < end) {
     const std::uint64_t start = chunk->first * MemoryStore::kChunk;
     const std::uint64_t from = std::max(begin, start) - start;
     const std::uint64_t to = std::min(end, start + MemoryStore::kChunk) - start;
+    entry.dirty.insert(chunk->first);
     if (from == 0 && to == MemoryStore::kChunk) {
-      chunk = content.chunks.erase(chunk);
+      chunk = chunks.erase(chunk);
     } else {
-      std::memset(chunk->second.data() + from, 0, to - from);
+      std::memset(MemoryStore::change(entry, chunk->first) + from, 0, to - from);
       ++chunk;
     }
   }
@@ -115,17 +132,17 @@ void MemoryFile::clear(MemoryStore::Content& content, std::uint64_t begin, std::
 void MemoryFile::truncate(std::uint64_t size) {
   std::lock_guard lock(store_.mutex_);
   checkWrite();
-  MemoryStore::Content& content = store_.need(inode_).now;
-  if (size < content.size) clear(content, size, UINT64_MAX);
-  content.size = size;
+  MemoryStore::Entry& entry = store_.need(inode_);
+  if (size < entry.now.size) clear(entry, size, UINT64_MAX);
+  entry.now.size = size;
 }
 
 void MemoryFile::allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) {
   std::lock_guard lock(store_.mutex_);
   checkWrite();
-  MemoryStore::Content& content = store_.need(inode_).now;
-  if ((mode & ~1u) != 0) clear(content, offset, offset + length);
-  if ((mode & 1u) == 0) content.size = std::max(content.size, offset + length);
+  MemoryStore::Entry& entry = store_.need(inode_);
+  if ((mode & ~1u) != 0) clear(entry, offset, offset + length);
+  if ((mode & 1u) == 0) entry.now.size = std::max(entry.now.size, offset + length);
 }
 
 std::optional<std::uint64_t> MemoryFile::seek(std::uint64_t offset, bool hole) {
@@ -143,6 +160,33 @@ FileStat MemoryFile::stat() {
   std::lock_guard lock(store_.mutex_);
   const MemoryStore::Content& content = store_.need(inode_).now;
   return FileStat{content.size, content.chunks.size() * MemoryStore::kChunk / 512, content.meta.mtimeNs};
+}
+
+// The bytes of a chunk, to be changed: a copy of its own, since what is durable may share the present one.
+char* MemoryStore::change(Entry& entry, std::uint64_t chunk) {
+  std::shared_ptr<const std::string>& bytes = entry.now.chunks[chunk];
+  if (!bytes) {
+    bytes = std::make_shared<std::string>(kChunk, '\0');
+  } else if (bytes.use_count() > 1) {
+    bytes = std::make_shared<std::string>(*bytes);
+  }
+  entry.dirty.insert(chunk);
+  return const_cast<std::string&>(*bytes).data();
+}
+
+void MemoryStore::makeDurable(Entry& entry) {
+  if (!entry.durable) entry.durable.emplace();
+  for (std::uint64_t chunk : entry.dirty) {
+    auto now = entry.now.chunks.find(chunk);
+    if (now == entry.now.chunks.end()) {
+      entry.durable->chunks.erase(chunk);
+    } else {
+      entry.durable->chunks[chunk] = now->second;
+    }
+  }
+  entry.durable->size = entry.now.size;
+  entry.durable->meta = entry.now.meta;
+  entry.dirty.clear();
 }
 
 MemoryStore::Entry& MemoryStore::need(InodeId inode) {
@@ -190,7 +234,11 @@ DiskSpace MemoryStore::space() {
 
 void MemoryStore::syncAll() {
   std::lock_guard lock(mutex_);
-  for (auto& [inode, entry] : files_) entry.durable = entry.now;
+  if (syncError_ != Errc::ok) {
+    for (auto& [inode, entry] : files_) entry.dirty.clear();
+    throw Error(syncError_, "injected");
+  }
+  for (auto& [inode, entry] : files_) makeDurable(entry);
 }
 
 void MemoryStore::markActive(InodeId inode) {
@@ -201,6 +249,11 @@ void MemoryStore::markActive(InodeId inode) {
 void MemoryStore::markStable(const std::vector<InodeId>& inodes) {
   std::lock_guard lock(mutex_);
   for (InodeId inode : inodes) active_.erase(inode);
+}
+
+void MemoryStore::syncActiveList() {
+  std::lock_guard lock(mutex_);
+  durableActive_ = active_;
 }
 
 std::vector<InodeId> MemoryStore::activeFiles() {
@@ -216,11 +269,13 @@ void MemoryStore::setIdentity(StorageId id, const std::string& cluster) {
 void MemoryStore::losePower() {
   std::lock_guard lock(mutex_);
   machineStayedUp_ = false;
+  active_ = durableActive_;
   for (auto entry = files_.begin(); entry != files_.end();) {
     if (!entry->second.durable) {
       entry = files_.erase(entry);
     } else {
       entry->second.now = *entry->second.durable;
+      entry->second.dirty.clear();
       ++entry;
     }
   }

@@ -22,9 +22,10 @@ class MemoryStore final : public Store {
   void syncAll() override;
   void markActive(InodeId inode) override;
   void markStable(const std::vector<InodeId>& inodes) override;
-  void syncActiveList() override {}
+  void syncActiveList() override;
   std::vector<InodeId> activeFiles() override;
   bool machineStayedUp() const override { return machineStayedUp_; }
+  void machineChecked() override { machineStayedUp_ = true; }
   StorageId storageId() const override { return storageId_; }
   std::string cluster() const override { return cluster_; }
   void setIdentity(StorageId id, const std::string& cluster) override;
@@ -32,11 +33,11 @@ class MemoryStore final : public Store {
   // ---- for tests ----
   void failWrites(Errc code) { writeError_ = code; }  // Errc::ok: no more
   void failReads(Errc code) { readError_ = code; }
-  void failSyncs(Errc code) { syncError_ = code; }
+  void failSyncs(Errc code) { syncError_ = code; }  // and gives up what was to be written, as the kernel does
   void setCapacity(std::uint64_t bytes) { capacity_ = bytes; }
-  // The machine lost power: every file is as it was last synced; one that never was is gone.
+  // The machine lost power: every file is as it was last synced; one that never was is gone, and so is what the list of
+  // active files learnt since it was last synced.
   void losePower();
-  void clearMachineRestart() { machineStayedUp_ = true; }
   std::string content(InodeId inode);  // "" when absent
   // Changes bytes behind everybody's back.
   void corrupt(InodeId inode, std::uint64_t offset, std::string bytes);
@@ -45,21 +46,25 @@ class MemoryStore final : public Store {
   friend class MemoryFile;
   static constexpr std::uint64_t kChunk = 64u << 10;
   struct Content {
-    std::map<std::uint64_t, std::string> chunks;  // absent: a hole
+    std::map<std::uint64_t, std::shared_ptr<const std::string>> chunks;  // absent: a hole; never changed, only replaced
     std::uint64_t size = 0;
     ReplicaMeta meta;
   };
   struct Entry {
     Content now;
     std::optional<Content> durable;
+    std::set<std::uint64_t> dirty;  // chunks to be written by the next sync; a failed one gives them up
     std::string user, name;
   };
   Entry& need(InodeId inode);
+  static char* change(Entry& entry, std::uint64_t chunk);
+  static void makeDurable(Entry& entry);
   std::uint64_t usedBytes() const;
 
   mutable std::mutex mutex_;
   std::map<InodeId, Entry> files_;
   std::set<InodeId> active_;
+  std::set<InodeId> durableActive_;
   std::uint64_t capacity_;
   StorageId storageId_ = 0;
   std::string cluster_;

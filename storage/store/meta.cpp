@@ -44,6 +44,7 @@ std::string formatState(const ReplicaMeta& meta) {
   std::string text = fmt::format("1 i={:x} e={} s={}", meta.inode, meta.epoch, letterOf(meta.state));
   if (meta.sealedSize != 0) text += fmt::format(" z={}", meta.sealedSize);
   if (meta.mtimeNs != 0) text += fmt::format(" m={:x}", static_cast<std::uint64_t>(meta.mtimeNs));
+  if (meta.unstable) text += " d=1";
   return text;
 }
 
@@ -94,6 +95,8 @@ ReplicaMeta parseMeta(const std::string& text) {
       good = parseNumber(value, meta.sealedSize);
     else if (key == "m")
       good = parseNumber(value, meta.mtimeNs, 16);
+    else if (key == "d")
+      meta.unstable = value == "1";
     if (!good) throw bad(("bad " + key).c_str());
   }
   if (meta.inode == 0 || meta.epoch == 0) throw bad("no id or epoch");

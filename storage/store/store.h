@@ -20,6 +20,7 @@ struct ReplicaMeta {
   FileState state = FileState::open;
   std::uint64_t sealedSize = 0;  // when sealed
   std::int64_t mtimeNs = 0;      // of the last write as of the seal, by the primary's clock; 0: the file's own
+  bool unstable = false;         // a sync failed: what can be read may not be on the disk. Until it was caught up
   friend bool operator==(const ReplicaMeta&, const ReplicaMeta&) = default;
 };
 
@@ -56,7 +57,11 @@ class ReplicaFile {
   virtual std::size_t pread(std::span<std::byte> into, std::uint64_t offset) = 0;  // short at the end of file
   // The same if it can be done without waiting for the disk.
   virtual std::optional<std::size_t> tryPread(std::span<std::byte> into, std::uint64_t offset) = 0;
-  virtual void sync() = 0;  // bytes and attributes are on stable storage
+  // Bytes and attributes are on stable storage. After a failure the next one may succeed although bytes that can be
+  // read were never written (the kernel gives such pages up): see dropCache().
+  virtual void sync() = 0;
+  // From now on reads tell what is on the disk, as far as it is not yet to be written there.
+  virtual void dropCache() = 0;
   virtual void truncate(std::uint64_t size) = 0;
   virtual void allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) = 0;
   virtual std::optional<std::uint64_t> seek(std::uint64_t offset, bool hole) = 0;  // nothing: ENXIO
@@ -83,6 +88,8 @@ class Store {
   virtual std::vector<InodeId> activeFiles() = 0;
   // False when the machine went down while this store was in use: unsynced bytes may be missing.
   virtual bool machineStayedUp() const = 0;
+  // What may be missing since then is known to the catalog: the next process need not look for it.
+  virtual void machineChecked() = 0;
 
   // The server's identity, kept with the data.
   virtual StorageId storageId() const = 0;  // 0 before the first registration

@@ -7,6 +7,8 @@ namespace {
 
 constexpr Statement kBehind{
     "SELECT inode FROM replicas WHERE storage = ? AND state > 0 AND inode > ? ORDER BY inode LIMIT ?"};
+constexpr Statement kHere{
+    "SELECT inode FROM replicas WHERE storage = ? AND state = 0 AND inode > ? ORDER BY inode LIMIT ?"};
 constexpr std::uint32_t kMaxPage = 1000;
 
 Task<LayoutChange> returnOne(SqlTx& tx, StorageId storage, InodeId inode, const Occasion& occasion) {
@@ -49,6 +51,20 @@ Task<LayoutPage> staleReplicas(SqlTx& tx, StorageId storage, InodeId after, std:
   for (std::size_t i = 0; i < std::min<std::size_t>(rows.size(), count); ++i) {
     LayoutChange change = co_await returnOne(tx, storage, static_cast<InodeId>(rows.integer(i, 0)), occasion);
     page.layouts.push_back(std::move(change));
+  }
+  co_return page;
+}
+
+Task<LayoutPage> replicasHere(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit) {
+  const std::uint32_t count = std::clamp<std::uint32_t>(limit, 1, kMaxPage);
+  const Rows rows = co_await tx.exec(kHere, storage, std::min<InodeId>(after, INT64_MAX), count + 1);
+  LayoutPage page;
+  page.more = rows.size() > count;
+  for (std::size_t i = 0; i < std::min<std::size_t>(rows.size(), count); ++i) {
+    LayoutChange here;
+    page.last = static_cast<InodeId>(rows.integer(i, 0));
+    if (auto row = co_await findInode(tx, page.last)) here.layout = row->layout();
+    page.layouts.push_back(std::move(here));
   }
   co_return page;
 }

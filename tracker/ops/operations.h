@@ -167,6 +167,8 @@ struct LayoutPage {
   bool more = false;
 };
 Task<LayoutPage> staleReplicas(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit, Occasion occasion);
+// Files of which `storage` has an in-sync replica. Nothing is changed.
+Task<LayoutPage> replicasHere(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit);
 Task<bool> pin(SqlTx& tx, std::vector<InodeId> inodes, ClientId client, std::int64_t expires);
 
 // ---- servers, groups, users

@@ -19,8 +19,8 @@ class Coordinator;
   X(openForWrite, OpenForWrite) X(syncNames, SyncNames) X(getXattr, GetXattr) X(listXattr, ListXattr) \
   X(setXattr, SetXattr) X(removeXattr, RemoveXattr) X(pin, Pin) X(reportFailure, ReportFailure) \
   X(registerStorage, RegisterStorage) X(heartbeat, Heartbeat) X(reportFiles, ReportFiles) \
-  X(caughtUp, CaughtUp) X(staleReplicas, StaleReplicas) X(status, Status) X(fileInfo, FileInfo) \
-  X(groups, Groups) X(users, Users) X(assignUser, AssignUser) X(setGroup, SetGroup) \
+  X(caughtUp, CaughtUp) X(staleReplicas, StaleReplicas) X(replicasHere, ReplicasHere) X(status, Status) \
+  X(fileInfo, FileInfo) X(groups, Groups) X(users, Users) X(assignUser, AssignUser) X(setGroup, SetGroup) \
   X(getLock, GetLock) X(setLock, SetLock) X(renewLocks, RenewLocks) X(cancelLock, CancelLock)
 // clang-format on
 

@@ -179,4 +179,20 @@ Task<void> Handlers::staleReplicas(StaleReplicasContext context) {
   results.setMore(page.more);
 }
 
+Task<void> Handlers::replicasHere(ReplicasHereContext context) {
+  auto p = context.getParams();
+  const StorageId storage = p.getStorage();
+  const InodeId after = p.getAfter();
+  const std::uint32_t limit = p.getLimit();
+  auto op = [storage, after, limit](SqlTx& tx) { return ops::replicasHere(tx, storage, after, limit); };
+  ops::LayoutPage page = co_await core_->catalog.read(std::move(op));
+  auto results = context.getResults();
+  auto files = results.initFiles(static_cast<unsigned>(page.layouts.size()));
+  for (unsigned i = 0; i < page.layouts.size(); ++i) {
+    core_->fillAddresses(page.layouts[i].layout);
+    schema::fill(files[i].initLayout(), page.layouts[i].layout);
+  }
+  results.setMore(page.more);
+}
+
 }  // namespace vcfs::tracker

@@ -47,6 +47,19 @@ class TrackerEndpoint final : public schema::Tracker::Server {
     schema::fill(context.getResults().initLayout(), tracker_.caughtUp(p.getInode(), p.getEpoch(), p.getStorage()));
     return kj::READY_NOW;
   }
+  kj::Promise<void> replicasHere(ReplicasHereContext context) override {
+    auto p = context.getParams();
+    std::vector<Layout> found;
+    for (const auto& [inode, file] : tracker_.files) {
+      for (const Replica& replica : file.layout.replicas) {
+        const bool here = replica.storage == p.getStorage() && replica.state == ReplicaState::inSync;
+        if (here && inode > p.getAfter()) found.push_back(file.layout);
+      }
+    }
+    auto files = context.getResults().initFiles(static_cast<unsigned>(found.size()));
+    for (unsigned i = 0; i < found.size(); ++i) schema::fill(files[i].initLayout(), found[i]);
+    return kj::READY_NOW;
+  }
   kj::Promise<void> staleReplicas(StaleReplicasContext context) override {
     auto p = context.getParams();
     std::vector<Layout> found;

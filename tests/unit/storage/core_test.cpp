@@ -68,6 +68,42 @@ TEST(SequenceTable, failed_call_may_be_repeated) {
   EXPECT_FALSE(table.executed(8, 1));
 }
 
+TEST(SequenceTable, call_behind_one_that_is_missing_has_to_wait) {
+  SequenceTable table;
+  EXPECT_TRUE(table.follows(7, 5, 5)) << "numbers begin anywhere";
+  EXPECT_FALSE(table.follows(7, 5, 6));
+  table.note(7, 5);
+  EXPECT_TRUE(table.follows(7, 5, 6));
+  EXPECT_FALSE(table.follows(7, 5, 7));
+  EXPECT_TRUE(table.follows(7, 7, 7)) << "6 was given up";
+  table.note(7, 6);
+  table.failed(7, 5);
+  EXPECT_TRUE(table.follows(7, 5, 7)) << "its client is told that it failed";
+  table.withdrawn(7, 6);
+  EXPECT_FALSE(table.follows(7, 5, 7)) << "6 is to be repeated";
+  EXPECT_TRUE(table.follows(7, 5, 6));
+  table.note(7, 6);
+  EXPECT_TRUE(table.follows(7, 5, 7));
+  EXPECT_TRUE(table.follows(7, 0, 100)) << "a client of an earlier version";
+}
+
+TEST(SequenceTable, another_replica_learns_all_of_it) {
+  SequenceTable table;
+  table.note(7, 3);
+  table.failed(7, 2);
+  table.note(8, 1);
+  table.leave(8);
+  SequenceTable other;
+  other.note(9, 50);
+  other.replace(table.records());
+  EXPECT_TRUE(other.executed(7, 3));
+  EXPECT_FALSE(other.executed(7, 2));
+  EXPECT_FALSE(other.executed(9, 50));
+  EXPECT_EQ(other.writers(), std::vector<ClientId>{7});
+  other.note(8, 2);
+  EXPECT_EQ(other.writers().size(), 2u) << "it is back";
+}
+
 TEST(AckTracker, publishes_in_order_only) {
   AckTracker acks;
   const auto one = acks.begin(10, {1, 2});
