@@ -1,5 +1,10 @@
 #include "tests/sim/actors.h"
 
+#include <cstdlib>
+#include <iostream>
+
+#include "common/base/log.h"
+
 namespace vcfs::sim {
 
 std::string pattern(std::uint64_t offset, std::size_t length, std::uint64_t version) {
@@ -11,8 +16,13 @@ std::string pattern(std::uint64_t offset, std::size_t length, std::uint64_t vers
   return text;
 }
 
+Journal::Journal(SimCluster& cluster) : cluster_(cluster), live_(std::getenv("VCFS_SIM_JOURNAL") != nullptr) {
+  log::setup(live_ ? log::Level::debug : log::Level::off, "sim");
+}
+
 void Journal::note(const std::string& what) {
   lines_.push_back(std::to_string(cluster_.now().count() / 1000) + " us: " + what);
+  if (live_) std::cerr << lines_.back() << "\n";
 }
 
 std::string Journal::tail(std::size_t count) const {
@@ -87,10 +97,11 @@ Task<void> Follower::run() {
   auto self = shared_from_this();
   while (!stopped_) {
     bool absent = false;
+    const bool made = writer_->inode() != 0;
     try {
       co_await observe();
     } catch (const Error& error) {
-      absent = error.code() == Errc::notFound && writer_->inode() == 0;
+      absent = error.code() == Errc::notFound && !made;
       if (!absent) complaints.push_back("reading " + writer_->path() + " failed: " + error.what());
       if (!absent) break;
     }

@@ -14,13 +14,15 @@ std::string pattern(std::uint64_t offset, std::size_t length, std::uint64_t vers
 // What happened, in order, with the simulated time: two runs of one seed have the same.
 class Journal {
  public:
-  explicit Journal(SimCluster& cluster) : cluster_(cluster) {}
+  // VCFS_SIM_JOURNAL=1: told at once too, among the log lines of all daemons.
+  explicit Journal(SimCluster& cluster);
   void note(const std::string& what);
   const std::vector<std::string>& lines() const { return lines_; }
   std::string tail(std::size_t count) const;
 
  private:
   SimCluster& cluster_;
+  const bool live_;
   std::vector<std::string> lines_;
 };
 

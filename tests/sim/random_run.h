@@ -1,12 +1,15 @@
 #pragma once
 
-#include "tests/sim/actors.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/shared_log.h"
+#include "tests/sim/small_files.h"
 
 namespace vcfs::sim {
 
-// One run drawn from a seed: one or two clients write, the other one follows, and one thing at a time is broken and
-// mended. What must hold: no call fails, whatever was acknowledged stays, readers see only what was there, and when
-// everything is mended and closed every replica has exactly what was written.
+// One run drawn from a seed: clients write, append to a common file and make small ones, others follow, and things are
+// broken and mended (see Faults). What must hold: no call fails, whatever was acknowledged stays, readers see only what
+// was there, no two trackers coordinate at once, and when everything is mended and closed every replica of every file
+// has exactly what was written.
 class RandomRun {
  public:
   explicit RandomRun(std::uint64_t seed);
@@ -15,36 +18,45 @@ class RandomRun {
   const Journal& journal() const { return journal_; }
 
  private:
+  void begin();
+  void end();
+  void checkAll();
   Task<void> record(std::shared_ptr<Writer> writer, std::uint64_t seed);
   Task<void> oneChange(std::shared_ptr<Writer> writer, std::mt19937_64* random);
-  void breakSomething();
-  void mend();
-  void breakServer(int n);
-  void breakNetwork();
-  bool healthy() const;
+  bool healthy();
+  bool ended() const;
+  bool clientsEnded() const;
+  std::vector<InodeId> inodes() const;
   bool allWhole();
   bool allSealed();
-  void checkReplicas();
+  void checkCoordinators();
+  void checkReplicas(InodeId inode, const std::string& name, const std::string& expected);
+  void checkLog();
   void complain(std::string what);
+  void collect();
   void describe(InodeId inode);
   std::size_t draw(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
+  template <class Actor>
+  void start(const std::shared_ptr<Actor>& actor) {
+    asio::co_spawn(cluster_.io, actor->run(), asio::detached);
+  }
 
-  // Also what is known not to hold always: disks that refuse writes for a while and then take them again, and files
-  // that are opened again while the tracker has not heard that they were closed.
-  const bool hard_;
   std::mt19937_64 random_;
   int servers_;
+  int trackers_;
+  std::mt19937_64 diskRandom_;
   SimCluster cluster_;
   Journal journal_;
-  std::map<std::string, Duration> slow_;  // hosts whose messages take longer now
+  Faults faults_;
+  std::vector<std::shared_ptr<Cluster>> clients_;
   std::vector<std::shared_ptr<Writer>> writers_;
   std::vector<std::shared_ptr<Follower>> followers_;
+  std::vector<std::shared_ptr<Appender>> appenders_;
+  std::shared_ptr<LogReader> logReader_;
+  std::shared_ptr<SmallFiles> smallFiles_;
   std::vector<std::string> complaints_;
   std::size_t recording_ = 0;
-  int brokenDisk_ = 0;
-  bool broken_ = false;
   bool finish_ = false;  // writers close
-  TimePoint mendAt_;
 };
 
 }  // namespace vcfs::sim

@@ -11,7 +11,7 @@ namespace vcfs::sim {
 
 namespace {
 
-const std::string kTracker = "t1:21000";
+std::string trackerAddress(int n) { return "t" + std::to_string(n) + ":21000"; }
 
 std::string newDirectory() {
   // Memory where there is some: the catalog's fdatasync is real.
@@ -25,21 +25,22 @@ std::string storageName(int n) { return "s" + std::to_string(n); }
 
 }  // namespace
 
-SimCluster::SimCluster(int storages, std::uint64_t seed) : seed_(seed), directory_(newDirectory()) {
-  startTracker();
+SimCluster::SimCluster(int storages, std::uint64_t seed, int trackers, std::function<Duration()> diskTime)
+    : seed_(seed), trackerCount_(trackers), diskTime_(std::move(diskTime)), directory_(newDirectory()) {
+  for (int n = 1; n <= trackers; ++n) startTracker(n);
   // One after the other, so that the catalog's ids are their numbers.
   for (int n = 1; n <= storages; ++n) {
     startStorage(n);
     if (!until([&] { return storages_[n]->node().self() != 0; })) throw std::runtime_error("no tracker takes storages");
     if (storages_[n]->node().self() != static_cast<StorageId>(n)) throw std::runtime_error("ids are not as expected");
   }
-  advance(4s);  // the tracker has met everybody, the coordinator has its lease
+  advance(4s);  // the trackers have met everybody, the coordinator has its lease
 }
 
 SimCluster::~SimCluster() {
   healAll();
   storages_.clear();
-  tracker_.reset();
+  trackers_.clear();
   // What was waiting for an answer learns that there is none, and lets go.
   advance(60s);
   catalog_.reset();
@@ -86,47 +87,73 @@ Host& SimCluster::host(const std::string& name) {
   return *slot;
 }
 
-void SimCluster::startTracker() {
-  tracker::SqliteOptions sqlite;
-  sqlite.path = directory_ + "/catalog.db";
-  sqlite.inlinePools = true;
-  Runtime& runtime = host("t1").runtime;
-  catalog_ = std::make_unique<tracker::SqliteCatalog>(runtime, sqlite);
+void SimCluster::startTracker(int n) {
+  if (!catalog_) {
+    tracker::SqliteOptions sqlite;
+    sqlite.path = directory_ + "/catalog.db";
+    sqlite.inlinePools = true;
+    catalog_ = std::make_unique<tracker::SqliteCatalog>(host("db").runtime, sqlite);
+  }
   tracker::TrackerOptions options;
-  options.listen = kTracker;
+  options.listen = trackerAddress(n);
   options.cluster = "sim";
-  tracker_ = std::make_unique<tracker::TrackerService>(runtime, *catalog_, options);
-  run(tracker_->start());
+  if (trackerCount_ > 1) {
+    for (int each = 1; each <= trackerCount_; ++each) options.trackers.push_back(trackerAddress(each));
+  }
+  Runtime& runtime = host("t" + std::to_string(n)).runtime;
+  trackers_[n] = std::make_unique<tracker::TrackerService>(runtime, *catalog_, options);
+  run(trackers_[n]->start());
 }
 
-void SimCluster::crashTracker() {
-  network.reset("t1");
-  tracker_.reset();
-  former_.push_back(std::move(catalog_));
+void SimCluster::crashTracker(int n) {
+  network.reset("t" + std::to_string(n));
+  trackers_.erase(n);
+  if (trackers_.empty()) former_.push_back(std::move(catalog_));
   advance(Duration{});
 }
 
+int SimCluster::coordinators() const {
+  return static_cast<int>(
+      std::count_if(trackers_.begin(), trackers_.end(), [](const auto& one) { return one.second->coordinates(); }));
+}
+
 void SimCluster::startStorage(int n) {
-  if (!stores_[n]) stores_[n] = std::make_unique<storage::MemoryStore>();
+  if (!stores_[n]) {
+    stores_[n] = std::make_unique<storage::MemoryStore>();
+    faults_[n] = std::make_shared<DiskFaults>();
+  }
   storage::Options options;
   options.name = options.zone = storageName(n);
   options.listen = options.name + ":21100";
   options.dataDirectory = "/" + options.name;
-  options.trackers = {kTracker};
-  storages_[n] = std::make_unique<storage::StorageService>(host(options.name).runtime, *stores_[n],
-                                                           storage::Pools::inlined(io), options);
+  for (int each = 1; each <= trackerCount_; ++each) options.trackers.push_back(trackerAddress(each));
+  disks_[n] = std::make_unique<ProcessDisk>(*stores_[n], faults_[n], seed_ * 1000 + ++lives_);
+  storages_[n] = std::make_unique<storage::StorageService>(host(options.name).runtime, *disks_[n], pools(n), options);
   storages_[n]->start();
   advance(Duration{});
 }
 
+storage::Pools SimCluster::pools(int n) {
+  if (!diskTime_) return storage::Pools::inlined(io);
+  const auto takes = [faults = faults_[n], usual = diskTime_] { return usual() + faults->delay; };
+  return storage::Pools{makeSimPool(io, clock, takes), makeSimPool(io, clock, takes), makeSimPool(io, clock, takes)};
+}
+
 void SimCluster::crashStorage(int n) {
   network.reset(storageName(n));
+  disks_[n]->die();
+  formerDisks_.push_back(std::move(disks_[n]));
   storages_.erase(n);
   advance(Duration{});
 }
 
+void SimCluster::losePower(int n) {
+  crashStorage(n);
+  stores_[n]->losePower();
+}
+
 std::shared_ptr<Cluster> SimCluster::connect(const std::string& name, ClusterOptions options) {
-  options.trackers = {kTracker};
+  for (int n = 1; n <= trackerCount_; ++n) options.trackers.push_back(trackerAddress(n));
   return run(Cluster::connect(host(name).runtime, std::move(options)));
 }
 
@@ -186,11 +213,19 @@ std::vector<int> SimCluster::inSync(InodeId inode) {
   return found;
 }
 
+// Nothing to be checked after a start, nothing to be told to a tracker that may be away.
+bool SimCluster::settled(int n) {
+  if (!storageRuns(n)) return false;
+  const std::string status = storage(n).node().statusJson();
+  return status.find("\"recovered\":true") != std::string::npos &&
+         status.find("\"replicas_being_reported\":0") != std::string::npos;
+}
+
 bool SimCluster::whole(InodeId inode, std::size_t copies) {
   std::size_t good = 0;
   for (const Replica& replica : entry(inode).layout.replicas) {
     if (replica.state != ReplicaState::inSync) return false;
-    good += storageRuns(static_cast<int>(replica.storage)) ? 1 : 0;
+    good += settled(static_cast<int>(replica.storage)) ? 1 : 0;
   }
   return good >= copies;
 }

@@ -9,14 +9,14 @@
 #include "common/rpc/kj_loop.h"
 #include "common/rpc/memory_transport.h"
 #include "storage/storage_service.h"
-#include "storage/store/memory_store.h"
+#include "tests/sim/sim_disk.h"
 #include "tracker/catalog/sqlite/sqlite_catalog.h"
 #include "tracker/tracker_service.h"
 #include "vcfs/cluster.h"
 
-// A whole cluster in one process: the real tracker with a catalog in SQLite, the real storage servers with disks in
-// memory, the real client library. One loop, a network in memory, a clock that only the test moves, and a seed for
-// everything that is drawn: the same seed gives the same run.
+// A whole cluster in one process: real trackers with a catalog in SQLite, which stands for the database that they
+// share, the real storage servers with disks in memory, the real client library. One loop, a network in memory, a clock
+// that only the test moves, and a seed for everything that is drawn: the same seed gives the same run.
 namespace vcfs::sim {
 
 using namespace std::chrono_literals;
@@ -30,8 +30,10 @@ struct Host {
 
 class SimCluster {
  public:
-  // Starts the tracker ("t1") and storage servers 1…`storages` ("s1" …), which are in one group and zones of their own.
-  explicit SimCluster(int storages, std::uint64_t seed = 1);
+  // Starts trackers ("t1" …) and storage servers 1…`storages` ("s1" …), which are in one group and zones of their own.
+  // diskTime: how long a job of a disk takes; nothing: no time, in the very call.
+  explicit SimCluster(int storages, std::uint64_t seed = 1, int trackers = 1,
+                      std::function<Duration()> diskTime = nullptr);
   ~SimCluster();
 
   // ---- time
@@ -45,11 +47,13 @@ class SimCluster {
   Duration now() const { return Duration(clock.now().ns); }
 
   // ---- processes; n is the storage's number and its id in the catalog
-  void startTracker();  // opens the catalog that its last life left behind
-  void crashTracker();
-  bool trackerRuns() const { return tracker_ != nullptr; }
+  void startTracker(int n = 1);  // the first one opens the catalog that the last one left behind
+  void crashTracker(int n = 1);
+  bool trackerRuns(int n = 1) const { return trackers_.contains(n); }
+  int coordinators() const;  // trackers that believe to be the coordinator now
   void startStorage(int n);
-  void crashStorage(int n);  // its disk stays
+  void crashStorage(int n);  // its disk stays, with what the kernel has
+  void losePower(int n);     // its machine's: what was not synced is gone
   bool storageRuns(int n) const { return storages_.contains(n); }
   std::shared_ptr<Cluster> connect(const std::string& host, ClusterOptions options = {});
 
@@ -65,11 +69,14 @@ class SimCluster {
   Entry entry(InodeId inode);  // as the catalog has it
   std::string content(int n, InodeId inode) { return stores_.at(n)->content(inode); }
   storage::MemoryStore& disk(int n) { return *stores_.at(n); }
+  DiskFaults& faults(int n) { return *faults_.at(n); }  // from now on, also of the next process
   storage::StorageService& storage(int n) { return *storages_.at(n); }
   int primary(InodeId inode);  // 0: nobody
   std::vector<int> inSync(InodeId inode);
-  // At least `copies` in-sync replicas, all of them on servers that run, and none on the way.
+  // At least `copies` in-sync replicas, all of them on servers that run and have told all they know, and none on the
+  // way.
   bool whole(InodeId inode, std::size_t copies = 2);
+  bool settled(int n);
   Host& host(const std::string& name);
 
   asio::io_context io{1};
@@ -78,13 +85,21 @@ class SimCluster {
   MemoryNetwork network{io, clock};
 
  private:
+  storage::Pools pools(int n);
+
   std::uint64_t seed_;
+  int trackerCount_;
+  std::function<Duration()> diskTime_;
+  std::uint64_t lives_ = 0;
   std::string directory_;  // of the catalog
   std::map<std::string, std::unique_ptr<Host>> hosts_;
   std::map<int, std::unique_ptr<storage::MemoryStore>> stores_;
   std::unique_ptr<tracker::Catalog> catalog_;
   std::vector<std::unique_ptr<tracker::Catalog>> former_;  // coroutines of a dead tracker may still look at them
-  std::unique_ptr<tracker::TrackerService> tracker_;
+  std::map<int, std::unique_ptr<tracker::TrackerService>> trackers_;
+  std::map<int, std::shared_ptr<DiskFaults>> faults_;
+  std::map<int, std::unique_ptr<ProcessDisk>> disks_;
+  std::vector<std::unique_ptr<ProcessDisk>> formerDisks_;  // of dead processes, which may still hold them
   std::map<int, std::unique_ptr<storage::StorageService>> storages_;
   std::set<std::pair<std::string, std::string>> cuts_;
 };

@@ -1,0 +1,145 @@
+#include "tests/sim/faults.h"
+
+#include <cstdlib>
+
+namespace vcfs::sim {
+
+Faults::Faults(SimCluster& cluster, Journal& journal, std::mt19937_64& random, int servers, int trackers)
+    : cluster_(cluster),
+      journal_(journal),
+      random_(random),
+      servers_(servers),
+      trackers_(trackers),
+      hard_(std::getenv("VCFS_SIM_HARD") != nullptr) {}
+
+// Shorter than what a client waits for.
+TimePoint Faults::soon() {
+  return cluster_.clock.now() + std::chrono::milliseconds(draw(2) == 0 ? draw(300) : draw(8000));
+}
+
+void Faults::step(const std::function<bool()>& whole) {
+  if (!broken_ && draw(hard_ ? 5 : 25) == 0 && trackersKnow() && whole()) strike();
+  if (broken_ && cluster_.clock.now() >= mendAt_) mend();
+  if (deadTracker_ == 0 && draw(hard_ ? 60 : 200) == 0) strikeTracker();
+  if (deadTracker_ != 0 && cluster_.clock.now() >= trackerMendAt_) mendTracker();
+}
+
+bool Faults::trackersKnow() const { return cluster_.clock.now() >= calmAt_ && (deadTracker_ == 0 || trackers_ > 1); }
+
+void Faults::mendAll() {
+  if (broken_) mend();
+  if (deadTracker_ != 0) mendTracker();
+}
+
+Duration Faults::delayOf(const std::string& from, const std::string& to) const {
+  Duration delay{};
+  for (const std::string& host : {from, to}) {
+    if (auto found = slow_.find(host); found != slow_.end()) delay += found->second;
+  }
+  return delay;
+}
+
+void Faults::strike() {
+  broken_ = true;
+  mendAt_ = soon();
+  const int server = 1 + static_cast<int>(draw(static_cast<std::size_t>(servers_)));
+  switch (draw(10)) {
+    case 0:
+    case 1:
+      return strikeNetwork();
+    case 2:
+    case 3:
+    case 4:
+      return strikeDisk(server);
+    default:
+      return strikeServer(server);
+  }
+}
+
+void Faults::strikeServer(int n) {
+  const std::string name = "s" + std::to_string(n);
+  switch (draw(6)) {
+    case 0:
+    case 1:
+      journal_.note(name + " dies");
+      return cluster_.crashStorage(n);
+    case 2:
+    case 3:
+      journal_.note(name + " loses power");
+      return cluster_.losePower(n);
+    case 4:
+      journal_.note(name + " is cut off");
+      return cluster_.cutOff(name);
+    default:
+      slow_[name] = std::chrono::milliseconds(10 + draw(900));
+      journal_.note(name + " is slow by ms " + std::to_string(slow_[name].count() / 1'000'000));
+  }
+}
+
+void Faults::strikeDisk(int n) {
+  DiskFaults& faults = cluster_.faults(n);
+  faults.oneIn = draw(2) == 0 ? 1 : 1 + static_cast<unsigned>(draw(5));
+  const char* what = "";
+  switch (draw(5)) {
+    case 0:
+      faults.writes = Errc::io;
+      what = "writes fail";
+      break;
+    case 1:
+      faults.writes = Errc::noSpace;
+      what = "is full";
+      break;
+    case 2:
+      faults.reads = Errc::io;
+      what = "reads fail";
+      break;
+    case 3:
+      faults.syncs = Errc::io;
+      what = "syncs fail";
+      break;
+    default:
+      faults.delay = std::chrono::milliseconds(1 + draw(400));
+      what = "is slow";
+  }
+  journal_.note("disk of s" + std::to_string(n) + " " + what + ", one in " + std::to_string(faults.oneIn));
+}
+
+void Faults::strikeNetwork() {
+  const auto hosts = cluster_.hostNames();
+  const std::string a = hosts[draw(hosts.size())];
+  const std::string b = hosts[draw(hosts.size())];
+  if (a == b) return;
+  const bool oneWay = draw(2) == 0;
+  journal_.note((oneWay ? "cut from " : "cut ") + a + " " + b);
+  if (oneWay) {
+    cluster_.cutOneWay(a, b);
+  } else {
+    cluster_.cut(a, b);
+  }
+}
+
+void Faults::strikeTracker() {
+  deadTracker_ = 1 + static_cast<int>(draw(static_cast<std::size_t>(trackers_)));
+  trackerMendAt_ = soon();
+  journal_.note("t" + std::to_string(deadTracker_) + " dies");
+  cluster_.crashTracker(deadTracker_);
+}
+
+void Faults::mend() {
+  journal_.note("mended");
+  broken_ = false;
+  slow_.clear();
+  cluster_.healAll();
+  for (int n = 1; n <= servers_; ++n) {
+    cluster_.faults(n) = DiskFaults();
+    if (!cluster_.storageRuns(n)) cluster_.startStorage(n);
+  }
+}
+
+void Faults::mendTracker() {
+  journal_.note("t" + std::to_string(deadTracker_) + " is back");
+  cluster_.startTracker(std::exchange(deadTracker_, 0));
+  calmAt_ = cluster_.clock.now() + 4s;
+}
+
+}  // namespace vcfs::sim
