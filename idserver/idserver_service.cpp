@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/log.h"
+#include "common/base/version.h"
 #include "common/rpc/call.h"
 #include "schema/convert.h"
 
@@ -62,6 +63,8 @@ std::string IdServer::statusJson() const {
   nlohmann::json j = {{"address", options_.address}, {"state", "up"},        {"cluster", options_.cluster},
                       {"leased", core_.leased()},    {"next", core_.next()}, {"ready", core_.left()},
                       {"block", options_.block}};
+  j["version"] = VCFS_VERSION;
+  j["clock_ns"] = runtime_.clock.wallNs();
   return j.dump();
 }
 

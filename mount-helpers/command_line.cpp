@@ -3,12 +3,9 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "common/base/error.h"
+#include "common/base/version.h"
 #include "mount-helpers/options.h"
 #include "mount-helpers/source.h"
-
-#ifndef VCFS_VERSION
-#define VCFS_VERSION "0.1.0"
-#endif
 
 namespace vcfs::mounting {
 

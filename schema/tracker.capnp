@@ -148,10 +148,11 @@ interface Tracker {
   # layout whatever happened; that of a file that does not exist has inode 0. At most 1000 per call.
 
   registerStorage @25 (name :Text, group :Text, zone :Text, address :Text, dataDirectory :Text, capacityBytes :UInt64,
-                       freeBytes :UInt64, instance :UInt64)
+                       freeBytes :UInt64, instance :UInt64, previous :UInt32)
                   -> (status :Status, storage :UInt32, cluster :Text);
   # At start and after each reconnect. The name is the server's identity for ever (its id does not change when its
-  # address does). instance: random per process start. Errors: exists (a live server has this name), invalid.
+  # address does). instance: random per process start. previous: the id that the disk remembers; 0: a new disk.
+  # Errors: exists (a live server has this name), invalid (the disk was another server, or one that was removed).
 
   heartbeat @26 (storage :UInt32, capacityBytes :UInt64, freeBytes :UInt64, liveFiles :UInt32, bytesToGo :UInt64,
                  loadBytesPerSecond :UInt64)
@@ -208,7 +209,8 @@ interface Tracker {
   # other tables between `after` and the last of `files` (the end, without `more`) whose inode does not exist.
 
   auditInodes @40 (inodes :List(UInt64)) -> (status :Status, files :List(AuditFile));
-  # These, in the order asked for, absent ones left out; at most 1000 per call.
+  # These, in the order asked for, at most 1000 per call. Absent ones are left out, but for those of which a server has
+  # still to delete a replica: they have type none.
 
   auditNames @41 (parent :UInt64, name :Data, limit :UInt32) -> (status :Status, names :List(AuditName), more :Bool);
   # Entries of all directories behind (parent, name), in that order; limit at most 1000.

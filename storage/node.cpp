@@ -3,9 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/log.h"
+#include "common/base/version.h"
 #include "common/rpc/call.h"
 #include "schema/convert.h"
 #include "storage/core/planted.h"
+#include "storage/store/filesystem_info.h"
 
 namespace vcfs::storage {
 
@@ -16,6 +18,10 @@ Pools Pools::threads(asio::io_context& io) {
 }
 
 Pools Pools::inlined(asio::io_context& io) { return Pools{makeInlinePool(io), makeInlinePool(io), makeInlinePool(io)}; }
+
+namespace {
+constexpr std::size_t kRemovedRemembered = 100'000;  // about 5 MB
+}
 
 Node::Node(Runtime& rt, Store& st, Pools p, Options o)
     : runtime(rt),
@@ -208,6 +214,15 @@ void Node::forget(FilePtr file) {
   files_.erase(file->inode);
 }
 
+void Node::noteRemoved(InodeId inode, Epoch epoch) {
+  if (epoch == 0) return;
+  if (!removed_.contains(inode)) removedOrder_.push_back(inode);
+  removed_[inode] = std::max(removed_[inode], epoch);
+  if (removedOrder_.size() <= kRemovedRemembered) return;
+  removed_.erase(removedOrder_.front());
+  removedOrder_.pop_front();
+}
+
 void Node::evict() {
   if (files_.size() <= static_cast<std::size_t>(options.cachedFiles)) return;
   const TimePoint now = runtime.clock.now();
@@ -225,6 +240,9 @@ void Node::evict() {
 
 void Node::admit(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
   if (file.broken) throw *file.broken;
+  if (const auto gone = removed_.find(file.inode); gone != removed_.end() && !file.onDisk && epoch <= gone->second) {
+    throw Error(Errc::staleEpoch, "this server's replica was removed");
+  }
   switch (file.replica.admit(epoch, hasLayout)) {
     case ReplicaFence::Admission::ok:
       return;
@@ -655,11 +673,16 @@ std::string Node::statusJson() {
     toGo += file->bytesToGo;
     for (const ReplicaSlot& slot : file->slots) failed += slot.failed;
   }
+  json["version"] = VCFS_VERSION;
+  json["clock_ns"] = runtime.clock.wallNs();
   json["name"] = options.name;
   json["storage"] = self();
   json["group"] = options.group;
   json["zone"] = options.zone;
   json["data"] = options.dataDirectory;
+  const FilesystemInfo filesystem = filesystemOf(options.dataDirectory);
+  json["filesystem"] = filesystem.type;
+  json["mount_options"] = filesystem.options;
   json["cluster"] = trackers->cluster();
   json["tracker_connected"] = trackers->connected();
   json["recovered"] = recovered_;

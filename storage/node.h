@@ -54,6 +54,8 @@ class Node : public std::enable_shared_from_this<Node> {
   kj::Promise<void> enter(InodeId inode, kj::Function<kj::Promise<void>(FilePtr)> then);
   FilePtr find(InodeId inode) const;  // null when not in memory
   void forget(FilePtr file);          // its data was removed
+  // Its replica of this epoch is removed: whoever still believes in it is sent to a tracker, not told that it is empty.
+  void noteRemoved(InodeId inode, Epoch epoch);
 
   // ---- admission (throws what the caller is to be told) ----
   void admit(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
@@ -192,6 +194,8 @@ class Node : public std::enable_shared_from_this<Node> {
   void hardenFailed(FilePtr file, const Error& error);
 
   std::unordered_map<InodeId, FilePtr> files_;
+  std::unordered_map<InodeId, Epoch> removed_;  // the last epoch that this server knew of a file it removed; the newest
+  std::deque<InodeId> removedOrder_;            // kRemovedRemembered of them, in this order
   LeaseTable leases_;
   std::map<InodeId, TimePoint> orphans_;  // open files without a known writer, and until when they are waited for
   std::set<std::pair<InodeId, StorageId>> failures_;  // to be told to a tracker

@@ -55,6 +55,7 @@ class Endpoint final : public schema::Storage::Server {
   kj::Promise<void> checksums(ChecksumsContext c) override { return opChecksums(node_, session_, c); }
   kj::Promise<void> remove(RemoveContext c) override { return opRemove(node_, session_, c); }
   kj::Promise<void> list(ListContext c) override { return opList(node_, session_, c); }
+  kj::Promise<void> inspect(InspectContext c) override { return opInspect(node_, session_, c); }
   kj::Promise<void> catchUp(CatchUpContext c) override { return opCatchUp(node_, session_, c); }
   kj::Promise<void> status(StatusContext context) override {
     context.getResults().setJson(node_->statusJson());

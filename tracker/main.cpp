@@ -14,6 +14,7 @@ struct Options {
   std::int64_t copies = 2;
   std::int64_t connections = 4;
   std::chrono::milliseconds catalogBudget{2'000};
+  std::int64_t rebuildFiles = 512;
   std::string readyFile;
 };
 
@@ -37,6 +38,10 @@ void declare(Settings& settings, Options& o) {
                     "a file left open without a writer is sealed after this long");
   settings.duration("lock-lease", o.tracker.lockLease, std::chrono::seconds(1), std::chrono::hours(1),
                     "a client not heard of for this long loses the file locks that others want");
+  settings.duration("replace-after", o.tracker.replaceAfter, std::chrono::seconds(1), std::chrono::hours(24 * 30),
+                    "a storage server that is away for so long is given up: its files are copied to others");
+  settings.integer("rebuild-files", o.rebuildFiles, 1, 100'000, "files",
+                   "copied at the same time for storage servers that are emptied or given up");
   settings.size("min-free", o.tracker.map.minFreeBytes, 0, std::uint64_t{1} << 50,
                 "a storage server with less free space is given no new files");
   settings.text("cluster", o.tracker.cluster, "name of a new cluster");
@@ -51,6 +56,7 @@ int main(int argc, char** argv) {
                     "The namespace of a vcfs cluster, the map of its storage servers, and their failover.");
   declare(settings, options);
   settings.parseOrExit(argc, argv);
+  options.tracker.rebuildFiles = static_cast<std::uint64_t>(options.rebuildFiles);
   options.tracker.map.defaultCopies = static_cast<std::uint32_t>(options.copies);
 
   Daemon daemon;

@@ -6,10 +6,7 @@
 
 #include "common/base/error.h"
 #include "common/base/log.h"
-
-#ifndef VCFS_VERSION
-#define VCFS_VERSION "0.1.0"
-#endif
+#include "common/base/version.h"
 
 namespace vcfs {
 

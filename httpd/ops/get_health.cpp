@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "common/base/version.h"
 #include "httpd/ops/ops.h"
 
 namespace vcfs::httpd {
@@ -10,6 +11,7 @@ Task<void> getHealth(Exchange& exchange) {
   if (queryValue(exchange.target().query, "deep").value_or("0") == "1") co_await site.cluster->getAttr(kRootInode);
   const Counters& c = site.counters;
   nlohmann::json j = {{"state", "up"},
+                      {"version", VCFS_VERSION},
                       {"connections", c.connections},
                       {"accepted", c.accepted},
                       {"refused", c.refused},

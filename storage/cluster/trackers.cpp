@@ -131,6 +131,7 @@ Task<void> Trackers::registerAt(std::shared_ptr<Link> link) {
   request.setCapacityBytes(now.space.capacityBytes);
   request.setFreeBytes(now.space.freeBytes);
   request.setInstance(instance_);
+  request.setPrevious(storageId_);
   auto promise = request.send();
   auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
   if (!*alive) co_return;

@@ -1,4 +1,4 @@
-// remove, list: what trackers ask of the disk as a whole.
+// remove, list, inspect: what trackers and fsck ask of the disk as a whole.
 #include "common/base/log.h"
 #include "storage/ops/calls.h"
 
@@ -11,19 +11,58 @@ struct StoredReplicaInfo {
   Epoch epoch = 0;
   std::uint64_t size = 0;
   FileState state = FileState::none;
+  std::int64_t mtimeNs = 0;
+  std::uint64_t blocks = 0;
+};
+
+std::optional<StoredReplicaInfo> lookAt(Store& store, InodeId inode) {
+  StoredReplicaInfo info;
+  info.inode = inode;
+  try {
+    auto loaded = store.load(inode);
+    if (!loaded) return std::nullopt;
+    info.epoch = loaded->meta.epoch;
+    info.size = loaded->stat.size;
+    info.state = loaded->meta.state;
+    info.mtimeNs = loaded->stat.mtimeNs;
+    info.blocks = loaded->stat.blocks;
+  } catch (const Error&) {
+    info.state = FileState::none;  // not readable: epoch 0 says so
+  }
+  return info;
+}
+
+void fillReplicas(capnp::List<schema::StoredReplica>::Builder list, const std::vector<StoredReplicaInfo>& replicas) {
+  for (unsigned i = 0; i < list.size(); ++i) {
+    list[i].setInode(replicas[i].inode);
+    list[i].setEpoch(replicas[i].epoch);
+    list[i].setSize(replicas[i].size);
+    list[i].setState(static_cast<schema::FileState>(replicas[i].state));
+    list[i].setMtimeNs(replicas[i].mtimeNs);
+    list[i].setBlocks(replicas[i].blocks);
+  }
+}
+
+struct RemovedFiles {
+  std::uint32_t count = 0;
+  std::vector<std::pair<InodeId, Epoch>> epochs;  // as the disk had them
 };
 
 Task<void> removeAll(NodePtr node, Server::RemoveContext context, std::vector<InodeId> inodes) {
   try {
     for (InodeId inode : inodes) {
-      if (FilePtr file = node->find(inode)) node->forget(file);
+      FilePtr file = node->find(inode);
+      if (!file) continue;
+      node->noteRemoved(inode, file->replica.epoch());
+      node->forget(file);
     }
     auto job = [node, inodes] {
-      std::uint32_t removed = 0;
+      RemovedFiles removed;
       for (InodeId inode : inodes) {
         try {
+          if (const auto info = lookAt(node->store, inode)) removed.epochs.emplace_back(inode, info->epoch);
           node->store.remove(inode);
-          ++removed;
+          ++removed.count;
         } catch (const Error& error) {
           log::error("replica.remove.failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
         }
@@ -33,8 +72,9 @@ Task<void> removeAll(NodePtr node, Server::RemoveContext context, std::vector<In
     };
     // Behind what is still on its way to these files.
     auto pending = node->pools.writes->run(std::move(job));
-    const std::uint32_t removed = co_await std::move(pending);
-    context.getResults().setRemoved(removed);
+    const RemovedFiles removed = co_await std::move(pending);
+    for (const auto& [inode, epoch] : removed.epochs) node->noteRemoved(inode, epoch);
+    context.getResults().setRemoved(removed.count);
   } catch (const Error& error) {
     refuse(context, error);
   }
@@ -51,18 +91,7 @@ ListedPage listPage(Node& node, InodeId after, std::uint32_t limit, TimePoint no
   ListedPage page;
   page.more = found.more;
   for (InodeId inode : found.inodes) {
-    StoredReplicaInfo info;
-    info.inode = inode;
-    try {
-      auto loaded = node.store.load(inode);
-      if (!loaded) continue;
-      info.epoch = loaded->meta.epoch;
-      info.size = loaded->stat.size;
-      info.state = loaded->meta.state;
-    } catch (const Error&) {
-      info.state = FileState::none;  // not readable: epoch 0 says so
-    }
-    page.replicas.push_back(info);
+    if (auto info = lookAt(node.store, inode)) page.replicas.push_back(*info);
   }
   return page;
 }
@@ -75,17 +104,41 @@ Task<void> list(NodePtr node, Server::ListContext context) {
     auto job = [node, after, limit, now] { return listPage(*node, after, limit, now); };
     auto pending = node->pools.reads->run(std::move(job));
     const ListedPage page = co_await std::move(pending);
-    auto replicas = context.getResults().initReplicas(static_cast<unsigned>(page.replicas.size()));
-    for (unsigned i = 0; i < page.replicas.size(); ++i) {
-      replicas[i].setInode(page.replicas[i].inode);
-      replicas[i].setEpoch(page.replicas[i].epoch);
-      replicas[i].setSize(page.replicas[i].size);
-      replicas[i].setState(static_cast<schema::FileState>(page.replicas[i].state));
-    }
+    fillReplicas(context.getResults().initReplicas(static_cast<unsigned>(page.replicas.size())), page.replicas);
     context.getResults().setMore(page.more);
   } catch (const Error& error) {
     refuse(context, error);
   }
+}
+
+Task<void> inspect(NodePtr node, Server::InspectContext context, std::vector<InodeId> inodes) {
+  try {
+    auto job = [node, inodes] {
+      std::vector<StoredReplicaInfo> found;
+      for (InodeId inode : inodes) {
+        if (auto info = lookAt(node->store, inode)) found.push_back(*info);
+      }
+      return found;
+    };
+    auto pending = node->pools.reads->run(std::move(job));
+    const std::vector<StoredReplicaInfo> found = co_await std::move(pending);
+    fillReplicas(context.getResults().initReplicas(static_cast<unsigned>(found.size())), found);
+  } catch (const Error& error) {
+    refuse(context, error);
+  }
+}
+
+// Throws Error(invalid).
+std::vector<InodeId> toInodes(capnp::List<std::uint64_t>::Reader list) {
+  if (list.size() > limits::kMaxList) {
+    throw Error(Errc::invalid, fmt::format("{} inodes in one call: at most {}", list.size(), limits::kMaxList));
+  }
+  std::vector<InodeId> inodes;
+  for (InodeId inode : list) {
+    limits::checkInode(inode);
+    inodes.push_back(inode);
+  }
+  return inodes;
 }
 
 }  // namespace
@@ -93,14 +146,7 @@ Task<void> list(NodePtr node, Server::ListContext context) {
 kj::Promise<void> opRemove(NodePtr node, SessionPtr session, Server::RemoveContext context) {
   std::vector<InodeId> inodes;
   try {
-    auto list = context.getParams().getInodes();
-    if (list.size() > limits::kMaxList) {
-      throw Error(Errc::invalid, fmt::format("{} inodes in one call: at most {}", list.size(), limits::kMaxList));
-    }
-    for (InodeId inode : list) {
-      limits::checkInode(inode);
-      inodes.push_back(inode);
-    }
+    inodes = toInodes(context.getParams().getInodes());
   } catch (const Error& error) {
     refuse(context, error);
     return kj::READY_NOW;
@@ -115,6 +161,17 @@ kj::Promise<void> opList(NodePtr node, SessionPtr session, Server::ListContext c
     return kj::READY_NOW;
   }
   return rpc::serve(node->runtime, list(node, context));
+}
+
+kj::Promise<void> opInspect(NodePtr node, SessionPtr session, Server::InspectContext context) {
+  std::vector<InodeId> inodes;
+  try {
+    inodes = toInodes(context.getParams().getInodes());
+  } catch (const Error& error) {
+    refuse(context, error);
+    return kj::READY_NOW;
+  }
+  return rpc::serve(node->runtime, inspect(node, context, std::move(inodes)));
 }
 
 }  // namespace vcfs::storage

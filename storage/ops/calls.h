@@ -88,6 +88,7 @@ struct Server : schema::Storage::Server {
   using schema::Storage::Server::CloseContext;
   using schema::Storage::Server::CopyRangeContext;
   using schema::Storage::Server::FetchContext;
+  using schema::Storage::Server::InspectContext;
   using schema::Storage::Server::ListContext;
   using schema::Storage::Server::OpenContext;
   using schema::Storage::Server::ReadContext;
@@ -121,6 +122,7 @@ kj::Promise<void> opFetch(NodePtr node, SessionPtr session, Server::FetchContext
 kj::Promise<void> opChecksums(NodePtr node, SessionPtr session, Server::ChecksumsContext context);
 kj::Promise<void> opRemove(NodePtr node, SessionPtr session, Server::RemoveContext context);
 kj::Promise<void> opList(NodePtr node, SessionPtr session, Server::ListContext context);
+kj::Promise<void> opInspect(NodePtr node, SessionPtr session, Server::InspectContext context);
 kj::Promise<void> opCatchUp(NodePtr node, SessionPtr session, Server::CatchUpContext context);
 
 }  // namespace vcfs::storage

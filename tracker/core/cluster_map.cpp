@@ -9,14 +9,35 @@ constexpr std::uint64_t kLoadPerFile = 1u << 20;  // a live file counts as this 
 
 void ClusterMap::load(StorageServer known) {
   const auto found = servers_.find(known.id);
-  if (found != servers_.end() && found->second.connected) return;
+  if (found != servers_.end() && found->second.connected) {
+    if (found->second.draining != known.draining) view_.reset();
+    found->second.draining = known.draining;
+    found->second.awaySince = known.awaySince;
+    return;
+  }
+  // What its last heartbeat said is still the best guess.
+  if (found != servers_.end()) {
+    known.instance = found->second.instance;
+    known.capacityBytes = found->second.capacityBytes;
+    known.freeBytes = found->second.freeBytes;
+  }
   servers_[known.id] = std::move(known);
   view_.reset();
+}
+
+void ClusterMap::retain(const std::set<StorageId>& known) {
+  const std::size_t erased =
+      std::erase_if(servers_, [&](const auto& item) { return !item.second.connected && !known.contains(item.first); });
+  if (erased > 0) view_.reset();
 }
 
 void ClusterMap::registered(StorageServer server, TimePoint now) {
   server.connected = true;
   server.lastHeard = now;
+  if (const StorageServer* before = find(server.id)) {
+    server.draining = before->draining;
+    server.awaySince = before->awaySince;
+  }
   servers_[server.id] = std::move(server);
   view_.reset();
 }
@@ -47,6 +68,11 @@ void ClusterMap::disconnected(StorageId id, std::uint64_t instance) {
 void ClusterMap::placed(StorageId id) {
   const auto found = servers_.find(id);
   if (found != servers_.end()) ++found->second.placedSince;
+}
+
+void ClusterMap::setAwaySince(StorageId id, std::int64_t since) {
+  const auto found = servers_.find(id);
+  if (found != servers_.end()) found->second.awaySince = since;
 }
 
 bool ClusterMap::isAlive(const StorageServer& server, TimePoint now) const {
@@ -87,17 +113,18 @@ std::shared_ptr<const PlacementView> ClusterMap::makeView(TimePoint now) const {
   auto view = std::make_shared<PlacementView>();
   view->minFreeBytes = options_.minFreeBytes;
   view->defaultCopies = options_.defaultCopies;
-  const bool settling = now - start_ < options_.settleTime;
+  const bool waits = settling(now);
   for (const auto& [id, known] : servers_) {
     Server server;
     server.id = id;
     server.group = known.group;
     server.zone = known.zone;
     server.alive = isAlive(known, now);
+    server.leaving = known.draining;
     server.capacityBytes = known.capacityBytes;
     server.freeBytes = known.freeBytes;
     server.load = known.loadBytesPerSecond + (std::uint64_t{known.liveFiles} + known.placedSince) * kLoadPerFile;
-    if (settling && known.instance == 0) view->settling.insert(known.group);
+    if (waits && known.instance == 0) view->settling.insert(known.group);
     view->servers.push_back(std::move(server));
   }
   return view;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct StorageServer {
   std::string zone;
   std::string address;
   std::string dataDirectory;
+  bool draining = false;       // nothing new is placed there, what it has is moved away
+  std::int64_t awaySince = 0;  // wall clock, as the coordinator noted it in the catalog; 0: it is there
   std::uint64_t instance = 0;  // of its process; 0: not seen since this tracker started
   bool connected = false;      // it has a session here
   TimePoint lastHeard;
@@ -41,7 +44,9 @@ class ClusterMap {
   };
   ClusterMap(Options options, TimePoint start) : options_(options), start_(start) {}
 
-  void load(StorageServer known);  // from the catalog, at the start and when another tracker registered one
+  // From the catalog, at the start and once a second: of a connected server only what no registration says.
+  void load(StorageServer known);
+  void retain(const std::set<StorageId>& known);  // the others were removed
   void registered(StorageServer server, TimePoint now);
   struct Heartbeat {
     std::uint64_t capacityBytes = 0;
@@ -53,6 +58,8 @@ class ClusterMap {
   bool heartbeat(StorageId id, const Heartbeat& beat, TimePoint now);  // false: not registered here
   void disconnected(StorageId id, std::uint64_t instance);
   void placed(StorageId id);
+  void setAwaySince(StorageId id, std::int64_t since);
+  bool settling(TimePoint now) const { return now - start_ < options_.settleTime; }
 
   bool alive(StorageId id, TimePoint now) const;
   const StorageServer* find(StorageId id) const;

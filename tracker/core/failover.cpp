@@ -14,13 +14,16 @@ bool alive(const PlacementView& view, StorageId id) {
   return server != nullptr && server->alive;
 }
 
+bool leaves(const FileNeeds& needs, StorageId id) {
+  return std::find(needs.leaving.begin(), needs.leaving.end(), id) != needs.leaving.end();
+}
+
 ReplicaSet::iterator find(ReplicaSet& replicas, StorageId storage) {
   return std::find_if(replicas.begin(), replicas.end(), [&](const Replica& r) { return r.storage == storage; });
 }
 
-// Adds syncing replicas on servers that have none yet.
-bool addReplicas(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs) {
-  const std::uint32_t useful = countUseful(replicas);
+// Adds syncing replicas on servers that have none yet; `useful` of those that are there count.
+bool addReplicas(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs, std::uint32_t useful) {
   if (useful >= needs.copies) return false;
   PlacementRequest request;
   request.group = needs.group;
@@ -36,15 +39,23 @@ bool addReplicas(ReplicaSet& replicas, const PlacementView& view, const FileNeed
   return !added.empty();
 }
 
-void promote(ReplicaSet& replicas, const PlacementView& view) {
-  auto next = std::find_if(replicas.begin(), replicas.end(),
-                           [&](const Replica& r) { return r.state == ReplicaState::inSync && alive(view, r.storage); });
-  if (next == replicas.end()) {
-    next = std::find_if(replicas.begin(), replicas.end(),
-                        [](const Replica& r) { return r.state == ReplicaState::inSync; });
-  }
+// The best one in sync: on a live server that stays, on a live one, any.
+ReplicaSet::iterator bestInSync(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs) {
+  auto rank = [&](const Replica& r) {
+    if (r.state != ReplicaState::inSync) return 0;
+    if (!alive(view, r.storage)) return 1;
+    return leaves(needs, r.storage) ? 2 : 3;
+  };
+  return std::max_element(replicas.begin(), replicas.end(),
+                          [&](const Replica& a, const Replica& b) { return rank(a) < rank(b); });
+}
+
+void putFirst(ReplicaSet& replicas, ReplicaSet::iterator next) { std::rotate(replicas.begin(), next, next + 1); }
+
+void promote(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs) {
+  const auto next = bestInSync(replicas, view, needs);
   const StorageId primary = next->storage;
-  std::rotate(replicas.begin(), next, next + 1);
+  putFirst(replicas, next);
   for (Replica& replica : replicas) {
     if (replica.state == ReplicaState::inSync && replica.storage != primary) replica.state = ReplicaState::syncing;
   }
@@ -82,8 +93,8 @@ std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost
   if (wasInSync && countInSync(next) == 1) return std::nullopt;
   const bool wasPrimary = wasInSync && primaryOf(next)->storage == lost;
   gone->state = bySelf && wasInSync ? ReplicaState::syncing : ReplicaState::stale;
-  if (wasPrimary) promote(next, view);
-  addReplicas(next, view, needs);
+  if (wasPrimary) promote(next, view, needs);
+  addReplicas(next, view, needs, countUseful(next));
   return next;
 }
 
@@ -104,6 +115,8 @@ std::optional<ReplicaSet> returnReplica(const ReplicaSet& replicas, StorageId st
   if (back == next.end() || back->state != ReplicaState::stale) return std::nullopt;
   if (countInSync(next) == 0) return std::nullopt;
   if (countUseful(next) < needs.copies) {
+    // On a server that is being emptied it is the last resort, which completeReplicas() knows about.
+    if (leaves(needs, storage)) return std::nullopt;
     back->state = ReplicaState::syncing;
     return next;
   }
@@ -126,15 +139,56 @@ std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const Pla
       changed = true;
     }
   }
-  for (Replica& replica : next) {
-    if (countUseful(next) >= needs.copies) break;
-    if (replica.state == ReplicaState::stale && alive(view, replica.storage)) {
+  auto revive = [&](bool leaving) {
+    for (Replica& replica : next) {
+      if (countUseful(next) >= needs.copies) break;
+      if (replica.state != ReplicaState::stale || !alive(view, replica.storage)) continue;
+      if (leaves(needs, replica.storage) != leaving) continue;
       replica.state = ReplicaState::syncing;
       changed = true;
     }
-  }
-  changed = addReplicas(next, view, needs) || changed;
+  };
+  revive(false);
+  changed = addReplicas(next, view, needs, countUseful(next)) || changed;
+  revive(true);
   if (!changed) return std::nullopt;
+  return next;
+}
+
+std::optional<ReplicaSet> vacateReplica(const ReplicaSet& replicas, StorageId storage, bool sealed,
+                                        const PlacementView& view, const FileNeeds& needs,
+                                        std::vector<StorageId>& dropped) {
+  ReplicaSet next = replicas;
+  const auto here = find(next, storage);
+  if (here == next.end()) return std::nullopt;
+  std::uint32_t ready = 0;
+  std::uint32_t coming = 0;
+  for (const Replica& replica : next) {
+    if (replica.storage == storage || leaves(needs, replica.storage) || !alive(view, replica.storage)) continue;
+    ready += replica.state == ReplicaState::inSync;
+    coming += replica.state == ReplicaState::syncing;
+  }
+  if (ready < needs.copies) {
+    if (!addReplicas(next, view, needs, ready + coming)) return std::nullopt;
+    return next;
+  }
+  const bool wasPrimary = primaryOf(next)->storage == storage;
+  if (wasPrimary && !sealed) {
+    here->state = ReplicaState::stale;
+    promote(next, view, needs);
+    if (countInSync(next) >= needs.copies) dropSurplus(next, needs, dropped);
+    return next;
+  }
+  next.erase(here);
+  dropped.push_back(storage);
+  if (wasPrimary) putFirst(next, bestInSync(next, view, needs));
+  return next;
+}
+
+std::optional<ReplicaSet> replaceReplica(const ReplicaSet& replicas, StorageId gone, const PlacementView& view,
+                                         const FileNeeds& needs) {
+  auto next = loseReplica(replicas, gone, view, needs);
+  if (!next || countUseful(*next) < std::min<std::uint32_t>(needs.copies, countUseful(replicas))) return std::nullopt;
   return next;
 }
 

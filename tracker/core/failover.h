@@ -17,7 +17,8 @@ struct FileNeeds {
   std::string group;
   std::uint32_t copies = 1;
   std::uint64_t seed = 0;
-  std::vector<StorageId> barred;  // servers that are still to delete an older replica of the file
+  std::vector<StorageId> barred;   // servers that are still to delete an older replica of the file
+  std::vector<StorageId> leaving;  // servers that are being emptied
 };
 
 const Replica* primaryOf(const ReplicaSet& replicas);
@@ -40,8 +41,20 @@ std::optional<ReplicaSet> returnReplica(const ReplicaSet& replicas, StorageId st
                                         std::vector<StorageId>& dropped);
 
 // Fewer replicas than wanted are in sync or on their way: stale ones on live servers are made syncing, then new ones
-// are added.
+// are added. One on a server that is being emptied is brought up to date only when there is no other place.
 std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const PlacementView& view,
                                            const FileNeeds& needs);
+
+// `storage` is being emptied. While fewer live others than wanted are in sync, new ones are added beside it; then its
+// replica goes into `dropped`. Is it the primary of a file that is being written (not `sealed`), another one takes over
+// first: then it stays behind as a stale one until the others are known to be equal.
+std::optional<ReplicaSet> vacateReplica(const ReplicaSet& replicas, StorageId storage, bool sealed,
+                                        const PlacementView& view, const FileNeeds& needs,
+                                        std::vector<StorageId>& dropped);
+
+// `gone` has been away for so long that its replica is given up for another one. Nothing changes where there is no
+// place for that: should the server come back, what it has is still good.
+std::optional<ReplicaSet> replaceReplica(const ReplicaSet& replicas, StorageId gone, const PlacementView& view,
+                                         const FileNeeds& needs);
 
 }  // namespace vcfs::tracker

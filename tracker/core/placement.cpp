@@ -55,6 +55,14 @@ const Server* PlacementView::find(StorageId id) const {
   return nullptr;
 }
 
+std::vector<StorageId> PlacementView::leaving() const {
+  std::vector<StorageId> ids;
+  for (const Server& server : servers) {
+    if (server.leaving) ids.push_back(server.id);
+  }
+  return ids;
+}
+
 std::vector<StorageId> place(const PlacementView& view, const PlacementRequest& request) {
   std::map<std::string, int> taken;  // replicas per zone
   for (StorageId id : request.beside) {

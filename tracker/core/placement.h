@@ -16,6 +16,7 @@ struct Server {
   std::string group;
   std::string zone;
   bool alive = false;
+  bool leaving = false;  // it is being emptied: nothing new goes there
   std::uint64_t capacityBytes = 0;
   std::uint64_t freeBytes = 0;
   std::uint64_t load = 0;  // bytes per second now being written, plus an allowance for each live file
@@ -30,7 +31,10 @@ struct PlacementView {
   std::string defaultGroup = "g1";  // used when there is no server at all to choose a group by
 
   const Server* find(StorageId id) const;
-  bool hasRoom(const Server& server) const { return server.alive && server.freeBytes >= minFreeBytes; }
+  bool hasRoom(const Server& server) const {
+    return server.alive && !server.leaving && server.freeBytes >= minFreeBytes;
+  }
+  std::vector<StorageId> leaving() const;
 };
 
 struct PlacementRequest {

@@ -15,7 +15,7 @@ Task<LayoutChange> returnOne(SqlTx& tx, StorageId storage, InodeId inode, const 
   LayoutChange change;
   auto row = co_await findInode(tx, inode, Lock::rows);
   if (!row || !row->isFile()) co_return change;
-  const FileNeeds needs = co_await needsOf(tx, *row);
+  const FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
   if (auto next = returnReplica(row->replicas, storage, needs, change.dropped)) {
     co_await addRemovals(tx, inode, change.dropped);
     row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
@@ -32,8 +32,13 @@ Task<LayoutChange> caughtUp(SqlTx& tx, StorageId storage, InodeId inode, Epoch e
   auto row = co_await findInode(tx, inode, Lock::rows);
   if (!row || !row->isFile()) throw Error(Errc::notFound, "the file is gone");
   if (row->attr.epoch == epoch) {
-    const FileNeeds needs = co_await needsOf(tx, *row);
+    const FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
     if (auto next = catchUpReplica(row->replicas, storage, needs, change.dropped)) {
+      // Perhaps a server that is being emptied waited for it.
+      for (StorageId leaving : needs.leaving) {
+        if (auto less = vacateReplica(*next, leaving, row->sealed(), *occasion.view, needs, change.dropped))
+          next = less;
+      }
       co_await addRemovals(tx, inode, change.dropped);
       row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
       change.changed = true;

@@ -105,7 +105,7 @@ Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint3
     if (skip->count(inode) > 0) continue;
     auto row = co_await findInode(tx, inode, Lock::rows);
     if (!row || row->attr.nlink == 0) continue;
-    const FileNeeds needs = co_await needsOf(tx, *row);
+    const FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
     LayoutChange change;
     if (auto next = completeReplicas(row->replicas, *occasion.view, needs)) {
       row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);

@@ -130,7 +130,8 @@ enum class RequestOp {
   setXattr,
   removeXattr,
   assignUser,
-  setGroup
+  setGroup,
+  removeStorage
 };
 // Part of the same transaction as the change. Throws exists when the request was committed before.
 Task<void> recordRequest(SqlTx& tx, Request request, RequestOp op, const Outcome& outcome, std::int64_t now);
@@ -179,9 +180,16 @@ struct StorageRow {
   std::string zone;
   std::string address;
   std::string dataDirectory;
+  bool draining = false;
+  std::int64_t awaySinceNs = 0;
 };
-Task<StorageId> registerStorage(SqlTx& tx, StorageRow row, std::uint32_t defaultCopies);
+// `previous`: the id that the server's disk remembers; 0: none.
+Task<StorageId> registerStorage(SqlTx& tx, StorageRow row, std::uint32_t defaultCopies, StorageId previous = 0);
 Task<std::vector<StorageRow>> listStorages(SqlTx& tx);
+Task<bool> setDraining(SqlTx& tx, StorageId storage, bool draining);
+Task<bool> setAwaySince(SqlTx& tx, StorageId storage, std::int64_t since);
+// Throws notEmpty while it has a replica. Its id is never given to another one.
+Task<Outcome> removeStorage(SqlTx& tx, StorageId storage, Occasion occasion);
 struct GroupRow {
   std::string name;
   std::uint32_t copies = 0;
@@ -201,6 +209,58 @@ struct Counts {
   std::uint64_t live = 0;      // files in state open
   std::uint64_t degraded = 0;  // files with fewer in-sync replicas than wanted
 };
+// A page of what is to be copied: files that lack replicas (storage 0), or files with an in-sync replica on a server.
+struct CensusPage {
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;     // of the copies to be made
+  std::uint64_t onlyHere = 0;  // files whose only in-sync replica it is
+  std::uint64_t counted = 0;   // files that have no other away server with a lower id: each is counted once
+  std::uint64_t countedBytes = 0;
+  std::string example;  // of onlyHere: a path at creation
+  InodeId last = 0;
+  bool more = false;
+};
+Task<CensusPage> census(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit);
+// As far as `limit`: replicas that it has still to delete; those that are syncing or stale.
+Task<std::uint64_t> countRemovals(SqlTx& tx, StorageId storage, std::uint32_t limit);
+Task<std::uint64_t> countBehind(SqlTx& tx, StorageId storage, std::uint32_t limit);
+
+// ---- for fsck
+struct AuditFile {
+  Attr attr;
+  Layout layout;       // inode 0: no regular file
+  InodeId parent = 0;  // of directories
+  std::uint32_t copies = 0;
+  bool trashed = false;
+  std::vector<StorageId> removals;  // servers that have still to delete a replica
+};
+struct AuditOrphan {
+  const char* table = "";
+  InodeId inode = 0;
+};
+struct AuditPage {
+  std::vector<AuditFile> files;
+  std::vector<AuditOrphan> orphans;
+  bool more = false;
+};
+Task<AuditPage> auditFiles(SqlTx& tx, InodeId after, std::uint32_t limit);
+// A file that is gone is there (with type none) as long as a server has still to delete its replica.
+Task<AuditPage> auditInodes(SqlTx& tx, std::vector<InodeId> inodes);
+struct AuditName {
+  InodeId parent = 0;
+  std::string name;
+  InodeId inode = 0;
+  FileType type = FileType::none;
+  FileType inodeType = FileType::none;
+  FileType parentType = FileType::none;
+  InodeId inodeParent = 0;
+};
+struct NamesPage {
+  std::vector<AuditName> names;
+  bool more = false;
+};
+Task<NamesPage> auditNames(SqlTx& tx, InodeId parent, std::string name, std::uint32_t limit);
+Task<std::vector<std::string>> pathsOf(SqlTx& tx, std::vector<InodeId> directories);
 Task<Counts> countFiles(SqlTx& tx, bool all);
 Task<InodeRow> fileInfo(SqlTx& tx, InodeId inode);
 
@@ -239,6 +299,18 @@ Task<std::vector<Change>> sealFile(SqlTx& tx, Fence fence, Seal seal, std::int64
 // `skip`: files that were tried a moment ago.
 Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint32_t limit,
                                std::shared_ptr<const std::set<InodeId>> skip, Occasion occasion);
+// Moves replicas away from `storage`, of files after `after`: those that are `behind` (syncing or stale), or those in
+// sync. `gone`: it has been away for long, only what can be made elsewhere is given up. At most `limit` files.
+struct Evacuee {
+  StorageId storage = 0;
+  bool behind = false;
+  bool gone = false;
+};
+Task<LayoutPage> evacuate(SqlTx& tx, Fence fence, Evacuee from, InodeId after, std::uint32_t limit, Occasion occasion);
+// Replicas being made on the server now, as far as `limit`.
+Task<std::uint64_t> countSyncing(SqlTx& tx, StorageId storage, std::uint32_t limit);
+// Gives up replicas that are behind on a server that is removed; false: there are no more.
+Task<LayoutPage> dropBehind(SqlTx& tx, StorageId storage, std::uint32_t limit, Occasion occasion);
 Task<std::uint64_t> forgetOld(SqlTx& tx, Fence fence, std::int64_t requestsBefore, std::int64_t now);
 
 // ---- the beginning

@@ -12,7 +12,7 @@ Task<LayoutChange> loseOne(SqlTx& tx, FailedReplica failed, StorageId reporter, 
   auto row = co_await findInode(tx, failed.inode, Lock::rows);
   if (!row || !row->isFile()) co_return change;
   if (row->attr.epoch == failed.epoch) {
-    const FileNeeds needs = co_await needsOf(tx, *row);
+    const FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
     const bool bySelf = reporter == failed.storage;
     if (auto next = loseReplica(row->replicas, failed.storage, *occasion.view, needs, bySelf)) {
       row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
@@ -25,8 +25,9 @@ Task<LayoutChange> loseOne(SqlTx& tx, FailedReplica failed, StorageId reporter, 
 
 }  // namespace
 
-Task<FileNeeds> needsOf(SqlTx& tx, const InodeRow& row) {
+Task<FileNeeds> needsOf(SqlTx& tx, const InodeRow& row, const PlacementView& view) {
   FileNeeds needs;
+  needs.leaving = view.leaving();
   needs.group = row.group;
   needs.copies = row.copies;
   needs.seed = row.attr.inode + row.attr.epoch;

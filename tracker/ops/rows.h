@@ -30,6 +30,7 @@ struct InodeRow {
 
   bool isDirectory() const { return attr.type == FileType::directory; }
   bool isFile() const { return attr.type == FileType::regular; }
+  bool sealed() const { return attr.state == FileState::closed || attr.state == FileState::recovered; }
   std::uint8_t acls() const;  // as Attr::acl
   Entry entry() const;        // addresses are left empty: the service knows them
   Layout layout() const;
@@ -80,7 +81,7 @@ Task<InodeRow> dropLink(SqlTx& tx, InodeRow row, std::int64_t now, const TrashRu
 // Stores a new replica set if the file still has `row.attr.epoch`; raises the epoch. Throws staleEpoch otherwise.
 Task<InodeRow> storeReplicas(SqlTx& tx, InodeRow row, ReplicaSet next, std::int64_t now);
 // What a decision about the file's replicas has to respect.
-Task<FileNeeds> needsOf(SqlTx& tx, const InodeRow& row);
+Task<FileNeeds> needsOf(SqlTx& tx, const InodeRow& row, const PlacementView& view);
 Task<void> addRemovals(SqlTx& tx, InodeId inode, const std::vector<StorageId>& storages);
 
 // ---- what watchers are told

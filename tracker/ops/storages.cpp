@@ -7,12 +7,24 @@ namespace vcfs::tracker::ops {
 namespace {
 
 constexpr Statement kFindByName{"SELECT id FROM storages WHERE name = ? /*lock*/"};
-constexpr Statement kNextId{"SELECT COALESCE(MAX(id), 0) + 1 FROM storages"};
+constexpr Statement kNextId{
+    "SELECT COALESCE(MAX(v), 0) + 1 FROM (SELECT id AS v FROM storages"
+    " UNION ALL SELECT value AS v FROM counters WHERE name = 'storage') used"};
+constexpr Statement kNoteHighest{
+    "REPLACE INTO counters (name, value) SELECT 'storage', MAX(v) FROM (SELECT id AS v FROM"
+    " storages UNION ALL SELECT value AS v FROM counters WHERE name = 'storage') used"};
+constexpr Statement kDrain{"UPDATE storages SET draining = ? WHERE id = ?"};
+constexpr Statement kAway{"UPDATE storages SET away_since = ? WHERE id = ?"};
+constexpr Statement kForget{"DELETE FROM storages WHERE id = ?"};
+constexpr Statement kForgetRemovals{"DELETE FROM removals WHERE storage = ?"};
+constexpr Statement kAnyReplica{"SELECT inode FROM replicas WHERE storage = ? AND state = 0 ORDER BY inode LIMIT 1"};
+constexpr Statement kAnyBehind{"SELECT inode FROM replicas WHERE storage = ? AND state > 0 ORDER BY inode LIMIT 1"};
 constexpr Statement kInsert{
     "INSERT INTO storages (id, name, group_name, zone, address, data_directory) VALUES (?, ?, ?, ?, ?, ?)"};
 constexpr Statement kUpdate{
     "UPDATE storages SET group_name = ?, zone = ?, address = ?, data_directory = ? WHERE id = ?"};
-constexpr Statement kList{"SELECT id, name, group_name, zone, address, data_directory FROM storages ORDER BY id"};
+constexpr Statement kList{
+    "SELECT id, name, group_name, zone, address, data_directory, draining, away_since FROM storages ORDER BY id"};
 constexpr Statement kFindGroup{"SELECT copies FROM storage_groups WHERE name = ?"};
 constexpr Statement kPutGroup{"REPLACE INTO storage_groups (name, copies) VALUES (?, ?)"};
 constexpr Statement kListGroups{"SELECT name, copies FROM storage_groups ORDER BY name"};
@@ -23,12 +35,19 @@ constexpr std::uint32_t kMaxCopies = 8;
 
 }  // namespace
 
-Task<StorageId> registerStorage(SqlTx& tx, StorageRow row, std::uint32_t defaultCopies) {
+Task<StorageId> registerStorage(SqlTx& tx, StorageRow row, std::uint32_t defaultCopies, StorageId previous) {
+  const Rows known = co_await tx.exec(kFindByName, row.name);
+  const auto id = known.empty() ? StorageId{0} : static_cast<StorageId>(known.integer(0, 0));
+  if (previous != 0 && previous != id) {
+    const std::string now = id == 0 ? "is not in the catalog (it was removed)" : "is storage " + std::to_string(id);
+    throw Error(Errc::invalid, "the disk of " + row.name + " was storage " + std::to_string(previous) +
+                                   " of this cluster, but " + row.name + " " + now +
+                                   ": give the right --name, or an empty --data for a new server");
+  }
   const Rows group = co_await tx.exec(kFindGroup, row.group);
   if (group.empty()) co_await tx.exec(kPutGroup, row.group, defaultCopies);
-  const Rows known = co_await tx.exec(kFindByName, row.name);
   if (!known.empty()) {
-    row.id = static_cast<StorageId>(known.integer(0, 0));
+    row.id = id;
     co_await tx.exec(kUpdate, row.group, row.zone, row.address, row.dataDirectory, row.id);
     co_return row.id;
   }
@@ -49,9 +68,35 @@ Task<std::vector<StorageRow>> listStorages(SqlTx& tx) {
     row.zone = rows.text(i, 3);
     row.address = rows.text(i, 4);
     row.dataDirectory = rows.text(i, 5);
+    row.draining = rows.integer(i, 6) != 0;
+    row.awaySinceNs = rows.integer(i, 7);
     result.push_back(std::move(row));
   }
   co_return result;
+}
+
+Task<bool> setDraining(SqlTx& tx, StorageId storage, bool draining) {
+  const Rows updated = co_await tx.exec(kDrain, draining ? 1 : 0, storage);
+  co_return updated.changed() > 0;
+}
+
+Task<bool> setAwaySince(SqlTx& tx, StorageId storage, std::int64_t since) {
+  const Rows updated = co_await tx.exec(kAway, since, storage);
+  co_return updated.changed() > 0;
+}
+
+Task<Outcome> removeStorage(SqlTx& tx, StorageId storage, Occasion occasion) {
+  const Rows replica = co_await tx.exec(kAnyReplica, storage);
+  const Rows behind = co_await tx.exec(kAnyBehind, storage);
+  if (!replica.empty() || !behind.empty()) {
+    throw Error(Errc::notEmpty, "files were placed on the server meanwhile: repeat");
+  }
+  co_await tx.exec(kNoteHighest);
+  co_await tx.exec(kForgetRemovals, storage);
+  co_await tx.exec(kForget, storage);
+  Outcome outcome;
+  co_await recordRequest(tx, occasion.request, RequestOp::removeStorage, outcome, occasion.now);
+  co_return outcome;
 }
 
 Task<std::vector<GroupRow>> listGroups(SqlTx& tx) {

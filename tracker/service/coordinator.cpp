@@ -18,7 +18,8 @@ constexpr Duration kLongestRest = std::chrono::seconds(60);
 constexpr Duration kForgetSoon = std::chrono::milliseconds(500);
 }  // namespace
 
-Coordinator::Coordinator(std::shared_ptr<TrackerCore> core) : core_(std::move(core)), wake_(core_->runtime.io) {}
+Coordinator::Coordinator(std::shared_ptr<TrackerCore> core)
+    : core_(std::move(core)), evacuation_(*core_), wake_(core_->runtime.io) {}
 
 void Coordinator::start() {
   core_->runtime.spawn("coordinator.lease", keepLease());
@@ -74,8 +75,9 @@ Task<void> Coordinator::work() {
   auto self = shared_from_this();
   while (!stopped_) {
     try {
-      if (holdsLease()) co_await round();
       if (core_->catalog.shared()) co_await core_->loadStorages();
+      co_await evacuation_.noteReturns();
+      if (holdsLease()) co_await round();
     } catch (const Error& error) {
       if (error.code() == Errc::notPrimary) heldUntil_ = TimePoint{};
       log::warn("coordinator.interrupted", {{"reason", error.what()}});
@@ -88,6 +90,8 @@ Task<void> Coordinator::round() {
   co_await reclaim();
   co_await removeFromServers();
   co_await completeFiles();
+  const ops::Fence guard = fence();
+  co_await evacuation_.round(guard);
   const TimePoint now = core_->runtime.clock.now();
   if (now >= nextSeal_) {
     nextSeal_ = now + kSealInterval;

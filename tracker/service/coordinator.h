@@ -5,13 +5,14 @@
 #include <set>
 
 #include "common/async/signal.h"
+#include "tracker/service/evacuation.h"
 #include "tracker/service/tracker_core.h"
 
 namespace vcfs::tracker {
 
 // Drives what one tracker must drive while it has the coordinator's lease: the trash, removals on storage servers,
-// files left open, files with too few replicas, old request ids. Nothing in the foreground waits for it. Each of its
-// transactions checks the lease's term, so that a coordinator that was replaced changes nothing.
+// files left open, files with too few replicas, servers that leave, old request ids. Nothing in the foreground waits
+// for it. Each of its transactions checks the lease's term, so that a coordinator that was replaced changes nothing.
 class Coordinator : public std::enable_shared_from_this<Coordinator> {
  public:
   explicit Coordinator(std::shared_ptr<TrackerCore> core);
@@ -39,6 +40,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   void triedAgain(InodeId inode);
 
   std::shared_ptr<TrackerCore> core_;
+  Evacuation evacuation_;
   Signal wake_;
   TimePoint heldUntil_;
   TimePoint nextSeal_;

@@ -21,7 +21,9 @@ class Coordinator;
   X(registerStorage, RegisterStorage) X(heartbeat, Heartbeat) X(reportFiles, ReportFiles) \
   X(caughtUp, CaughtUp) X(staleReplicas, StaleReplicas) X(replicasHere, ReplicasHere) X(status, Status) \
   X(fileInfo, FileInfo) X(groups, Groups) X(users, Users) X(assignUser, AssignUser) X(setGroup, SetGroup) \
-  X(getLock, GetLock) X(setLock, SetLock) X(renewLocks, RenewLocks) X(cancelLock, CancelLock)
+  X(getLock, GetLock) X(setLock, SetLock) X(renewLocks, RenewLocks) X(cancelLock, CancelLock) \
+  X(storages, Storages) X(drainStorage, DrainStorage) X(removeStorage, RemoveStorage) \
+  X(auditFiles, AuditFiles) X(auditInodes, AuditInodes) X(auditNames, AuditNames) X(pathsOf, PathsOf)
 // clang-format on
 
 // The methods of schema/tracker.capnp for one session: read the parameters, run the operation, fill the answer. An

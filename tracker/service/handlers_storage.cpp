@@ -65,6 +65,7 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   row.address = schema::toString(p.getAddress());
   row.dataDirectory = schema::toString(p.getDataDirectory());
   const std::uint64_t instance = p.getInstance();
+  const StorageId previous = p.getPrevious();
   checkLabel("server name", row.name);
   checkLabel("group", row.group);
   checkLabel("zone", row.zone);
@@ -74,7 +75,7 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   refuseTwin(*core_, row.name, instance);
 
   const std::uint32_t copies = core_->options.map.defaultCopies;
-  auto op = [row, copies](SqlTx& tx) { return ops::registerStorage(tx, row, copies); };
+  auto op = [=](SqlTx& tx) { return ops::registerStorage(tx, row, copies, previous); };
   StorageServer server;
   server.id = co_await core_->catalog.write(std::move(op), Durability::stable);
   server.name = row.name;
@@ -160,7 +161,14 @@ Task<void> Handlers::caughtUp(CaughtUpContext context) {
   if (change.changed) {
     log::info("replica.caught_up", {{"inode", log::hex(inode)}, {"storage", storage}, {"epoch", change.layout.epoch}});
     std::vector<Layout> layouts(1, change.layout);
-    co_await core_->announce(std::move(layouts), storage, core_->options.adoptWait);
+    // A server that is being emptied may have got rid of its replica thereby.
+    std::vector<StorageId> left = change.dropped;
+    const auto view = core_->map.view(core_->runtime.clock.now());
+    for (const Replica& replica : change.layout.replicas) {
+      const Server* server = view->find(replica.storage);
+      if (replica.state == ReplicaState::stale && server != nullptr && server->leaving) left.push_back(replica.storage);
+    }
+    co_await core_->announce(std::move(layouts), storage, core_->options.adoptWait, std::move(left));
   }
   schema::fill(context.getResults().initLayout(), change.layout);
 }

@@ -21,8 +21,10 @@ struct TrackerOptions {
   std::chrono::milliseconds sealAfter{15'000};  // files left open without a writer
   std::chrono::milliseconds requestsKept{600'000};
   std::chrono::milliseconds coordinatorInterval{1'000};
-  std::chrono::milliseconds adoptWait{50};      // how long a failure report's answer waits for the new primary
-  std::chrono::milliseconds callLimit{1'000};   // for an answer of another process
+  std::chrono::milliseconds replaceAfter{600'000};  // a server away for so long is replaced: its files are copied
+  std::uint64_t rebuildFiles = 512;                 // copied at the same time for servers that leave or are gone
+  std::chrono::milliseconds adoptWait{50};          // how long a failure report's answer waits for the new primary
+  std::chrono::milliseconds callLimit{1'000};       // for an answer of another process
   std::chrono::milliseconds lockLease{10'000};  // a client not heard of for so long loses the locks that others want
   std::size_t watchBacklog = 100'000;           // changes that may wait for one watcher; then its session is closed
   ClusterMap::Options map;

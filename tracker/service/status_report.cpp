@@ -5,6 +5,7 @@
 
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/base/version.h"
 #include "common/rpc/call.h"
 #include "schema/convert.h"
 
@@ -32,9 +33,26 @@ Json trackersOf(TrackerCore& core) {
   return list;
 }
 
-Json storagesOf(TrackerCore& core) {
+// What is still to be done before a server that is away or being emptied is needed no more.
+void addLeaving(Json& json, TrackerCore& core, const StorageServer& server, const Census::Result& census) {
+  json["draining"] = server.draining;
+  const std::int64_t away = server.awaySince == 0 ? 0 : core.runtime.clock.wallNs() - server.awaySince;
+  json["away_seconds"] = std::max<std::int64_t>(away, 0) / 1'000'000'000;
+  const auto found = census.servers.find(server.id);
+  if (found == census.servers.end()) return;
+  const Census::Server& left = found->second;
+  json["files_left"] = left.files + left.behind;
+  json["bytes_left"] = left.bytes;
+  json["only_here"] = left.onlyHere;
+  json["to_delete"] = left.removals;
+  const bool deleted = left.removals == 0 || server.awaySince != 0;
+  json["drained"] = server.draining && census.complete && left.files + left.behind == 0 && deleted;
+}
+
+Json storagesOf(TrackerCore& core, const Census::Result& census, StorageId only = 0) {
   Json list = Json::array();
   for (const auto& [id, server] : core.map.servers()) {
+    if (only != 0 && id != only) continue;
     list.push_back({{"id", id},
                     {"name", server.name},
                     {"group", server.group},
@@ -47,6 +65,7 @@ Json storagesOf(TrackerCore& core) {
                     {"live_files", server.liveFiles},
                     {"bytes_to_go", server.bytesToGo},
                     {"load_bytes_per_second", server.loadBytesPerSecond}});
+    addLeaving(list.back(), core, server, census);
   }
   return list;
 }
@@ -147,6 +166,9 @@ Task<std::string> statusJson(std::shared_ptr<TrackerCore> core, bool merge) {
   json["cluster"] = core->cluster.name;
   json["tracker"] = core->options.address();
   json["catalog"] = core->catalog.engine();
+  json["version"] = VCFS_VERSION;
+  json["clock_ns"] = core->runtime.clock.wallNs();
+  json["trash_retention_ms"] = core->options.trashRetention.count();
   json["coordinator"] = core->lease.holder;
   json["candidate"] = core->lease.candidate;
   json["trackers"] = trackersOf(*core);
@@ -155,10 +177,14 @@ Task<std::string> statusJson(std::shared_ptr<TrackerCore> core, bool merge) {
     Json idservers = co_await idserversOf(core);
     json["idservers"] = std::move(idservers);
   }
-  json["storages"] = storagesOf(*core);
+  const auto census = co_await core->census->get();
+  json["storages"] = storagesOf(*core, *census);
   json["httpds"] = sessionsOf(*core, "httpd");
   json["mounts"] = sessionsOf(*core, "mount");
-  json["files"] = {{"live", counts.live}, {"degraded", counts.degraded}, {"inodes", core->inodeCount}};
+  json["files"] = {{"live", counts.live},
+                   {"degraded", std::max(counts.degraded, census->degraded)},
+                   {"bytes_to_go", census->bytesToGo},
+                   {"inodes", core->inodeCount}};
   if (merge) {
     std::vector<std::shared_ptr<rpc::Connection>> peers;
     for (const Peers::Peer& peer : core->peers->peers()) {
@@ -188,6 +214,13 @@ Task<std::string> fileJson(std::shared_ptr<TrackerCore> core, InodeId inode) {
       json["replicas"].push_back(replicaJson(*core, replica, inode));
   }
   co_return print(json);
+}
+
+Task<std::string> storagesJson(std::shared_ptr<TrackerCore> core, StorageId only) {
+  const auto census = co_await core->census->get();
+  const Json list = storagesOf(*core, *census, only);
+  if (only == 0) co_return print(list);
+  co_return list.empty() ? std::string("{}") : print(list.front());
 }
 
 Task<std::string> groupsJson(std::shared_ptr<TrackerCore> core) {

@@ -12,6 +12,8 @@ namespace vcfs::tracker {
 // `merge`: ask the other trackers for the sessions that only they know.
 Task<std::string> statusJson(std::shared_ptr<TrackerCore> core, bool merge);
 Task<std::string> fileJson(std::shared_ptr<TrackerCore> core, InodeId inode);
+// Every server; with `only`, that one alone, not in a list.
+Task<std::string> storagesJson(std::shared_ptr<TrackerCore> core, StorageId only = 0);
 Task<std::string> groupsJson(std::shared_ptr<TrackerCore> core);
 Task<std::string> usersJson(std::shared_ptr<TrackerCore> core);
 

@@ -32,7 +32,8 @@ TrackerCore::TrackerCore(Runtime& rt, Catalog& c, TrackerOptions o)
       hub(rt, options.watchBacklog),
       storages(rt, map, self, hostName(), options.callLimit),
       ids(std::make_shared<IdSource>(rt, c, options.idservers, options.ids)),
-      peers(std::make_shared<Peers>(rt, hub, self, options.address(), options.trackers, options.callLimit)) {}
+      peers(std::make_shared<Peers>(rt, hub, self, options.address(), options.trackers, options.callLimit)),
+      census(std::make_shared<Census>(rt, c, map)) {}
 
 Task<void> TrackerCore::start() {
   const std::string name = options.cluster;
@@ -61,13 +62,16 @@ void TrackerCore::stop() {
   stopped = true;
   ids->stop();
   peers->stop();
+  census->stop();
   storages.close();
 }
 
 Task<void> TrackerCore::loadStorages() {
   auto list = [](SqlTx& tx) { return ops::listStorages(tx); };
   const auto rows = co_await catalog.read(std::move(list));
+  std::set<StorageId> known;
   for (const ops::StorageRow& row : rows) {
+    known.insert(row.id);
     StorageServer server;
     server.id = row.id;
     server.name = row.name;
@@ -75,8 +79,11 @@ Task<void> TrackerCore::loadStorages() {
     server.zone = row.zone;
     server.address = row.address;
     server.dataDirectory = row.dataDirectory;
+    server.draining = row.draining;
+    server.awaySince = row.awaySinceNs;
     map.load(std::move(server));
   }
+  map.retain(known);
 }
 
 ops::Occasion TrackerCore::occasion(ops::Request request) {
@@ -124,7 +131,8 @@ bool TrackerCore::hasSession(ClientId client) const {
   return std::any_of(sessions.begin(), sessions.end(), [&](const auto& item) { return item.second->client == client; });
 }
 
-Task<void> TrackerCore::announce(std::vector<Layout> layouts, StorageId reporter, Duration wait) {
+Task<void> TrackerCore::announce(std::vector<Layout> layouts, StorageId reporter, Duration wait,
+                                 std::vector<StorageId> left) {
   auto keep = shared_from_this();
   auto awaited = std::make_shared<std::size_t>(0);
   auto done = std::make_shared<Signal>(runtime.io);
@@ -133,6 +141,13 @@ Task<void> TrackerCore::announce(std::vector<Layout> layouts, StorageId reporter
     fillAddresses(layout);
     changes.push_back(ops::tellInode(layout.inode));
     const Replica* primary = layout.primary();
+    for (StorageId storage : left) {
+      const bool serves = std::any_of(layout.replicas.begin(), layout.replicas.end(), [&](const Replica& r) {
+        return r.storage == storage && r.state != ReplicaState::stale;
+      });
+      if (serves || !map.alive(storage, runtime.clock.now())) continue;
+      runtime.spawn("adopt", adoptOne(layout, storage, nullptr, done));
+    }
     for (const Replica& replica : layout.replicas) {
       // The reporter learns it from its answer; a server that is away learns it when it comes back.
       if (replica.storage == reporter || !map.alive(replica.storage, runtime.clock.now())) continue;

@@ -9,6 +9,7 @@
 #include "tracker/catalog/catalog.h"
 #include "tracker/core/cluster_map.h"
 #include "tracker/ops/operations.h"
+#include "tracker/service/census.h"
 #include "tracker/service/id_source.h"
 #include "tracker/service/options.h"
 #include "tracker/service/peers.h"
@@ -48,8 +49,8 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   void fillAddresses(ops::Outcome& outcome) const;
 
   // Layouts that changed: watchers hear of it, the servers are asked to adopt them. Waits for the new primaries for at
-  // most `wait`; the rest goes on behind.
-  Task<void> announce(std::vector<Layout> layouts, StorageId reporter, Duration wait);
+  // most `wait`; the rest goes on behind. `left`: servers that lost their place in them are told too.
+  Task<void> announce(std::vector<Layout> layouts, StorageId reporter, Duration wait, std::vector<StorageId> left = {});
 
   // Until then nobody's locks lapse: renewals may have been lost with this tracker, or with the catalog.
   TimePoint locksForgivenUntil;
@@ -67,6 +68,7 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   StorageLinks storages;
   std::shared_ptr<IdSource> ids;
   std::shared_ptr<Peers> peers;
+  std::shared_ptr<Census> census;
   std::map<std::uint64_t, std::shared_ptr<Session>> sessions;
   ops::ClusterRow cluster;
   Lease lease;                   // the coordinator's, as last seen

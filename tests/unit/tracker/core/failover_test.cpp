@@ -139,3 +139,98 @@ TEST(Complete, replaces_a_syncing_replica_whose_server_is_away) {
 TEST(Complete, does_nothing_while_enough_are_on_their_way) {
   EXPECT_EQ(show(completeReplicas(set({{1, S}, {2, Y}}), alive({1, 2, 3}), copies(2))), "unchanged");
 }
+
+namespace {
+
+PlacementView leaving(PlacementView view, std::vector<StorageId> ids) {
+  for (Server& server : view.servers) server.leaving = std::count(ids.begin(), ids.end(), server.id) > 0;
+  return view;
+}
+
+FileNeeds copiesWithout(std::uint32_t n, std::vector<StorageId> leaving) {
+  FileNeeds needs = copies(n);
+  needs.leaving = std::move(leaving);
+  return needs;
+}
+
+// Server 1 is being emptied; all of `ids` live.
+std::string vacate(const ReplicaSet& replicas, bool sealed, std::vector<StorageId> ids, std::uint32_t n,
+                   std::vector<StorageId>* gone = nullptr) {
+  std::vector<StorageId> dropped;
+  const auto next = vacateReplica(replicas, 1, sealed, leaving(alive(ids), {1}), copiesWithout(n, {1}), dropped);
+  if (gone) *gone = dropped;
+  return show(next);
+}
+
+}  // namespace
+
+TEST(Vacate, first_a_replica_is_added_elsewhere) {
+  EXPECT_EQ(vacate(set({{1, S}, {2, S}}), true, {1, 2, 3}, 2), "1+ 2+ 3~ ");
+  EXPECT_EQ(vacate(set({{1, S}, {2, S}}), false, {1, 2, 3}, 2), "1+ 2+ 3~ ");
+}
+
+TEST(Vacate, nothing_happens_while_the_new_replica_is_on_its_way) {
+  EXPECT_EQ(vacate(set({{1, S}, {2, S}, {3, Y}}), true, {1, 2, 3}, 2), "unchanged");
+}
+
+TEST(Vacate, nothing_happens_when_there_is_no_other_server) {
+  EXPECT_EQ(vacate(set({{1, S}, {2, S}}), true, {1, 2}, 2), "unchanged");
+}
+
+TEST(Vacate, then_a_sealed_file_is_dropped_there) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(vacate(set({{1, S}, {2, S}, {3, S}}), true, {1, 2, 3}, 2, &dropped), "2+ 3+ ");
+  EXPECT_EQ(dropped, std::vector<StorageId>{1});
+}
+
+TEST(Vacate, a_follower_of_a_running_recording_is_dropped_too) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(vacate(set({{2, S}, {1, S}, {3, S}}), false, {1, 2, 3}, 2, &dropped), "2+ 3+ ");
+  EXPECT_EQ(dropped, std::vector<StorageId>{1});
+}
+
+TEST(Vacate, the_primary_of_a_running_recording_hands_over_and_stays_until_the_others_are_equal) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(vacate(set({{1, S}, {2, S}, {3, S}}), false, {1, 2, 3}, 2, &dropped), "2+ 1- 3~ ");
+  EXPECT_TRUE(dropped.empty());
+  const auto next = catchUpReplica(set({{2, S}, {1, X}, {3, Y}}), 3, copiesWithout(2, {1}), dropped);
+  EXPECT_EQ(show(next), "2+ 3+ ");
+  EXPECT_EQ(dropped, std::vector<StorageId>{1});
+}
+
+TEST(Vacate, with_one_copy_the_primary_hands_over_and_goes_at_once) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(vacate(set({{1, S}, {2, S}}), false, {1, 2}, 1, &dropped), "2+ ");
+  EXPECT_EQ(dropped, std::vector<StorageId>{1});
+}
+
+TEST(Vacate, a_replica_on_a_server_that_is_away_does_not_count) {
+  EXPECT_EQ(vacate(set({{1, S}, {2, S}, {4, S}}), true, {1, 2, 3}, 2), "1+ 2+ 4+ 3~ ");
+}
+
+TEST(Vacate, a_stale_replica_there_is_dropped_when_there_are_enough_others) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(vacate(set({{2, S}, {1, X}, {3, S}}), true, {1, 2, 3}, 2, &dropped), "2+ 3+ ");
+  EXPECT_EQ(vacate(set({{2, S}, {1, X}, {3, Y}}), true, {1, 2, 3}, 2), "unchanged");
+}
+
+TEST(Vacate, a_file_that_is_degraded_is_completed_elsewhere_and_there_only_in_need) {
+  EXPECT_EQ(show(completeReplicas(set({{2, S}, {1, X}}), leaving(alive({1, 2, 3}), {1}), copiesWithout(2, {1}))),
+            "2+ 1- 3~ ");
+  EXPECT_EQ(show(completeReplicas(set({{2, S}, {1, X}}), leaving(alive({1, 2}), {1}), copiesWithout(2, {1}))),
+            "2+ 1~ ");
+}
+
+TEST(Replace, a_server_that_is_gone_is_replaced) {
+  EXPECT_EQ(show(replaceReplica(set({{1, S}, {2, S}}), 2, alive({1, 3}), copies(2))), "1+ 2- 3~ ");
+  EXPECT_EQ(show(replaceReplica(set({{1, S}, {2, S}}), 1, alive({2, 3}), copies(2))), "2+ 1- 3~ ");
+}
+
+TEST(Replace, what_cannot_be_made_elsewhere_is_not_given_up) {
+  EXPECT_EQ(show(replaceReplica(set({{1, S}, {2, S}}), 2, alive({1}), copies(2))), "unchanged");
+  EXPECT_EQ(show(replaceReplica(set({{1, S}}), 1, alive({2, 3}), copies(2))), "unchanged");
+}
+
+TEST(Replace, a_surplus_replica_is_just_given_up) {
+  EXPECT_EQ(show(replaceReplica(set({{1, S}, {2, S}, {3, S}}), 3, alive({1, 2}), copies(2))), "1+ 2+ 3- ");
+}

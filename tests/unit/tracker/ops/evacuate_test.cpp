@@ -1,0 +1,175 @@
+#include "tests/unit/tracker/engines.h"
+
+// Servers that leave, what is left on them, and the catalog in pages for fsck; on both engines.
+namespace vcfs::tracker::test {
+
+class EvacuateTest : public OpsTest {
+ protected:
+  Layout layoutOf(InodeId inode) {
+    return read([inode](SqlTx& tx) { return ops::getAttr(tx, inode); }).layout;
+  }
+  ops::Fence takeLease() {
+    const std::int64_t now = now_;
+    const Lease lease = write([now](SqlTx& tx) { return ops::renewLease(tx, "t1", "", now, LeaseRules()); });
+    return ops::Fence{lease.holder, lease.term};
+  }
+  void close(const Layout& layout) {
+    ops::FileReport file;
+    file.inode = layout.inode;
+    file.epoch = layout.epoch;
+    file.size = 1000;
+    file.mtimeNs = now_;
+    file.state = FileState::closed;
+    std::vector<ops::FileReport> files{file};
+    const StorageId primary = layout.primary()->storage;
+    write([primary, files, o = occasion()](SqlTx& tx) { return ops::reportFiles(tx, primary, files, o); });
+  }
+  void drain(StorageId storage) {
+    auto view = std::make_shared<PlacementView>(*view_);
+    for (Server& server : view->servers) server.leaving = server.id == storage;
+    view_ = view;
+  }
+  ops::LayoutPage evacuate(StorageId storage, bool gone = false, bool behind = false) {
+    const ops::Fence fence = takeLease();
+    ops::Evacuee from;
+    from.storage = storage;
+    from.gone = gone;
+    from.behind = behind;
+    return write([=, o = occasion()](SqlTx& tx) { return ops::evacuate(tx, fence, from, 0, 100, o); });
+  }
+  Layout caughtUp(const Layout& layout, StorageId storage) {
+    const InodeId inode = layout.inode;
+    const Epoch epoch = layout.epoch;
+    return write([=, o = occasion()](SqlTx& tx) { return ops::caughtUp(tx, storage, inode, epoch, o); }).layout;
+  }
+  StorageId registered(const std::string& name, StorageId previous = 0) {
+    ops::StorageRow row;
+    row.name = name;
+    row.group = "g1";
+    row.zone = name;
+    row.address = name + ":1";
+    row.dataDirectory = "/" + name;
+    return write([=](SqlTx& tx) { return ops::registerStorage(tx, row, 2, previous); });
+  }
+  void remove(StorageId storage) {
+    write([storage, o = occasion()](SqlTx& tx) { return ops::removeStorage(tx, storage, o); });
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Engines, EvacuateTest, ::testing::Values("sqlite", "mariadb"));
+
+TEST_P(EvacuateTest, a_drained_server_loses_its_replica_when_the_new_one_is_in_sync) {
+  const Layout before = create(kRootInode, "f").entry.layout;
+  close(before);
+  const StorageId drained = before.primary()->storage;
+  drain(drained);
+  const ops::LayoutPage first = evacuate(drained);
+  ASSERT_EQ(first.layouts.size(), 1u);
+  EXPECT_TRUE(first.layouts[0].changed);
+  const Layout wider = first.layouts[0].layout;
+  ASSERT_EQ(wider.replicas.size(), 3u);
+  EXPECT_FALSE(evacuate(drained).layouts.at(0).changed);
+  const Layout after = caughtUp(wider, wider.replicas.back().storage);
+  EXPECT_EQ(after.replicas.size(), 2u);
+  for (const Replica& replica : after.replicas) EXPECT_NE(replica.storage, drained);
+  EXPECT_EQ(read([drained](SqlTx& tx) { return ops::listRemovals(tx, drained, 10); }).size(), 1u);
+  EXPECT_TRUE(evacuate(drained).layouts.empty());
+}
+
+TEST_P(EvacuateTest, a_running_recording_is_handed_over_before_it_leaves) {
+  const Layout before = create(kRootInode, "f").entry.layout;
+  const StorageId drained = before.primary()->storage;
+  drain(drained);
+  const Layout wider = evacuate(drained).layouts.at(0).layout;
+  const Layout handed = caughtUp(wider, wider.replicas.back().storage);
+  EXPECT_NE(handed.primary()->storage, drained);
+  ASSERT_EQ(handed.replicas.size(), 3u);
+  const Layout after = caughtUp(handed, handed.replicas.back().storage);
+  EXPECT_EQ(after.replicas.size(), 2u);
+}
+
+TEST_P(EvacuateTest, a_server_that_is_gone_is_replaced_and_counted_until_then) {
+  const Layout before = create(kRootInode, "f").entry.layout;
+  close(before);
+  const StorageId gone = registered("s1");  // 1, as in the view
+  for (StorageId id = gone; id < 3; ++id) registered("s" + std::to_string(id + 1));
+  const StorageId lost = before.replicas[1].storage;
+  write([lost, now = now_](SqlTx& tx) { return ops::setAwaySince(tx, lost, now); });
+  const auto counted = read([lost](SqlTx& tx) { return ops::census(tx, lost, 0, 100); });
+  EXPECT_EQ(counted.files, 1u);
+  EXPECT_EQ(counted.counted, 1u);
+  EXPECT_EQ(counted.countedBytes, 1000u);
+  EXPECT_EQ(counted.onlyHere, 0u);
+  servers({lost});
+  const Layout wider = evacuate(lost, true).layouts.at(0).layout;
+  EXPECT_EQ(wider.replicas.size(), 3u);
+  EXPECT_EQ(read([lost](SqlTx& tx) { return ops::census(tx, lost, 0, 100); }).files, 0u);
+  EXPECT_EQ(read([](SqlTx& tx) { return ops::census(tx, 0, 0, 100); }).countedBytes, 1000u);
+  const StorageId added = wider.replicas.back().storage;
+  EXPECT_EQ(read([added](SqlTx& tx) { return ops::countSyncing(tx, added, 10); }), 1u);
+  EXPECT_EQ(caughtUp(wider, added).replicas.size(), 2u);
+}
+
+TEST_P(EvacuateTest, a_removed_server_leaves_no_rows_and_its_id_is_not_given_again) {
+  const StorageId one = registered("s1");
+  const StorageId two = registered("s2");
+  EXPECT_EQ(two, one + 1);
+  remove(two);
+  EXPECT_EQ(read([](SqlTx& tx) { return ops::listStorages(tx); }).size(), 1u);
+  EXPECT_EQ(codeOf([&] { registered("s2", two); }), Errc::invalid);
+  EXPECT_EQ(registered("s2"), two + 1);
+}
+
+TEST_P(EvacuateTest, a_server_with_a_replica_is_not_removed) {
+  const Layout layout = create(kRootInode, "f").entry.layout;
+  const StorageId holder = layout.replicas[0].storage;
+  EXPECT_EQ(codeOf([&] { remove(holder); }), Errc::notEmpty);
+}
+
+TEST_P(EvacuateTest, draining_is_remembered) {
+  const StorageId one = registered("s1");
+  write([one](SqlTx& tx) { return ops::setDraining(tx, one, true); });
+  registered("s1", one);
+  EXPECT_TRUE(read([](SqlTx& tx) { return ops::listStorages(tx); }).at(0).draining);
+}
+
+TEST_P(EvacuateTest, the_audit_sees_every_inode_name_and_orphan) {
+  const InodeId dir = mkdir(kRootInode, "d").entry.attr.inode;
+  const Layout layout = create(dir, "f").entry.layout;
+  link(layout.inode, kRootInode, "g");
+  const auto files = read([](SqlTx& tx) { return ops::auditFiles(tx, 0, 2); });
+  EXPECT_EQ(files.files.size(), 2u);
+  EXPECT_TRUE(files.more);
+  const InodeId last = files.files.back().attr.inode;
+  const auto rest = read([last](SqlTx& tx) { return ops::auditFiles(tx, last, 100); });
+  EXPECT_EQ(rest.files.size(), 1u);
+  EXPECT_EQ(rest.files[0].layout.replicas.size(), 2u);
+  EXPECT_TRUE(rest.orphans.empty());
+  const auto names = read([](SqlTx& tx) { return ops::auditNames(tx, 0, "", 2); });
+  ASSERT_EQ(names.names.size(), 2u);
+  EXPECT_TRUE(names.more);
+  const auto more = read([n = names.names.back()](SqlTx& tx) { return ops::auditNames(tx, n.parent, n.name, 2); });
+  ASSERT_EQ(more.names.size(), 1u);
+  EXPECT_EQ(more.names[0].inode, layout.inode);
+  EXPECT_EQ(more.names[0].parentType, FileType::directory);
+  EXPECT_EQ(read([dir](SqlTx& tx) {
+              return ops::pathsOf(tx, {dir, kRootInode});
+            }),
+            (std::vector<std::string>{"/d", ""}));
+}
+
+TEST_P(EvacuateTest, the_audit_of_a_reclaimed_file_names_who_has_still_to_delete_it) {
+  const Layout layout = create(kRootInode, "f").entry.layout;
+  const InodeId inode = layout.inode;
+  unlink(kRootInode, "f");
+  const auto trashed = read([inode](SqlTx& tx) { return ops::auditInodes(tx, {inode}); });
+  EXPECT_TRUE(trashed.files.at(0).trashed);
+  const ops::Fence fence = takeLease();
+  const std::int64_t later = now_ + 60'000'000'000;
+  write([=](SqlTx& tx) { return ops::reclaimTrash(tx, fence, later, 10); });
+  const auto gone = read([inode](SqlTx& tx) { return ops::auditInodes(tx, {inode, inode + 1000}); });
+  ASSERT_EQ(gone.files.size(), 1u);
+  EXPECT_EQ(gone.files[0].attr.type, FileType::none);
+  EXPECT_EQ(gone.files[0].removals.size(), 2u);
+}
+
+}  // namespace vcfs::tracker::test

@@ -1,0 +1,110 @@
+#include "tracker/service/evacuation.h"
+
+#include "common/base/log.h"
+
+namespace vcfs::tracker {
+
+namespace {
+constexpr std::uint32_t kBatch = 50;  // files per transaction
+constexpr int kBatchesPerRound = 20;  // per server
+}  // namespace
+
+Task<void> Evacuation::noteReturns() {
+  const TimePoint now = core_.runtime.clock.now();
+  std::vector<StorageId> back;
+  for (const auto& [id, server] : core_.map.servers()) {
+    if (server.awaySince != 0 && core_.map.alive(id, now)) back.push_back(id);
+  }
+  for (StorageId storage : back) {
+    auto op = [storage](SqlTx& tx) { return ops::setAwaySince(tx, storage, 0); };
+    co_await core_.catalog.write(std::move(op));
+    core_.map.setAwaySince(storage, 0);
+  }
+}
+
+Task<void> Evacuation::noteAway() {
+  const TimePoint now = core_.runtime.clock.now();
+  if (core_.map.settling(now)) co_return;
+  std::vector<StorageId> lost;
+  for (const auto& [id, server] : core_.map.servers()) {
+    if (server.awaySince == 0 && !core_.map.alive(id, now)) lost.push_back(id);
+  }
+  const std::int64_t since = core_.runtime.clock.wallNs();
+  for (StorageId storage : lost) {
+    auto op = [storage, since](SqlTx& tx) { return ops::setAwaySince(tx, storage, since); };
+    co_await core_.catalog.write(std::move(op));
+    core_.map.setAwaySince(storage, since);
+  }
+}
+
+std::vector<ops::Evacuee> Evacuation::evacuees() const {
+  const std::int64_t wall = core_.runtime.clock.wallNs();
+  const std::int64_t grace = std::chrono::nanoseconds(core_.options.replaceAfter).count();
+  std::vector<ops::Evacuee> list;
+  for (const auto& [id, server] : core_.map.servers()) {
+    ops::Evacuee from;
+    from.storage = id;
+    from.gone = !server.draining && server.awaySince != 0 && wall - server.awaySince >= grace;
+    if (!server.draining && !from.gone) continue;
+    list.push_back(from);
+    // What is behind on a server that is gone is replaced as every incomplete file is.
+    from.behind = true;
+    if (server.draining) list.push_back(from);
+  }
+  return list;
+}
+
+// How many further files may be copied at the same time.
+Task<std::uint64_t> Evacuation::room() {
+  const std::uint64_t most = core_.options.rebuildFiles;
+  std::vector<StorageId> servers;
+  for (const auto& [id, server] : core_.map.servers()) servers.push_back(id);
+  std::uint64_t busy = 0;
+  for (StorageId storage : servers) {
+    auto op = [storage, most](SqlTx& tx) { return ops::countSyncing(tx, storage, static_cast<std::uint32_t>(most)); };
+    busy += co_await core_.catalog.read(std::move(op));
+  }
+  co_return busy >= most ? 0 : most - busy;
+}
+
+Task<void> Evacuation::round(ops::Fence fence) {
+  co_await noteAway();
+  const std::vector<ops::Evacuee> list = evacuees();
+  if (list.empty()) {
+    cursors_.clear();
+    co_return;
+  }
+  std::uint64_t left = co_await room();
+  for (const ops::Evacuee& from : list) {
+    for (int batch = 0; batch < kBatchesPerRound && left > 0; ++batch) {
+      const InodeId before = cursors_[{from.storage, from.behind}];
+      const std::uint64_t changed = co_await step(fence, from, left);
+      left -= std::min(left, changed);
+      // The end was reached, and the next pass begins in the next round.
+      if (cursors_[{from.storage, from.behind}] <= before) break;
+    }
+  }
+}
+
+Task<std::uint64_t> Evacuation::step(ops::Fence fence, ops::Evacuee from, std::uint64_t room) {
+  InodeId& cursor = cursors_[{from.storage, from.behind}];
+  const InodeId after = cursor;
+  const auto limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(room, kBatch));
+  const ops::Occasion occasion = core_.occasion(ops::Request());
+  auto op = [=](SqlTx& tx) { return ops::evacuate(tx, fence, from, after, limit, occasion); };
+  ops::LayoutPage page = co_await core_.catalog.write(std::move(op), Durability::stable);
+  cursor = page.more ? page.last : 0;
+  std::vector<Layout> changed;
+  for (ops::LayoutChange& change : page.layouts) {
+    if (change.changed) changed.push_back(std::move(change.layout));
+  }
+  const std::uint64_t count = changed.size();
+  if (count > 0) {
+    log::info("coordinator.replicas_moved", {{"files", count}, {"from", from.storage}, {"gone", from.gone}});
+    std::vector<StorageId> left(1, from.storage);
+    co_await core_.announce(std::move(changed), 0, core_.options.callLimit, std::move(left));
+  }
+  co_return count;
+}
+
+}  // namespace vcfs::tracker

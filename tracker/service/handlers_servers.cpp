@@ -1,0 +1,126 @@
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/rpc/call.h"
+#include "schema/convert.h"
+#include "tracker/service/coordinator.h"
+#include "tracker/service/handlers.h"
+#include "tracker/service/status_report.h"
+
+// `vcfs storage`: storage servers are listed, emptied and removed.
+namespace vcfs::tracker {
+
+namespace {
+
+constexpr Duration kPeerLimit = std::chrono::milliseconds(500);
+constexpr std::uint32_t kCountPage = 500;
+constexpr int kCountPages = 200;           // what a refusal counts before it says "at least"
+constexpr std::uint32_t kDropBatch = 200;  // files per transaction
+
+// The other trackers read the list of servers again; one that cannot be reached does within a second of being back.
+Task<void> tellPeers(std::shared_ptr<TrackerCore> core) {
+  std::vector<std::shared_ptr<rpc::Connection>> peers;
+  for (const Peers::Peer& peer : core->peers->peers()) {
+    if (peer.live()) peers.push_back(peer.connection);
+  }
+  for (auto& connection : peers) {
+    try {
+      auto request = connection->bootstrap<schema::Tracker>().storagesRequest();
+      co_await rpc::call(core->runtime, request.send(), kPeerLimit);
+    } catch (const Error& error) {
+      log::debug("storages.peer_not_told", {{"reason", error.what()}});
+    }
+  }
+}
+
+StorageId idOf(TrackerCore& core, const std::string& name) {
+  const StorageServer* server = core.map.findByName(name);
+  return server == nullptr ? 0 : server->id;
+}
+
+Error unknownServer(const std::string& name) {
+  return Error(Errc::notFound, "there is no storage server " + name + "; `vcfs storage list` shows them");
+}
+
+// Refuses while a file needs the replica on this server.
+Task<void> refuseNeeded(std::shared_ptr<TrackerCore> core, StorageId storage, std::string name) {
+  ops::CensusPage total;
+  InodeId after = 0;
+  bool more = true;
+  for (int pages = 0; more && pages < kCountPages; ++pages) {
+    auto op = [storage, after](SqlTx& tx) { return ops::census(tx, storage, after, kCountPage); };
+    const ops::CensusPage page = co_await core->catalog.read(std::move(op));
+    total.files += page.files;
+    total.onlyHere += page.onlyHere;
+    if (total.example.empty()) total.example = page.example;
+    after = page.last;
+    more = page.more;
+  }
+  if (total.files == 0) co_return;
+  const std::string count = (more ? "at least " : "") + std::to_string(total.files);
+  std::string detail = count + " files have an up-to-date copy on " + name;
+  if (total.onlyHere > 0) {
+    detail += ", " + std::to_string(total.onlyHere) + " of them their only one (for example " + total.example +
+              "): start the server again, then `vcfs storage drain " + name + " --wait`";
+  } else {
+    detail += " that is not replaced yet: `vcfs storage drain " + name + " --wait`, then remove it";
+  }
+  throw Error(Errc::notEmpty, detail);
+}
+
+}  // namespace
+
+Task<void> Handlers::storages(StoragesContext context) {
+  co_await core_->loadStorages();
+  const std::string json = co_await storagesJson(core_);
+  context.getResults().setJson(json);
+}
+
+Task<void> Handlers::drainStorage(DrainStorageContext context) {
+  const std::string name = schema::toString(context.getParams().getName());
+  const bool drain = context.getParams().getDrain();
+  co_await core_->loadStorages();
+  const StorageId storage = idOf(*core_, name);
+  if (storage == 0) throw unknownServer(name);
+  auto op = [storage, drain](SqlTx& tx) { return ops::setDraining(tx, storage, drain); };
+  co_await core_->catalog.write(std::move(op), Durability::stable);
+  co_await core_->loadStorages();
+  co_await tellPeers(core_);
+  coordinator_->nudge();
+  log::info("storage.draining", {{"name", name}, {"drain", drain}});
+  const std::string json = co_await storagesJson(core_, storage);
+  context.getResults().setJson(json);
+}
+
+Task<void> Handlers::removeStorage(RemoveStorageContext context) {
+  const std::string name = schema::toString(context.getParams().getName());
+  const ops::Occasion occasion = core_->occasion(toRequest(context.getParams().getRequest()));
+  const ops::Request request = occasion.request;
+  co_await core_->loadStorages();
+  const StorageId storage = idOf(*core_, name);
+  if (storage == 0) {
+    auto find = [request](SqlTx& tx) { return ops::findRequest(tx, request, ops::RequestOp::removeStorage); };
+    const auto earlier = co_await core_->catalog.read(std::move(find));
+    if (earlier) co_return;
+    throw unknownServer(name);
+  }
+  if (core_->map.alive(storage, core_->runtime.clock.now())) {
+    throw Error(Errc::exists, name + " is up: stop its process first (and empty it before: `vcfs storage drain " +
+                                  name + " --wait`)");
+  }
+  co_await refuseNeeded(core_, storage, name);
+  for (bool more = true; more;) {
+    auto drop = [=](SqlTx& tx) { return ops::dropBehind(tx, storage, kDropBatch, occasion); };
+    ops::LayoutPage page = co_await core_->catalog.write(std::move(drop), Durability::stable);
+    std::vector<Layout> changed;
+    for (ops::LayoutChange& change : page.layouts) changed.push_back(std::move(change.layout));
+    co_await core_->announce(std::move(changed), 0, core_->options.adoptWait);
+    more = page.more;
+  }
+  auto forget = [=](SqlTx& tx) { return ops::removeStorage(tx, storage, occasion); };
+  co_await mutate(request, ops::RequestOp::removeStorage, std::move(forget));
+  co_await core_->loadStorages();
+  co_await tellPeers(core_);
+  log::info("storage.removed", {{"name", name}, {"storage", storage}});
+}
+
+}  // namespace vcfs::tracker
