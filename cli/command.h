@@ -28,7 +28,7 @@ class Command {
 // A command that asks a running cluster. perform() runs on the loop with a connection.
 class ClientCommand : public Command {
  public:
-  int run() final;
+  int run() override;
 
  protected:
   virtual Task<int> perform(std::shared_ptr<Cluster> cluster) = 0;
@@ -38,6 +38,7 @@ class ClientCommand : public Command {
   std::string path(const std::string& typed) const { return storePath(typed, target_.mounts); }
   Runtime& runtime() { return *runtime_; }
   bool json() const { return json_; }
+  const TargetOptions::Target& target() const { return target_; }
 
  private:
   struct Outcome;
@@ -67,5 +68,8 @@ using Commands = std::vector<std::unique_ptr<Command>>;
 Commands clusterCommands();  // up, down, status
 Commands fileCommands();     // stat, put, get, cat, follow, ls, rm, mkdir
 Commands adminCommands();    // groups, group set, users, user assign
+Commands fsckCommands();     // fsck
+Commands doctorCommands();   // doctor
+Commands storageCommands();  // storage list, storage drain, storage remove
 
 }  // namespace vcfs::cli

@@ -1,8 +1,4 @@
 // The `vcfs` command: the clients' and the administrator's tool in one.
-#ifndef VCFS_VERSION
-#define VCFS_VERSION "0.1.0"
-#endif
-
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
@@ -12,6 +8,7 @@
 #include "cli/core/usage_error.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/base/version.h"
 
 namespace {
 
@@ -69,7 +66,7 @@ int main(int argc, char** argv) {
   app.get_formatter()->column_width(34);
 
   Commands commands = clusterCommands();
-  for (auto* more : {&fileCommands, &adminCommands}) {
+  for (auto* more : {&fileCommands, &adminCommands, &storageCommands, &fsckCommands, &doctorCommands}) {
     Commands next = (*more)();
     std::move(next.begin(), next.end(), std::back_inserter(commands));
   }

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/commands/nested.h"
 #include "cli/core/text.h"
 #include "cli/core/usage_error.h"
 #include "common/base/error.h"
@@ -10,18 +11,6 @@ namespace vcfs::cli {
 namespace {
 
 using Json = nlohmann::json;
-
-// "user" and "group" hold one action each; made by whoever comes first.
-CLI::App* parentCommand(CLI::App& app, const std::string& name, const std::string& purpose) {
-  try {
-    return app.get_subcommand(name);
-  } catch (const CLI::OptionNotFound&) {
-    CLI::App* made = app.add_subcommand(name, purpose);
-    made->require_subcommand(1);
-    made->footer("");
-    return made;
-  }
-}
 
 std::string cell(const Json& object, const char* key) {
   auto it = object.find(key);

@@ -128,7 +128,7 @@ std::string statusText(const Json& status) {
             return std::vector{field(i, "name"),
                                field(i, "group"),
                                field(i, "address"),
-                               field(i, "state"),
+                               field(i, "state") + (i.value("draining", false) ? ", draining" : ""),
                                field(i, "pid"),
                                bytesField(i, "free_bytes"),
                                bytesField(i, "capacity_bytes"),
@@ -142,7 +142,9 @@ std::string statusText(const Json& status) {
                        field(i, "pid")};
   });
   if (auto files = status.find("files"); files != status.end() && files->is_object()) {
-    text += "\nfiles: " + field(*files, "live") + " being written, " + field(*files, "degraded") + " degraded\n";
+    text += "\nfiles: " + field(*files, "live") + " being written, " + field(*files, "degraded") + " degraded";
+    const auto toGo = files->value("bytes_to_go", std::uint64_t{0});
+    text += (toGo > 0 ? ", " + humanBytes(toGo) + " to be copied" : "") + "\n";
   }
   return text;
 }

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "vcfs/types.h"
+
+// What is wrong with a file, decided from what the catalog and the disks said about it. No I/O.
+namespace vcfs::cli::fsck {
+
+enum class Kind {
+  missing,     // the catalog places an in-sync replica on a server that does not have it
+  extra,       // a server has a replica that the catalog does not place there
+  size,        // a sealed replica of another size than the catalog says
+  checksum,    // in-sync replicas with different bytes
+  unreadable,  // the replica's attributes cannot be read
+  stale,       // a replica missed something and is not being caught up
+  degraded,    // fewer replicas than wanted, and none on its way
+  orphan,      // a row of the catalog about an inode that does not exist
+  dangling,    // a name whose inode or directory does not exist, or is of another type
+  links,       // a link count that does not agree with the names
+  leaked,      // an inode without a name that nothing will reclaim
+};
+const char* nameOf(Kind kind);
+
+// As Tracker.auditFiles says it; type none: the catalog has no such inode.
+struct CatalogFile {
+  Attr attr;
+  Layout layout;
+  std::vector<StorageId> removals;
+  bool trashed = false;
+  std::uint32_t copies = 0;
+
+  bool exists() const { return attr.type != FileType::none; }
+  bool isFile() const { return attr.type == FileType::regular; }
+  bool sealed() const { return attr.state == FileState::closed || attr.state == FileState::recovered; }
+  const Replica* on(StorageId storage) const;
+};
+
+// As Storage.inspect says it.
+struct Stored {
+  Epoch epoch = 0;
+  std::uint64_t size = 0;
+  FileState state = FileState::none;
+  std::int64_t mtimeNs = 0;
+  bool readable() const { return epoch != 0; }
+};
+using OnDisks = std::map<StorageId, std::optional<Stored>>;  // of the servers that were asked
+
+struct Finding {
+  Kind kind = Kind::missing;
+  StorageId storage = 0;  // 0: no particular one
+  std::string detail;
+};
+
+// The file, its row and the servers that were asked.
+std::vector<Finding> judgeFile(const CatalogFile& file, const OnDisks& disks);
+
+// Whether a server's replica has any business there.
+std::optional<Finding> judgeStored(const CatalogFile& file, StorageId storage);
+
+struct LinkCounts {
+  std::uint64_t names = 0;           // that point to it
+  std::uint64_t subdirectories = 0;  // of a directory
+};
+std::optional<Finding> judgeLinks(const CatalogFile& file, const LinkCounts& links);
+
+struct Name {
+  InodeId parent = 0;
+  std::string name;
+  InodeId inode = 0;
+  FileType type = FileType::none;
+  FileType inodeType = FileType::none;
+  FileType parentType = FileType::none;
+  InodeId inodeParent = 0;
+};
+std::optional<Finding> judgeName(const Name& name);
+
+// ---- what may be repaired: nothing whose only good copy could be the one that is taken away
+bool mayDeleteExtra(const CatalogFile& file, StorageId storage, const Stored& stored, std::int64_t now,
+                    std::int64_t keepNs);
+// Another replica that is in sync, there, and of the right size.
+bool mayReplace(const CatalogFile& file, StorageId bad, const OnDisks& disks);
+
+}  // namespace vcfs::cli::fsck

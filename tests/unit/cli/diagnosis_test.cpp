@@ -1,0 +1,89 @@
+#include "cli/doctor/diagnosis.h"
+
+#include <gtest/gtest.h>
+
+using namespace vcfs::cli::doctor;
+
+namespace {
+
+Daemon daemon(const std::string& role, const std::string& name) {
+  Daemon d;
+  d.role = role;
+  d.name = name;
+  d.version = "1.0";
+  d.clockNs = 1;
+  return d;
+}
+
+std::string levels(const Findings& findings) {
+  std::string text;
+  for (const Finding& f : findings) text += std::string(nameOf(f.level)) + ":" + f.check + " ";
+  return text;
+}
+
+}  // namespace
+
+TEST(Doctor, clocks_that_agree_are_good) {
+  Findings findings;
+  judgeClocks({daemon("tracker", "a"), daemon("storage", "b")}, findings);
+  EXPECT_EQ(levels(findings), "ok:clock ");
+}
+
+TEST(Doctor, a_clock_that_is_two_seconds_ahead_is_named) {
+  Daemon ahead = daemon("storage", "s2");
+  ahead.clockNs = 2'000'000'000;
+  Findings findings;
+  judgeClocks({daemon("tracker", "a"), ahead}, findings);
+  EXPECT_EQ(levels(findings), "bad:clock ");
+  EXPECT_NE(findings[0].what.find("storage s2"), std::string::npos);
+}
+
+TEST(Doctor, what_a_slow_answer_leaves_open_is_not_held_against_a_clock) {
+  Daemon slow = daemon("storage", "s2");
+  slow.clockNs = 400'000'000;
+  slow.roundTripNs = 800'000'000;
+  Findings findings;
+  judgeClocks({slow}, findings);
+  EXPECT_EQ(levels(findings), "ok:clock ");
+}
+
+TEST(Doctor, several_versions_are_a_warning) {
+  Daemon old = daemon("httpd", "h");
+  old.version = "0.9";
+  Findings findings;
+  judgeVersions({daemon("tracker", "a"), old}, "1.0", findings);
+  EXPECT_EQ(levels(findings), "warning:version ");
+}
+
+TEST(Doctor, who_does_not_answer_is_named) {
+  Daemon gone = daemon("idserver", "h:1");
+  gone.failure = "refused";
+  Findings findings;
+  judgeReach({daemon("tracker", "a"), gone}, findings);
+  EXPECT_EQ(levels(findings), "bad:reach ");
+  EXPECT_NE(findings[0].what.find("h:1"), std::string::npos);
+}
+
+TEST(Doctor, a_read_only_disk_is_bad_and_an_unknown_filesystem_a_warning) {
+  Daemon readOnly = daemon("storage", "s1");
+  readOnly.filesystem = "ext4";
+  readOnly.mountOptions = "ro,noatime";
+  Daemon other = daemon("storage", "s2");
+  other.filesystem = "btrfs";
+  other.mountOptions = "rw";
+  Findings findings;
+  judgeDisks({readOnly, other}, findings);
+  EXPECT_EQ(levels(findings), "bad:disk warning:disk ");
+}
+
+TEST(Doctor, the_cluster_s_own_account_is_judged) {
+  const auto status = nlohmann::ordered_json::parse(R"({
+    "coordinator": "a:1", "candidate": "", "trackers": [{"address": "a:1"}],
+    "storages": [{"name": "s1", "state": "up", "capacity_bytes": 1000, "free_bytes": 900},
+                 {"name": "s2", "state": "up", "capacity_bytes": 1000, "free_bytes": 10},
+                 {"name": "s3", "state": "unreachable"}],
+    "files": {"degraded": 3, "bytes_to_go": 5000}})");
+  Findings findings;
+  judgeStatus(status, findings);
+  EXPECT_EQ(levels(findings), "ok:space warning:space bad:storage warning:files ");
+}

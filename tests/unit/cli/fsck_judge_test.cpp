@@ -1,0 +1,142 @@
+#include "cli/fsck/judge.h"
+
+#include <gtest/gtest.h>
+
+using namespace vcfs;
+using namespace vcfs::cli::fsck;
+
+namespace {
+
+constexpr auto S = ReplicaState::inSync;
+
+CatalogFile closedFile(std::uint64_t size = 100) {
+  CatalogFile file;
+  file.attr.inode = file.layout.inode = 5000;
+  file.attr.type = FileType::regular;
+  file.attr.nlink = 1;
+  file.attr.size = size;
+  file.attr.state = FileState::closed;
+  file.layout.epoch = 3;
+  file.layout.replicas = {Replica{1, S, {}}, Replica{2, S, {}}};
+  file.copies = 2;
+  return file;
+}
+
+Stored stored(std::uint64_t size = 100) {
+  Stored s;
+  s.epoch = 1;
+  s.size = size;
+  s.state = FileState::closed;
+  s.mtimeNs = 1000;
+  return s;
+}
+
+std::string kinds(const std::vector<Finding>& findings) {
+  std::string text;
+  for (const Finding& f : findings) text += std::string(nameOf(f.kind)) + "@" + std::to_string(f.storage) + " ";
+  return text;
+}
+
+Name name(FileType type) {
+  Name n;
+  n.parent = n.inodeParent = 1;
+  n.inode = 7;
+  n.type = n.inodeType = type;
+  n.parentType = FileType::directory;
+  return n;
+}
+
+}  // namespace
+
+TEST(Fsck, a_whole_file_is_clean) { EXPECT_EQ(kinds(judgeFile(closedFile(), {{1, stored()}, {2, stored()}})), ""); }
+
+TEST(Fsck, a_missing_and_a_shorter_replica_are_found) {
+  EXPECT_EQ(kinds(judgeFile(closedFile(), {{1, std::nullopt}, {2, stored(99)}})), "missing@1 size@2 ");
+}
+
+TEST(Fsck, a_server_that_was_not_asked_is_not_judged) {
+  EXPECT_EQ(kinds(judgeFile(closedFile(), {{1, stored()}})), "");
+}
+
+TEST(Fsck, an_empty_file_needs_nothing_on_the_disk) {
+  EXPECT_EQ(kinds(judgeFile(closedFile(0), {{1, std::nullopt}, {2, std::nullopt}})), "");
+}
+
+TEST(Fsck, the_size_of_a_file_that_is_written_is_not_judged) {
+  CatalogFile file = closedFile();
+  file.attr.state = FileState::open;
+  EXPECT_EQ(kinds(judgeFile(file, {{1, stored(500)}, {2, stored(300)}})), "");
+}
+
+TEST(Fsck, a_stale_replica_is_found_when_nothing_replaces_it) {
+  CatalogFile file = closedFile();
+  file.layout.replicas[1].state = ReplicaState::stale;
+  EXPECT_EQ(kinds(judgeFile(file, {{1, stored()}})), "degraded@0 stale@2 ");
+  file.layout.replicas.push_back(Replica{3, ReplicaState::syncing, {}});
+  EXPECT_EQ(kinds(judgeFile(file, {{1, stored()}})), "");
+}
+
+TEST(Fsck, an_unreadable_replica_is_found) {
+  EXPECT_EQ(kinds(judgeFile(closedFile(), {{1, stored()}, {2, Stored{}}})), "unreadable@2 ");
+}
+
+TEST(Fsck, a_nameless_inode_must_be_in_the_trash) {
+  CatalogFile file = closedFile();
+  file.attr.nlink = 0;
+  EXPECT_EQ(kinds(judgeFile(file, {})), "leaked@0 ");
+  file.trashed = true;
+  EXPECT_EQ(kinds(judgeFile(file, {})), "");
+}
+
+TEST(Fsck, a_replica_that_nobody_placed_is_extra_unless_it_is_about_to_be_deleted) {
+  CatalogFile file = closedFile();
+  EXPECT_FALSE(judgeStored(file, 2));
+  EXPECT_EQ(judgeStored(file, 3)->kind, Kind::extra);
+  file.removals = {3};
+  EXPECT_FALSE(judgeStored(file, 3));
+  EXPECT_EQ(judgeStored(CatalogFile(), 3)->kind, Kind::extra);
+}
+
+TEST(Fsck, link_counts_agree_with_the_names) {
+  CatalogFile file = closedFile();
+  EXPECT_FALSE(judgeLinks(file, LinkCounts{1, 0}));
+  EXPECT_EQ(judgeLinks(file, LinkCounts{2, 0})->kind, Kind::links);
+  EXPECT_EQ(judgeLinks(file, LinkCounts{0, 0})->kind, Kind::links);
+  file.attr.type = FileType::directory;
+  file.attr.nlink = 4;
+  EXPECT_FALSE(judgeLinks(file, LinkCounts{1, 2}));
+  EXPECT_TRUE(judgeLinks(file, LinkCounts{1, 1}));
+  EXPECT_TRUE(judgeLinks(file, LinkCounts{2, 2}));
+  file.attr.inode = kRootInode;
+  EXPECT_FALSE(judgeLinks(file, LinkCounts{0, 2}));
+}
+
+TEST(Fsck, names_lead_somewhere) {
+  EXPECT_FALSE(judgeName(name(FileType::regular)));
+  EXPECT_FALSE(judgeName(name(FileType::directory)));
+  Name lost = name(FileType::regular);
+  lost.inodeType = FileType::none;
+  EXPECT_TRUE(judgeName(lost));
+  Name outside = name(FileType::regular);
+  outside.parentType = FileType::none;
+  EXPECT_TRUE(judgeName(outside));
+  Name moved = name(FileType::directory);
+  moved.inodeParent = 99;
+  EXPECT_TRUE(judgeName(moved));
+}
+
+TEST(Fsck, an_extra_file_is_deleted_only_when_it_is_old_and_nobody_could_miss_it) {
+  EXPECT_TRUE(mayDeleteExtra(CatalogFile(), 3, stored(), 5000, 1000));
+  EXPECT_FALSE(mayDeleteExtra(CatalogFile(), 3, stored(), 1500, 1000));
+  EXPECT_TRUE(mayDeleteExtra(closedFile(), 3, stored(), 5000, 1000));
+  EXPECT_FALSE(mayDeleteExtra(closedFile(), 2, stored(), 5000, 1000));
+  Stored newer = stored();
+  newer.epoch = 9;
+  EXPECT_FALSE(mayDeleteExtra(closedFile(), 3, newer, 5000, 1000));
+}
+
+TEST(Fsck, a_replica_is_replaced_only_beside_a_good_one) {
+  EXPECT_TRUE(mayReplace(closedFile(), 1, {{1, std::nullopt}, {2, stored()}}));
+  EXPECT_FALSE(mayReplace(closedFile(), 1, {{1, std::nullopt}, {2, stored(99)}}));
+  EXPECT_FALSE(mayReplace(closedFile(), 1, {{1, std::nullopt}}));
+}
