@@ -1,3 +1,5 @@
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 
@@ -6,6 +8,7 @@
 #include "common/base/settings.h"
 #include "common/rpc/connection.h"
 #include "idserver/idserver_service.h"
+#include "idserver/store/catalog_store.h"
 #include "idserver/store/file_store.h"
 
 using namespace vcfs;
@@ -15,6 +18,7 @@ namespace {
 struct Options {
   std::string listen = "127.0.0.1:21010";
   std::string data;
+  std::string catalog;
   std::string cluster = "vcfs";
   std::int64_t block = 1 << 20;
   std::int64_t recoverAbove = 0;
@@ -25,7 +29,9 @@ Options parse(int argc, char** argv) {
   Options o;
   Settings settings("vcfs-idserver", "hands out unique 64-bit ids, each range durable before it is handed out");
   settings.address("listen", o.listen, "address to answer at");
-  settings.required("data", o.data, "directory that remembers which ids were handed out; nobody else may use it");
+  settings.text("data", o.data, "directory that remembers which ids were handed out; nobody else may use it");
+  settings.text("catalog", o.catalog,
+                "instead of --data: mariadb://user:password@host:port/database, which several ID servers share");
   settings.text("cluster", o.cluster, "name of the cluster, told to callers");
   settings.integer("block", o.block, 1, 1'000'000'000, "ids",
                    "ids made durable at once; a restart skips what is left of a block");
@@ -33,6 +39,10 @@ Options parse(int argc, char** argv) {
                    "only after damage to the data directory: go on above this id, the highest in use");
   settings.text("ready-file", o.readyFile, "file to make (with the pid) when the server answers");
   settings.parseOrExit(argc, argv);
+  if (o.data.empty() == o.catalog.empty()) {
+    std::fprintf(stderr, "vcfs-idserver: give --data DIRECTORY, or --catalog mariadb://… for several ID servers\n");
+    std::exit(2);
+  }
   return o;
 }
 
@@ -45,9 +55,7 @@ struct Program {
       return idserver::IdServer::bootstrap(ids, daemon.runtime());
     };
     server = std::make_unique<rpc::Server>(daemon.runtime(), options.listen, std::move(factory));
-    std::optional<std::uint64_t> above;
-    if (options.recoverAbove > 0) above = static_cast<std::uint64_t>(options.recoverAbove);
-    store = std::make_unique<idserver::FileStore>(idserver::openDirectory(options.data), above);
+    openStore();
     pool = makeThreadPool(daemon.runtime().io, "ids");
     idserver::IdServerOptions serverOptions;
     serverOptions.cluster = options.cluster;
@@ -55,7 +63,19 @@ struct Program {
     ids = std::make_shared<idserver::IdServer>(daemon.runtime(), *pool, *store, serverOptions);
     ids->setAddress(server->address());
     co_await ids->prepare();
-    log::info("idserver.started", {{"address", server->address()}, {"data", options.data}, {"end", store->end()}});
+    log::info("idserver.started", {{"address", server->address()}, {"data", options.data}});
+  }
+
+  void openStore() {
+    if (!options.catalog.empty()) {
+      idserver::CatalogStore::Options shared;
+      shared.url = parseMariadbUrl(options.catalog);
+      store = std::make_unique<idserver::CatalogStore>(std::move(shared));
+      return;
+    }
+    std::optional<std::uint64_t> above;
+    if (options.recoverAbove > 0) above = static_cast<std::uint64_t>(options.recoverAbove);
+    store = std::make_unique<idserver::FileStore>(idserver::openDirectory(options.data), above);
   }
 
   Task<void> stop() {
@@ -65,7 +85,7 @@ struct Program {
   }
 
   Options options;
-  std::unique_ptr<idserver::FileStore> store;
+  std::unique_ptr<idserver::RangeStore> store;
   std::shared_ptr<idserver::IdServer> ids;
   Daemon daemon;
   std::unique_ptr<BlockingPool> pool;

@@ -60,9 +60,10 @@ class Up final : public Command {
     number(*app, "--groups", requested_.groups, "storage groups they are spread over (default 1)");
     number(*app, "--copies", requested_.copies, "copies of a new file (default 2)");
     number(*app, "--trackers", requested_.trackers, "trackers (default 1; more need --catalog mariadb://…)");
+    number(*app, "--idservers", requested_.idservers, "ID servers (default 1; more need --catalog mariadb://…)");
     number(*app, "--httpds", requested_.httpds, "HTTP servers (default 1)");
     number(*app, "--port-base", requested_.portBase,
-           "P (default 21000): trackers at P, ID server at P+10, HTTP at P+80, storages from P+100");
+           "P (default 21000): trackers at P, ID servers from P+10, HTTP at P+80, storages from P+100");
     text(*app, "--catalog", requested_.catalog,
          "sqlite (default) or mariadb://user:password@host:port/database, several hosts with commas");
     text(*app, "--listen", requested_.listen,

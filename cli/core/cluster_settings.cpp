@@ -26,6 +26,12 @@ void checkCatalog(const ClusterSettings& s) {
                       "Add --catalog mariadb://user:password@host:3306/database, or run one tracker",
                       s.trackers));
     }
+    if (s.idservers > 1) {
+      throw UsageError(
+          fmt::format("--idservers {}: several ID servers share a MariaDB catalog. "
+                      "Add --catalog mariadb://user:password@host:3306/database, or run one",
+                      s.idservers));
+    }
     return;
   }
   if (!s.catalog.starts_with("mariadb://") || s.catalog.find('/', 10) == std::string::npos) {
@@ -47,6 +53,7 @@ void checkCopies(const ClusterSettings& s) {
 
 void check(const ClusterSettings& s) {
   inRange("trackers", s.trackers, 1, kMaxTrackers);
+  inRange("idservers", s.idservers, 1, kMaxIdServers);
   inRange("storages", s.storages, 1, kMaxStorages);
   inRange("groups", s.groups, 1, kMaxStorages);
   inRange("httpds", s.httpds, 0, kMaxHttpds);
@@ -94,6 +101,7 @@ void sameWhileRunning(const char* option, const T& saved, const std::optional<T>
 ClusterSettings fresh(const RequestedSettings& r) {
   ClusterSettings s;
   take(s.trackers, r.trackers);
+  take(s.idservers, r.idservers);
   take(s.storages, r.storages);
   take(s.groups, r.groups);
   take(s.httpds, r.httpds);
@@ -122,6 +130,7 @@ ClusterSettings decideSettings(const std::optional<ClusterSettings>& saved, cons
     return s;
   }
   sameAsSaved("trackers", saved->trackers, r.trackers, dir);
+  sameAsSaved("idservers", saved->idservers, r.idservers, dir);
   sameAsSaved("storages", saved->storages, r.storages, dir);
   sameAsSaved("groups", saved->groups, r.groups, dir);
   sameAsSaved("copies", saved->copies, r.copies, dir);
@@ -163,10 +172,10 @@ RoleOption parseRoleOption(const std::string& text) {
 }
 
 std::string toJson(const ClusterSettings& s) {
-  nlohmann::ordered_json json{{"version", kVersion},  {"trackers", s.trackers}, {"storages", s.storages},
-                              {"groups", s.groups},   {"copies", s.copies},     {"httpds", s.httpds},
-                              {"catalog", s.catalog}, {"listen", s.listen},     {"port_base", s.portBase},
-                              {"mount", s.mount},     {"options", s.options}};
+  nlohmann::ordered_json json{{"version", kVersion},     {"trackers", s.trackers}, {"idservers", s.idservers},
+                              {"storages", s.storages},  {"groups", s.groups},     {"copies", s.copies},
+                              {"httpds", s.httpds},      {"catalog", s.catalog},   {"listen", s.listen},
+                              {"port_base", s.portBase}, {"mount", s.mount},       {"options", s.options}};
   return json.dump(2) + "\n";
 }
 
@@ -179,6 +188,7 @@ ClusterSettings settingsFromJson(const std::string& text, const std::string& fil
     }
     ClusterSettings s;
     s.trackers = json.at("trackers");
+    s.idservers = json.value("idservers", 1);
     s.storages = json.at("storages");
     s.groups = json.at("groups");
     s.copies = json.at("copies");

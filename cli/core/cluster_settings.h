@@ -10,6 +10,7 @@ namespace vcfs::cli {
 
 struct ClusterSettings {
   int trackers = 1;                    // 1 … 10; more than one needs a mariadb:// catalog
+  int idservers = 1;                   // 1 … 10; more than one shares the mariadb:// catalog
   int storages = 2;                    // 1 … 400, spread round-robin over the groups
   int groups = 1;                      // 1 … storages
   int copies = 2;                      // of a new file, 1 … 8, at most the servers of the smallest group
@@ -26,7 +27,7 @@ struct ClusterSettings {
 
 // The options given on the command line; what is absent was not given.
 struct RequestedSettings {
-  std::optional<int> trackers, storages, groups, copies, httpds, portBase;
+  std::optional<int> trackers, idservers, storages, groups, copies, httpds, portBase;
   std::optional<std::string> catalog, listen, mount;
   std::optional<std::vector<std::string>> options;
 };

@@ -5,14 +5,12 @@
 namespace vcfs::cli {
 namespace {
 
-constexpr int kIdServers = 1;
-
 class Planner {
  public:
   Planner(const ClusterSettings& settings, const StateDir& dir) : s_(settings), dir_(dir) {}
 
   std::vector<ProcessSpec> plan() {
-    for (int i = 1; i <= kIdServers; ++i) idserver(i);
+    for (int i = 1; i <= s_.idservers; ++i) idserver(i);
     for (int i = 1; i <= s_.trackers; ++i) tracker(i);
     for (int i = 1; i <= s_.storages; ++i) storage(i);
     for (int i = 1; i <= s_.httpds; ++i) httpd(i);
@@ -46,14 +44,20 @@ class Planner {
 
   std::string idserverAddresses() const {
     std::vector<std::string> list;
-    for (int i = 1; i <= kIdServers; ++i) list.push_back(address(s_, idserverPort(s_, i)));
+    for (int i = 1; i <= s_.idservers; ++i) list.push_back(address(s_, idserverPort(s_, i)));
     return join(list);
   }
 
   void idserver(int i) {
     ProcessSpec& spec = daemon(Role::idserver, "idserver-" + std::to_string(i), idserverPort(s_, i));
-    spec.data = dir_.root + "/ids/" + std::to_string(i);
-    add(spec, {"--data", spec.data});
+    if (s_.idservers > 1) {
+      // Several share the catalog.
+      spec.config = "catalog = \"" + s_.catalog + "\"\n";
+      add(spec, {"--config", dir_.configFile(spec.name)});
+    } else {
+      spec.data = dir_.root + "/ids/" + std::to_string(i);
+      add(spec, {"--data", spec.data});
+    }
     addOptions(spec);
   }
 

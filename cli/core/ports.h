@@ -6,6 +6,7 @@
 namespace vcfs::cli {
 
 inline constexpr int kMaxTrackers = 10;
+inline constexpr int kMaxIdServers = 10;
 inline constexpr int kMaxHttpds = 20;
 inline constexpr int kMaxStorages = 400;
 

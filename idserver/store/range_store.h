@@ -16,8 +16,8 @@ inline constexpr std::uint64_t kEndOfIds = std::uint64_t{1} << 62;  // exclusive
 inline constexpr std::uint32_t kMaxLease = 1'000'000;               // ids in one lease
 
 // Where the end of everything ever handed out is remembered. Calls may block; they are made on one BlockingPool, one
-// at a time. Implementations: FileStore (one directory of this machine); a table of the shared catalog is the other one
-// that is meant to fit, which is why a range is asked for and not an end written.
+// at a time. Implementations: FileStore (one directory of this machine); CatalogStore (a table that several
+// servers share), for which a range is asked for and not an end written.
 class RangeStore {
  public:
   virtual ~RangeStore() = default;

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "common/base/error.h"
+#include "common/base/mariadb_url.h"
 #include "common/runtime/runtime.h"
-#include "tracker/catalog/mariadb/mariadb_url.h"
 #include "tracker/catalog/mariadb/retry.h"
 #include "tracker/catalog/sql.h"
 

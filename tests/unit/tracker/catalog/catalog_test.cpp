@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
+#include "common/base/mariadb_url.h"
 #include "tests/unit/tracker/engines.h"
-#include "tracker/catalog/mariadb/mariadb_url.h"
 #include "tracker/catalog/migrations.h"
 
 namespace vcfs::tracker::test {

@@ -1,10 +1,10 @@
-#include "tracker/catalog/mariadb/mariadb_url.h"
+#include "common/base/mariadb_url.h"
 
 #include <charconv>
 
 #include "common/base/error.h"
 
-namespace vcfs::tracker {
+namespace vcfs {
 
 namespace {
 
@@ -81,4 +81,4 @@ MariadbUrl parseMariadbUrl(const std::string& text) {
   return url;
 }
 
-}  // namespace vcfs::tracker
+}  // namespace vcfs

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace vcfs::tracker {
+namespace vcfs {
 
 struct MariadbServerAddress {
   std::string host;
@@ -25,4 +25,4 @@ struct MariadbUrl {
 // Throws Error(invalid) that says what is missing; never with the password in it.
 MariadbUrl parseMariadbUrl(const std::string& text);
 
-}  // namespace vcfs::tracker
+}  // namespace vcfs
