@@ -16,7 +16,6 @@ constexpr Duration kPause = std::chrono::seconds(1);  // between two looks at a 
 constexpr int kMostLooks = 5;                         // at a file that changes all the time; then it is left out
 constexpr int kAgreeing = 2;                          // looks that must say the same
 constexpr std::int64_t kMinuteNs = 60'000'000'000;
-constexpr std::size_t kPathsPerCall = 100;
 
 // The greatest byte string in practice that sorts before `name`.
 std::string justBefore(std::string name) {
@@ -32,11 +31,6 @@ std::uint64_t countOf(const std::vector<InodeId>& sorted, InodeId inode) {
 
 bool sameVersion(const CatalogFile& a, const CatalogFile& b) {
   return a.exists() == b.exists() && a.attr.changeId == b.attr.changeId && a.layout.epoch == b.layout.epoch;
-}
-
-// docs/storage-format.md
-std::string fileOn(const Server& server, InodeId inode) {
-  return fmt::format("{}/{:02x}/{:02x}/{:016x}", server.data, (inode >> 16) & 0xff, (inode >> 8) & 0xff, inode);
 }
 
 }  // namespace
@@ -404,114 +398,6 @@ Task<void> Scan::recheckLinks() {
     one.file = item.first;
     one.findings[{item.second.kind, 0}] = item.second.detail;
     co_await tell(inode, std::move(one));
-  }
-}
-
-// ---- telling --------------------------------------------------------------------------------------------------------
-
-Task<void> Scan::tell(InodeId inode, Suspect suspect) {
-  for (const auto& [key, detail] : suspect.findings) {
-    ++report_.found;
-    Problem problem;
-    problem.finding = Finding{key.first, key.second, detail};
-    problem.inode = inode;
-    if (key.second != 0) {
-      problem.server = serverName(key.second);
-      const auto server = servers_.find(key.second);
-      if (server != servers_.end()) problem.file = fileOn(server->second, inode);
-    }
-    std::optional<Error> failure;
-    try {
-      co_await repair(problem, suspect.file);
-    } catch (const Error& error) {
-      failure = error;
-    }
-    if (failure) problem.remedy = std::string("the repair failed: ") + failure->what();
-    if (report_.problems.size() < options_.most) report_.problems.push_back(std::move(problem));
-  }
-}
-
-Task<void> Scan::repair(Problem& problem, const CatalogFile& file) {
-  const StorageId storage = problem.finding.storage;
-  const Kind kind = problem.finding.kind;
-  if (kind == Kind::stale || kind == Kind::degraded) {
-    problem.remedy = "bring the missing servers back, or add one to the group: the cluster copies by itself";
-    co_return;
-  }
-  if (kind == Kind::orphan || kind == Kind::links || kind == Kind::leaked) {
-    problem.remedy = "report it: this should never happen";
-    co_return;
-  }
-  if (kind == Kind::checksum && storage == 0) {
-    problem.remedy = "look at both files: none can be said to be the right one";
-    co_return;
-  }
-  std::vector<CatalogFile> files(1, file);
-  std::vector<std::pair<InodeId, StorageId>> also(1, {problem.inode, storage});
-  Disks disks = co_await inspectAll(std::move(files), std::move(also));
-  const OnDisks& found = disks[problem.inode];
-  const Server server = servers_.at(storage);
-  if (kind == Kind::extra) {
-    const auto at = found.find(storage);
-    const std::int64_t now = sources_.runtime().clock.wallNs();
-    if (at == found.end() || !at->second || !mayDeleteExtra(file, storage, *at->second, now, keepNs_)) {
-      problem.remedy = "it is not deleted before the trash retention is over, nor when it knows more than the catalog";
-    } else if (!options_.repair) {
-      problem.remedy = "vcfs fsck --repair deletes it";
-    } else {
-      co_await sources_.remove(server, problem.inode);
-      problem.repaired = true;
-      problem.remedy = "deleted";
-    }
-    co_return;
-  }
-  if (!mayReplace(file, storage, found)) {
-    problem.remedy = "no other replica is known to be good: restore the file, or bring back a server that has it";
-  } else if (!options_.repair) {
-    problem.remedy = "vcfs fsck --repair copies it again from another replica";
-  } else {
-    // What is wrong must be gone before the server may take part again: it would trust what it has in memory.
-    co_await sources_.remove(server, problem.inode);
-    co_await sources_.giveUp(file.layout, storage);
-    problem.repaired = true;
-    problem.remedy = "is being copied again";
-  }
-}
-
-// One more pass over the names, only when there is something to be named.
-Task<void> Scan::nameProblems() {
-  std::map<InodeId, std::pair<InodeId, std::string>> names;
-  for (const Problem& problem : report_.problems) {
-    if (problem.inode != 0) names[problem.inode];
-  }
-  InodeId parent = 0;
-  std::string name;
-  for (bool more = !names.empty(); more;) {
-    const NamesPage page = co_await sources_.names(parent, name);
-    more = page.more;
-    for (const Name& entry : page.names) {
-      parent = entry.parent;
-      name = entry.name;
-      if (const auto at = names.find(entry.inode); at != names.end()) at->second = {entry.parent, entry.name};
-    }
-  }
-  std::set<InodeId> parents;
-  for (Problem& problem : report_.problems) {
-    if (problem.inode != 0) std::tie(problem.parent, problem.name) = names[problem.inode];
-    if (problem.parent != 0) parents.insert(problem.parent);
-  }
-  std::vector<InodeId> list(parents.begin(), parents.end());
-  std::map<InodeId, std::string> paths;
-  for (std::size_t at = 0; at < list.size(); at += kPathsPerCall) {
-    const std::vector<InodeId> batch(
-        list.begin() + static_cast<std::ptrdiff_t>(at),
-        list.begin() + static_cast<std::ptrdiff_t>(std::min(at + kPathsPerCall, list.size())));
-    const std::vector<std::string> found = co_await sources_.paths(batch);
-    for (std::size_t i = 0; i < batch.size() && i < found.size(); ++i) paths[batch[i]] = found[i];
-  }
-  for (Problem& problem : report_.problems) {
-    if (problem.parent != 0) problem.path = paths[problem.parent] + "/" + problem.name;
-    if (problem.inode == kRootInode) problem.path = "/";
   }
 }
 

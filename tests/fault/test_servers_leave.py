@@ -10,7 +10,6 @@ import subprocess
 import unittest
 
 from fault_case import KILLED_MS, PATH, FaultCase
-from vcfs_test import env
 from vcfs_test.cluster import Cluster
 from vcfs_test.files import pattern, sha256
 from vcfs_test.wait import wait_for
@@ -23,16 +22,13 @@ def data_files(directory):
 
 class ServersLeave(FaultCase):
     storages = 3
-    options = ("--option", "tracker.replace-after=2s", "--option", "tracker.trash-retention=0s")
+    copies = 2
+    replace_after = "2s"
 
-    def setUp(self):
-        self.cluster = Cluster(storages=self.storages, options=self.options)
-        self.addCleanup(self._close)
-        self.cluster.up()
-        self.other = self.cluster.mount_again("viewer")
-        (self.cluster.mount / "meeting").mkdir()
-        self.recorder = self.follower = None
-        self._watched = {}
+    def make_cluster(self):
+        return Cluster(storages=self.storages, copies=self.copies,
+                       options=("--option", f"tracker.replace-after={self.replace_after}",
+                                "--option", "tracker.trash-retention=0s"))
 
     def write_files(self, count=20, size=50_000):
         for i in range(count):
@@ -164,11 +160,11 @@ class Gone(ServersLeave):
         self.empty_on_disk(victim)
         self.check_files()
 
+
+class ComesBack(ServersLeave):
+    replace_after = "10m"
+
     def test_back_within_the_grace_time_it_keeps_its_files(self):
-        self.cluster.down()
-        self.options = ("--option", "tracker.replace-after=10m")
-        self.cluster._options += self.options
-        self.cluster.up()
         self.write_files(count=5)
         victim = self.cluster.primary_of("/old-0")
         before = self.cluster.stat("/old-0")["replicas"]
@@ -204,7 +200,8 @@ class Remove(ServersLeave):
 
 class TheOnlyCopy(ServersLeave):
     storages = 2
-    options = ("--copies", "1", "--option", "tracker.replace-after=1s")
+    copies = 1
+    replace_after = "1s"
 
     def test_a_server_with_the_only_copy_is_not_removed(self):
         (self.cluster.mount / "alone").write_bytes(b"only here")

@@ -115,7 +115,7 @@ class Finds(FsckCase):
     def test_a_file_that_the_catalog_does_not_know_is_found(self):
         path = self.make("known")
         source = self.cluster.replica_paths(path)[0]
-        stray = source[:-16] + "7fff" + source[-12:]
+        stray = source[:-16] + "0fff" + source[-12:]
         shutil.copy2(source, stray)
         for name in os.listxattr(source):
             os.setxattr(stray, name, os.getxattr(source, name))

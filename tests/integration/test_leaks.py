@@ -70,13 +70,13 @@ class Leaks(unittest.TestCase):
         print(f"seed {seed}, {OPERATIONS} operations", flush=True)
         rng = random.Random(seed)
         self.run_operations(1200, rng)
-        wait_for(lambda: not self.data_files(), 60, "the replicas of the warm-up to be deleted")
         descriptors, memory = self.descriptors(), self.memory()
 
         self.run_operations(OPERATIONS, rng)
 
         self.assertEqual(os.listdir(self.cluster.mount), [])
-        wait_for(lambda: not self.data_files(), 90, "every replica to be deleted")
+        # What lost its name while it was open is kept for up to a minute after its last close.
+        wait_for(lambda: not self.data_files(), 120, "every replica to be deleted")
         for table in ("dentries", "replicas", "removals", "pins"):
             wait_for(lambda: self.count(table) == 0, 90, f"no row in {table}")
         # Directories, links and fifos wait a minute for those who have them open.

@@ -104,6 +104,13 @@ std::optional<ReplicaSet> catchUpReplica(const ReplicaSet& replicas, StorageId s
   const auto ready = find(next, storage);
   if (ready == next.end() || ready->state != ReplicaState::syncing) return std::nullopt;
   ready->state = ReplicaState::inSync;
+  const bool anyLeaves =
+      std::any_of(next.begin(), next.end(), [&](const Replica& r) { return leaves(needs, r.storage); });
+  if (countInSync(next) > needs.copies && !anyLeaves) {
+    // It was made for a server that leaves no more.
+    next.erase(ready);
+    dropped.push_back(storage);
+  }
   dropSurplus(next, needs, dropped);
   return next;
 }

@@ -60,7 +60,9 @@ Task<void> Census::countAll(std::shared_ptr<Result> result) {
     if (server.draining || server.awaySince != 0) leaving.push_back(id);
   }
   for (StorageId storage : leaving) {
+    if (stopped_) co_return;
     co_await countPages(result, storage);
+    if (stopped_) co_return;
     auto removals = [storage](SqlTx& tx) { return ops::countRemovals(tx, storage, kMostRemovals); };
     const std::uint64_t toDelete = co_await catalog_.read(std::move(removals));
     auto behind = [storage](SqlTx& tx) { return ops::countBehind(tx, storage, kMostRemovals); };

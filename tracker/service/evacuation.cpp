@@ -40,15 +40,19 @@ Task<void> Evacuation::noteAway() {
 std::vector<ops::Evacuee> Evacuation::evacuees() const {
   const std::int64_t wall = core_.runtime.clock.wallNs();
   const std::int64_t grace = std::chrono::nanoseconds(core_.options.replaceAfter).count();
+  const TimePoint now = core_.runtime.clock.now();
   std::vector<ops::Evacuee> list;
   for (const auto& [id, server] : core_.map.servers()) {
     ops::Evacuee from;
     from.storage = id;
-    from.gone = !server.draining && server.awaySince != 0 && wall - server.awaySince >= grace;
+    const bool waited = server.awaySince != 0 && wall - server.awaySince >= grace;
+    // One that is to be emptied and away can hand nothing over: it is given up at once.
+    from.gone = server.draining ? !core_.map.alive(id, now) : waited;
     if (!server.draining && !from.gone) continue;
     list.push_back(from);
     // What is behind on a server that is gone is replaced as every incomplete file is.
     from.behind = true;
+    from.gone = false;
     if (server.draining) list.push_back(from);
   }
   return list;

@@ -221,6 +221,12 @@ TEST(Vacate, a_file_that_is_degraded_is_completed_elsewhere_and_there_only_in_ne
             "2+ 1~ ");
 }
 
+TEST(Vacate, when_it_was_called_off_the_replica_that_was_on_its_way_is_dropped) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(show(catchUpReplica(set({{1, S}, {2, S}, {3, Y}}), 3, copies(2), dropped)), "1+ 2+ ");
+  EXPECT_EQ(dropped, std::vector<StorageId>{3});
+}
+
 TEST(Replace, a_server_that_is_gone_is_replaced) {
   EXPECT_EQ(show(replaceReplica(set({{1, S}, {2, S}}), 2, alive({1, 3}), copies(2))), "1+ 2- 3~ ");
   EXPECT_EQ(show(replaceReplica(set({{1, S}, {2, S}}), 1, alive({2, 3}), copies(2))), "2+ 1- 3~ ");

@@ -1,0 +1,59 @@
+"""What `vcfs doctor` tries out and says."""
+import json
+import subprocess
+import unittest
+
+from vcfs_test import env
+from vcfs_test.cluster import Cluster
+from vcfs_test.wait import wait_for
+
+
+class Doctor(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster(storages=4, groups=2).up()
+        cls.addClassCleanup(cls.cluster.close)
+
+    def doctor(self, *options):
+        result = self.cluster.vcfs("doctor", "--json", *options, check=False, timeout=90)
+        self.assertTrue(result.stdout, result.stderr)
+        return result.returncode, json.loads(result.stdout)
+
+    def of(self, report, check):
+        return [f for f in report["findings"] if f["check"] == check]
+
+    def test_a_cluster_that_is_well(self):
+        code, report = self.doctor()
+        self.assertEqual((code, report["well"]), (0, True), report)
+        for check in ("reach", "version", "clock", "space", "files", "write"):
+            self.assertTrue(self.of(report, check), check)
+        self.assertEqual([f["level"] for f in self.of(report, "write")], ["ok", "ok"])
+        self.assertTrue(all("2 of 2 servers" in f["what"] for f in self.of(report, "write")), self.of(report, "write"))
+        self.assertEqual([p.name for p in self.cluster.mount.iterdir() if p.name.startswith("vcfs-doctor")], [])
+
+    def test_a_dead_server_is_named_with_what_to_do(self):
+        victim = sorted(self.cluster.storages())[0]
+        self.cluster.kill(victim)
+        self.addCleanup(self.cluster.restart, victim)
+        wait_for(lambda: self.cluster.storages()[victim]["state"] != "up", 10, f"{victim} to be noticed")
+        code, report = self.doctor()
+        self.assertEqual(code, 1)
+        bad = [f for f in report["findings"] if f["level"] == "bad"]
+        self.assertTrue(any(victim in f["what"] and f["remedy"] for f in bad), bad)
+
+    def test_a_server_is_killed_under_a_recording_and_runs_again(self):
+        code, report = self.doctor("--kill")
+        finding = self.of(report, "kill")[0]
+        self.assertIn(finding["level"], ("ok", "warning"), finding)
+        self.assertEqual(code, 0, report)
+        wait_for(lambda: all(s["state"] == "up" for s in self.cluster.storages().values()), 20, "all servers up")
+
+    def test_nothing_is_killed_in_a_cluster_of_others(self):
+        line = [env.program("vcfs"), "doctor", "--kill", "--trackers", self.cluster.trackers]
+        result = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(result.returncode, 2, result.stdout)
+        self.assertIn("--kill", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
