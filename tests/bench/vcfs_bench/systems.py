@@ -23,7 +23,7 @@ class System:
 
     def __init__(self, options):
         self.options = options
-        self.scratch = Scratch("vcfs-bench")
+        self.scratch = Scratch("vcfs-bench", in_memory=False)
         self.mount = self.scratch.path / "mnt"
 
     def start(self):

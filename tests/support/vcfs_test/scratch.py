@@ -12,11 +12,11 @@ from . import env, memdisk, reaper
 class Scratch:
     """On a disk in memory (see memdisk) where this machine can have one, unless VCFS_TEST_SCRATCH names another place."""
 
-    def __init__(self, name="vcfs-test"):
+    def __init__(self, name="vcfs-test", in_memory=True):
         self.path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=env.SCRATCH))
         self._guard = subprocess.Popen([sys.executable, reaper.__file__, str(self.path)], stdin=subprocess.PIPE,
                                        start_new_session=True)
-        if not env.SCRATCH_GIVEN and memdisk.possible():
+        if in_memory and not env.SCRATCH_GIVEN and memdisk.possible():
             memdisk.mount(self.path)
         os.chmod(self.path, 0o755)
 
