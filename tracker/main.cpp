@@ -13,7 +13,7 @@ struct Options {
   std::string catalog = "sqlite:/var/lib/vcfs/tracker/catalog.db";
   std::int64_t copies = 2;
   std::int64_t connections = 4;
-  std::chrono::milliseconds catalogBudget{2'000};
+  std::chrono::milliseconds catalogBudget{1'500};
   std::int64_t rebuildFiles = 512;
   std::string readyFile;
 };

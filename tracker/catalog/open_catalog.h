@@ -16,6 +16,6 @@ namespace vcfs::tracker {
 // budget: how long MariaDB is tried for one operation.
 // Throws Error: invalid (the URL, with what is allowed), io, unavailable, notSupported (a newer schema).
 Task<std::unique_ptr<Catalog>> openCatalog(Runtime& runtime, std::string url, int connections,
-                                           std::chrono::milliseconds budget = std::chrono::seconds(2));
+                                           std::chrono::milliseconds budget = std::chrono::milliseconds(1'500));
 
 }  // namespace vcfs::tracker

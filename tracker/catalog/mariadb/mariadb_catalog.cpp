@@ -9,6 +9,8 @@ namespace vcfs::tracker {
 
 namespace {
 
+constexpr Duration kSayAgain = std::chrono::seconds(10);
+
 bool isRead(const char* sql) {
   return std::string_view(sql).starts_with("SELECT") || std::string_view(sql).starts_with("WITH");
 }
@@ -182,8 +184,13 @@ Task<void> MariadbCatalog::connect(Slot& slot) {
 void MariadbCatalog::retire(Slot& slot) {
   if (!slot.connection || slot.connection->usable()) return;
   if (slot.connection->serverUnfit()) {
-    choice_.failed(slot.server, runtime_.clock.now());
-    log::warn("catalog.server_left", {{"server", options_.url.servers[slot.server].host}});
+    const TimePoint now = runtime_.clock.now();
+    choice_.failed(slot.server, now);
+    // Nodes that are not ready say so at every attempt.
+    if (now - saidAt_ >= kSayAgain) {
+      saidAt_ = now;
+      log::warn("catalog.server_left", {{"server", options_.url.servers[slot.server].host}});
+    }
   }
   slot.connection.reset();
 }

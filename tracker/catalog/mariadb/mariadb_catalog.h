@@ -19,7 +19,7 @@ struct MariadbOptions {
   std::size_t maxQueued = 100'000;  // writing operations that may wait; more are refused with `overloaded`
   std::size_t maxBatch = 32;        // operations in one transaction
   // How long an operation is tried before it is `unavailable`: its caller may ask another tracker, or go on asking.
-  std::chrono::milliseconds budget{2'000};
+  std::chrono::milliseconds budget{1'500};
   std::chrono::milliseconds statementLimit{4'000};  // a server that takes longer is left
   std::chrono::milliseconds connectLimit{1'000};
   std::chrono::milliseconds migrateLimit{60'000};
@@ -70,6 +70,7 @@ class MariadbCatalog final : public Catalog {
   std::unique_ptr<BlockingPool> connecting_;
   std::shared_ptr<AsyncMutex> connectOne_;  // so that each knows how the one before it fared
   ServerChoice choice_;
+  TimePoint saidAt_;  // when it was last logged that a server was left
   std::deque<std::shared_ptr<Pending>> queue_;
   Signal arrived_;
   std::vector<std::shared_ptr<Slot>> writers_;
