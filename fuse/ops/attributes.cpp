@@ -107,7 +107,7 @@ Task<std::optional<Entry>> FileSystem::setOthers(InodeId id, const struct stat& 
     if (known.attr.type == FileType::regular && mode != known.attr.mode) change.mode = mode, any = true;
   }
   std::optional<Entry> entry;
-  if (!any) co_return entry;
+  if (!any && which != 0) co_return entry;  // chown(-1, -1) asks for nothing and moves ctime
   if (change.mtimeNs) {
     // A write that is still on its way would set the time again (cp -p sets it before it closes).
     auto inode = inodes_.find(id);

@@ -36,6 +36,7 @@ MOVES = [
     ("truncate_up", lambda p: os.truncate(p, 100), {"mtime", "ctime"}),
     ("chmod", lambda p: os.chmod(p, 0o600), {"ctime"}),
     ("chown", _chown_same, {"ctime"}),
+    ("chown_of_nothing", lambda p: os.chown(p, -1, -1), {"ctime"}),
     ("link", lambda p: os.link(p, p + ".link"), {"ctime"}),
     ("rename", lambda p: (os.rename(p, p + ".new"), os.rename(p + ".new", p)), {"ctime"}),
     ("setxattr", lambda p: os.setxattr(p, "user.a", b"1"), {"ctime"}),
