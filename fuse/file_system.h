@@ -108,7 +108,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   std::shared_ptr<FileHandle> fileAt(std::uint64_t handle) const;  // throws Error(invalid)
   std::uint64_t openHandle(std::shared_ptr<File> file, InodePtr inode, int flags, fuse_file_info& answer);
   Task<std::shared_ptr<File>> positionalFile(std::shared_ptr<FileHandle> handle);
-  Task<void> flushBytes(std::shared_ptr<FileHandle> file);
+  Task<void> flushBytes(std::shared_ptr<FileHandle> file, bool byMaker);
   Task<void> unlockAll(InodeId inode, LockKind kind, std::uint64_t owner);
   Task<void> unlockReleased(std::shared_ptr<FileHandle> handle);
   void closeInBackground(std::shared_ptr<FileHandle> handle);

@@ -86,6 +86,12 @@ Task<std::vector<Piece>> FileHandle::read(std::uint64_t offset, std::size_t leng
   co_return co_await reads->read(offset, length, ahead);
 }
 
+void FileHandle::willRead(std::uint64_t offset, std::size_t length) {
+  if (!mode_.read || node_->hasWrites() || offset >= node_->size()) return;
+  if (!reads_) reads_ = node_->makeReadStream();
+  reads_->fetchAhead(offset, std::min<std::uint64_t>(length, node_->size() - offset));
+}
+
 Task<std::size_t> FileHandle::readInto(std::uint64_t offset, std::span<std::byte> out) {
   std::vector<Piece> pieces = co_await read(offset, out.size());
   std::size_t filled = 0;

@@ -50,6 +50,12 @@ void ReadStream::start(std::uint64_t offset, std::uint64_t length) {
   core_->runtime.spawn("read ahead", load(chunk));
 }
 
+void ReadStream::fetchAhead(std::uint64_t offset, std::uint64_t length) {
+  length = std::min(length, kChunk);
+  if (length == 0 || length > roomAhead() || find(offset) || nextChunkAfter(offset) < offset + length) return;
+  start(offset, length);
+}
+
 Task<void> ReadStream::load(std::shared_ptr<Chunk> chunk) {
   auto reader = reader_;
   try {

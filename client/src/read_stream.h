@@ -18,6 +18,9 @@ class ReadStream : public std::enable_shared_from_this<ReadStream> {
   // while bytes of this process are under way: what is fetched now could be older than they.
   Task<std::vector<Piece>> read(std::uint64_t offset, std::size_t length, bool mayReadAhead);
 
+  // Fetches [offset, offset+length) now, when there is room and nothing of it is on its way.
+  void fetchAhead(std::uint64_t offset, std::uint64_t length);
+
   // Bytes of the range changed: forget what was read ahead of it. To the end of the file by default.
   void invalidate(std::uint64_t offset, std::uint64_t length = UINT64_MAX);
 

@@ -11,6 +11,7 @@ namespace vcfs::fuse {
 
 namespace {
 
+constexpr std::uint64_t kFetchedAtOpen = 64u << 10;
 constexpr double kJustMade = 0.001;  // seconds
 
 OpenRequest wishOf(int flags) {
@@ -47,7 +48,10 @@ Task<void> FileSystem::open(RequestPtr request, std::uint64_t node, int flags) {
     changes_.note(inode->id);
   }
   fuse_file_info answer = {};
+  auto reads = mode.read && !mode.write && entry.attr.state != FileState::open ? file : nullptr;
   auto handle = openHandle(std::move(file), std::move(inode), flags, answer);
+  // The bytes of a small file are on their way while the kernel still hands out the descriptor.
+  if (reads && !answer.keep_cache && entry.attr.size <= kFetchedAtOpen) reads->willRead(0, entry.attr.size);
   if (!request->opened(answer)) withdraw(handle);
 }
 
@@ -78,7 +82,7 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   auto since = changes_.now();
   fuse_file_info answer = {};
   auto handle = openHandle(std::move(file), std::move(inode), flags, answer);
-  fileAt(handle)->made = true;
+  fileAt(handle)->maker = request->pid();
   auto told = parameters(made.entry, since);
   // The kernel checks permissions once more before it hands the file out: one tick of its clock spares a question.
   told.attr_timeout = kJustMade;
@@ -130,7 +134,8 @@ Task<void> FileSystem::flush(RequestPtr request, std::uint64_t handle, std::uint
   auto file = fileAt(handle);
   std::optional<Error> failure;
   try {
-    co_await flushBytes(file);
+    const bool byMaker = file->maker != 0 && file->maker == request->pid();
+    co_await flushBytes(file, byMaker);
   } catch (const Error& error) {
     failure = error;
   }
@@ -142,11 +147,12 @@ Task<void> FileSystem::flush(RequestPtr request, std::uint64_t handle, std::uint
   request->done();
 }
 
-Task<void> FileSystem::flushBytes(std::shared_ptr<FileHandle> file) {
+Task<void> FileSystem::flushBytes(std::shared_ptr<FileHandle> file, bool byMaker) {
   if (file->write) {
-    // A small file that was just made is sealed along with its bytes: RELEASE follows at once. When it does not (the
-    // descriptor was duplicated), the next write opens the file again.
-    co_await file->file->flush(file->made && file->file->unsent());
+    // A small file that was just made is sealed along with its bytes when its maker closes it: RELEASE follows at once.
+    // When it does not (the descriptor was duplicated), the next write opens the file again. A child that was forked
+    // closes its copies when it runs a program; that is another process and says nothing.
+    co_await file->file->flush(byMaker && file->file->unsent());
     file->inode->known = false;  // its size and times have moved on
   }
 }

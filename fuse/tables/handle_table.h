@@ -17,7 +17,7 @@ struct FileHandle {
   std::shared_ptr<File> positional;                            // made when it is needed
   std::vector<std::pair<LockKind, std::uint64_t>> lockOwners;  // who locked something through this handle
   bool append = false;
-  bool made = false;  // the file was made by opening this handle
+  std::int64_t maker = 0;  // the thread that made the file by opening this handle; 0: it was there
   bool write = false;
   bool direct = false;    // past the page cache
   bool syncEach = false;  // O_SYNC or O_DSYNC

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -110,8 +112,21 @@ std::size_t DiskFile::pread(std::span<std::byte> into, std::uint64_t offset) {
   return done;
 }
 
+// Opens without asking the disk: only when the kernel has the path in its cache. Null when it has not.
+std::shared_ptr<Fd> DiskFile::openCached() {
+  if (auto fd = store_.descriptors_.get(slot_)) return fd;
+  open_how how = {};
+  how.flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+  how.resolve = RESOLVE_CACHED;
+  const long raw = ::syscall(SYS_openat2, store_.directory_.fd(), replicaPath(inode_).c_str(), &how, sizeof how);
+  if (raw < 0) return nullptr;
+  auto fd = std::make_shared<Fd>(static_cast<int>(raw));
+  store_.descriptors_.put(slot_, fd);
+  return fd;
+}
+
 std::optional<std::size_t> DiskFile::tryPread(std::span<std::byte> into, std::uint64_t offset) {
-  auto fd = store_.descriptors_.get(slot_);
+  auto fd = openCached();
   if (!fd) return std::nullopt;
   iovec part{into.data(), into.size()};
   const ssize_t n = ::preadv2(fd->get(), &part, 1, static_cast<off_t>(offset), RWF_NOWAIT);

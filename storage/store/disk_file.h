@@ -25,6 +25,7 @@ class DiskFile final : public ReplicaFile {
 
  private:
   std::shared_ptr<Fd> open();  // throws notFound
+  std::shared_ptr<Fd> openCached();
   std::shared_ptr<Fd> make();
   Error failure(const char* doing, int error) const;
   void startWriteback(int fd, std::uint64_t offset, std::uint64_t length);

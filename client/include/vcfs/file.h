@@ -24,7 +24,9 @@ class File {
   // Bytes up to the published size and this process's own writes. Fewer than `length` only at the end of the file.
   // The pieces are in order and without gaps, and need not be copied.
   virtual Task<std::vector<Piece>> read(std::uint64_t offset, std::size_t length) = 0;
-  // The same, copied; returns how many bytes.
+  // A hint that these bytes will be read next: they are fetched ahead, within the read-ahead's budget. Never fails.
+  virtual void willRead(std::uint64_t offset, std::size_t length) = 0;
+  // The same as read(), copied; returns how many bytes.
   virtual Task<std::size_t> readInto(std::uint64_t offset, std::span<std::byte> out) = 0;
 
   // Takes the bytes into the send window and returns; waits while the window is full. With `owner` (8-aligned data,

@@ -112,6 +112,7 @@ class FakeFile final : public File {
   }
   Task<void> flush(bool) override { co_await cluster_->gate("flush"); }
   bool unsent() const override { return false; }
+  void willRead(std::uint64_t, std::size_t) override {}
   Task<void> sync() override { co_await cluster_->gate("sync"); }
   Task<void> truncate(std::uint64_t size) override {
     co_await cluster_->gate("truncate");

@@ -269,6 +269,7 @@ class FakeFile final : public File {
   }
   Task<void> flush(bool) override { throw FakeCluster::unused(); }
   bool unsent() const override { return false; }
+  void willRead(std::uint64_t, std::size_t) override {}
   Task<void> sync() override { throw FakeCluster::unused(); }
   Task<void> truncate(std::uint64_t) override { throw FakeCluster::unused(); }
   Task<void> allocate(std::uint64_t, std::uint64_t, std::uint32_t) override { throw FakeCluster::unused(); }
