@@ -250,7 +250,19 @@ interface Tracker {
 
   cancelLock @47 (inode :UInt64, lock :FileLock) -> (status :Status);
   # `lock.client` does not wait for this any more (see deadlock).
+
+  # ---- names a client may deny by itself ----------------------------------------------------------------------------
+
+  leaseNames @48 (directory :UInt64) -> (status :Status, granted :Bool);
+  # With `granted`, this session is asked (Watcher.recallNames) before anybody else's new name in the directory is
+  # committed, so that it may itself say of a name that is not there. It counts for as long as the session lives and
+  # the tracker answered something that was sent less than NAME_LEASE_MS ago. Any number of sessions have it at a time.
+  # Not granted: others are making names there just now, or the session has too many (1000).
+  # Errors: notFound, notDirectory, notSupported (several trackers share the catalog), invalid (no watch() before).
 }
+
+const nameLeaseMs :UInt32 = 1000;
+# A client that does not answer recallNames() has its connection closed, and is waited for this long.
 
 struct AuditFile {
   attr @0 :Attr;
@@ -291,6 +303,9 @@ interface Watcher {
   # Implemented by clients; called by trackers.
   changed @0 (changes :List(Change)) -> ();
   # The client drops what it cached about these. Sent within milliseconds of the commit, coalesced.
+
+  recallNames @1 (directory :UInt64) -> ();
+  # Somebody else is about to make a name there: the answer gives the lease up.
 }
 
 struct Change {

@@ -50,6 +50,7 @@ class TrackerServer final : public schema::Tracker::Server {
 
 void endSession(TrackerCore& core, Session& session) {
   core.hub.remove(session.id);
+  core.names.drop(session.id);
   if (session.storage != 0) {
     const StorageServer* server = core.map.find(session.storage);
     core.map.disconnected(session.storage, session.storageInstance);

@@ -44,6 +44,9 @@ Task<void> ClusterImpl::start() {
   core_->trackers->onChanged([weak](const Change& change) {
     if (auto self = weak.lock()) self->changed(change);
   });
+  core_->trackers->onRecall([weak](InodeId directory) {
+    if (auto self = weak.lock()) self->index_.recalled(directory, self->core_->now());
+  });
   co_await core_->trackers->start();
   armTick();
 }
@@ -84,6 +87,7 @@ void ClusterImpl::changed(const Change& change) {
   if (change.locks) return locks_->told(change.inode);
   if (change.everything) locks_->toldAll();
   if (change.everything) {
+    index_.lost();
     std::vector<std::shared_ptr<FileNode>> nodes;
     for (auto& [inode, weak] : core_->nodes) {
       if (auto node = weak.lock()) nodes.push_back(std::move(node));

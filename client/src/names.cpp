@@ -7,15 +7,70 @@ namespace {
 
 using Tracker = schema::Tracker::Client;
 constexpr std::size_t kFreshRemembered = 10'000;
+constexpr std::uint32_t kExchange = 2;
+constexpr std::size_t kNameMax = 255;  // longer ones are refused by the tracker
 
 std::optional<Entry> none() { return std::nullopt; }
 
 }  // namespace
 
+// What it is that makes a name: the index knows of it before anybody can find it.
+class ClusterImpl::Making {
+ public:
+  Making(ClusterImpl& cluster, InodeId directory, std::string name)
+      : cluster_(cluster), directory_(directory), name_(std::move(name)) {
+    const auto attempt = cluster_.index_.making(directory_, name_, cluster_.core_->now());
+    if (attempt != 0) cluster_.core_->runtime.spawn("names.lease", cluster_.leaseNames(directory_, attempt));
+  }
+  ~Making() { cluster_.index_.made(directory_, name_); }
+  Making(const Making&) = delete;
+
+ private:
+  ClusterImpl& cluster_;
+  const InodeId directory_;
+  const std::string name_;
+};
+
+Task<void> ClusterImpl::leaseNames(InodeId directory, std::uint64_t attempt) {
+  auto self = shared_from_this();
+  bool complete = false;
+  try {
+    auto build = [&](Tracker& tracker) {
+      auto request = tracker.leaseNamesRequest();
+      request.setDirectory(directory);
+      return request.send();
+    };
+    auto answer = co_await core_->trackers->callFor(build, core_->options.requestLimit);
+    if (answer.getGranted() && index_.granted(directory, attempt)) complete = co_await listNames(directory, attempt);
+  } catch (const Error&) {
+    // An older tracker, one of several, or none at all: names are asked for.
+  }
+  if (complete) {
+    index_.listed(directory, attempt);
+  } else {
+    index_.refused(directory, attempt, core_->now());
+  }
+}
+
+Task<bool> ClusterImpl::listNames(InodeId directory, std::uint64_t attempt) {
+  constexpr std::uint32_t kPage = 1000;
+  std::uint64_t after = 0;
+  for (bool more = true; more;) {
+    DirPage page = co_await readDir(directory, after, kPage, false);
+    for (const DirEntry& entry : page.entries) {
+      if (!index_.found(directory, attempt, entry.name)) co_return false;
+      after = entry.cookie;
+    }
+    more = page.more && !page.entries.empty();
+  }
+  co_return true;
+}
+
 // ---- reading
 
 Task<std::optional<Entry>> ClusterImpl::lookup(InodeId parent, std::string name) {
   auto self = shared_from_this();
+  if (index_.denies(parent, name) && name.size() <= kNameMax && core_->trackers->leasesCount()) co_return none();
   auto build = [&](Tracker& tracker) {
     auto request = tracker.lookupRequest();
     request.setParent(parent);
@@ -139,6 +194,7 @@ Task<SpaceInfo> ClusterImpl::statFs(InodeId directory) {
 
 Task<Created> ClusterImpl::create(CreateRequest what) {
   auto self = shared_from_this();
+  Making making(*this, what.parent, what.name);
   RequestTag tag(*core_);
   auto build = [&](Tracker& tracker) {
     auto request = tracker.createRequest();
@@ -171,6 +227,7 @@ Task<Created> ClusterImpl::create(CreateRequest what) {
 Task<Entry> ClusterImpl::mkdir(InodeId parent, std::string name, std::uint32_t mode, std::uint32_t uid,
                                std::uint32_t gid, std::uint32_t umask) {
   auto self = shared_from_this();
+  Making making(*this, parent, name);
   RequestTag tag(*core_);
   auto build = [&](Tracker& tracker) {
     auto request = tracker.mkdirRequest();
@@ -201,6 +258,7 @@ Task<Entry> ClusterImpl::unlink(InodeId parent, std::string name) {
     return request.send();
   };
   auto answer = co_await core_->trackers->call(build);
+  index_.removed(parent, name);
   Entry entry = schema::toEntry(answer.getEntry());
   gone(entry);
   co_return entry;
@@ -217,11 +275,13 @@ Task<void> ClusterImpl::rmdir(InodeId parent, std::string name) {
     return request.send();
   };
   co_await core_->trackers->call(build);
+  index_.removed(parent, name);
 }
 
 Task<Cluster::Renamed> ClusterImpl::rename(InodeId parent, std::string name, InodeId newParent, std::string newName,
                                            std::uint32_t flags) {
   auto self = shared_from_this();
+  auto making = std::make_unique<Making>(*this, newParent, newName);
   RequestTag tag(*core_);
   auto build = [&](Tracker& tracker) {
     auto request = tracker.renameRequest();
@@ -234,8 +294,11 @@ Task<Cluster::Renamed> ClusterImpl::rename(InodeId parent, std::string name, Ino
     return request.send();
   };
   auto answer = co_await core_->trackers->call(build);
+  making.reset();
   Renamed renamed;
   renamed.entry = schema::toEntry(answer.getEntry());
+  // Of two names of one inode nothing is renamed: the old one stays.
+  if (flags != kExchange && renamed.entry.attr.nlink == 1) index_.removed(parent, name);
   names_->named(renamed.entry.attr.inode);
   if (answer.hasReplaced()) {
     renamed.replaced = schema::toEntry(answer.getReplaced());
@@ -250,6 +313,7 @@ Task<Cluster::Renamed> ClusterImpl::rename(InodeId parent, std::string name, Ino
 
 Task<Entry> ClusterImpl::link(InodeId inode, InodeId newParent, std::string newName) {
   auto self = shared_from_this();
+  Making making(*this, newParent, newName);
   RequestTag tag(*core_);
   auto build = [&](Tracker& tracker) {
     auto request = tracker.linkRequest();

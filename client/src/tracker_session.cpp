@@ -34,6 +34,12 @@ class TrackerSession::WatcherServer final : public schema::Watcher::Server {
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> recallNames(RecallNamesContext context) override {
+    auto session = session_.lock();
+    if (session && session->recalled_) session->recalled_(context.getParams().getDirectory());
+    return kj::READY_NOW;
+  }
+
  private:
   std::weak_ptr<TrackerSession> session_;
 };
@@ -50,6 +56,7 @@ void TrackerSession::stop() {
   if (stopped_) return;
   stopped_ = true;
   changed_ = nullptr;
+  recalled_ = nullptr;
   if (auto session = std::move(session_)) session->connection->close("client stops");
   session_.reset();
   state_.notifyAll();
@@ -127,15 +134,19 @@ Task<void> TrackerSession::greet(std::shared_ptr<Session> session) {
 }
 
 void TrackerSession::established(std::shared_ptr<Session> session) {
-  session->connection->startPings(
-      [tracker = session->tracker]() mutable { return tracker.pingRequest().send().ignoreResult(); },
-      options_.pingInterval, options_.pingLimit);
   std::weak_ptr<TrackerSession> weak = weak_from_this();
+  session->connection->startPings(
+      [weak, tracker = session->tracker, connection = session->connection.get()]() mutable -> kj::Promise<void> {
+        auto self = weak.lock();
+        return self ? self->ping(tracker, connection) : kj::READY_NOW;
+      },
+      options_.pingInterval, options_.pingLimit);
   session->connection->onClosed([weak, connection = session->connection.get()] {
     if (auto self = weak.lock()) self->lost(connection);
   });
   log::info("client.tracker.connected", {{"tracker", session->connection->peer()}, {"cluster", cluster_}});
   session_ = std::move(session);
+  confirmed_ = TimePoint{};
   ++sessions_;
   state_.notifyAll();
   if (hadSession_) {
@@ -144,6 +155,20 @@ void TrackerSession::established(std::shared_ptr<Session> session) {
     deliver(change);
   }
   hadSession_ = true;
+}
+
+kj::Promise<void> TrackerSession::ping(schema::Tracker::Client& tracker, rpc::Connection* connection) {
+  const TimePoint sent = runtime_.clock.now();
+  auto answered = [weak = weak_from_this(), sent, connection](auto&&) {
+    auto self = weak.lock();
+    if (self && self->session_ && self->session_->connection.get() == connection) self->confirmed_ = sent;
+  };
+  return tracker.pingRequest().send().then(kj::mv(answered));
+}
+
+bool TrackerSession::leasesCount() const {
+  return session_ && session_->connection->alive() &&
+         runtime_.clock.now() - confirmed_ < std::chrono::milliseconds(schema::NAME_LEASE_MS);
 }
 
 void TrackerSession::lost(rpc::Connection* connection) {

@@ -42,6 +42,10 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   void onChanged(std::function<void(const Change&)> callback) { changed_ = std::move(callback); }
   // How many sessions there were, the present one included: calls of different sessions can be told apart.
   std::uint64_t sessions() const { return sessions_; }
+  // Called when a tracker takes back the lease on a directory's names.
+  void onRecall(std::function<void(InodeId)> callback) { recalled_ = std::move(callback); }
+  // Whether leases that this session was granted count at this moment.
+  bool leasesCount() const;
   const std::string& cluster() const { return cluster_; }
   const std::vector<std::string>& trackers() const { return addresses_; }
 
@@ -69,6 +73,7 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   Task<void> greet(std::shared_ptr<Session> session);
   void established(std::shared_ptr<Session> session);
   void lost(rpc::Connection* connection);
+  kj::Promise<void> ping(schema::Tracker::Client& tracker, rpc::Connection* connection);
   void learn(const std::string& address);
   Task<std::shared_ptr<Session>> ready(TimePoint deadline);
   void nextTracker();
@@ -90,7 +95,9 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   std::uint64_t sessions_ = 0;
   bool hadSession_ = false;
   bool stopped_ = false;
+  TimePoint confirmed_;  // when the newest ping that was answered was sent
   std::function<void(const Change&)> changed_;
+  std::function<void(InodeId)> recalled_;
 };
 
 // ---- implementation ----

@@ -94,6 +94,26 @@ class TwoMounts(unittest.TestCase):
             self.assertEqual((self.b / f"dup-{i}").read_bytes(), b"head-tail")
             self.cluster.wait_state(f"/two/dup-{i}", "closed", 10)
 
+    def test_no_host_denies_a_name_that_another_has_made(self):
+        """A mount that makes many names in a directory denies others by itself, until somebody else makes one there."""
+        (self.a / "leased").mkdir()
+        for i in range(100):
+            for j in range(5):
+                (self.a / "leased" / f"a{i}-{j}").touch()
+            (self.b / "leased" / f"b{i}").mkdir()
+            self.assertTrue((self.a / "leased" / f"b{i}").exists(), f"round {i}")
+            os.rename(self.b / "leased" / f"b{i}", self.b / "leased" / f"c{i}")
+            self.assertTrue((self.a / "leased" / f"c{i}").exists(), f"round {i}")
+
+    def test_a_renamed_hard_link_to_the_same_inode_stays(self):
+        folder = self.a / "twins"
+        folder.mkdir()
+        for i in range(10):
+            (folder / f"one-{i}").touch()
+            os.link(folder / f"one-{i}", folder / f"two-{i}")
+            os.rename(folder / f"one-{i}", folder / f"two-{i}")
+            self.assertTrue((folder / f"one-{i}").exists())
+
     def test_size_is_never_ahead_of_the_bytes(self):
         stop = threading.Event()
 

@@ -23,7 +23,8 @@ class Coordinator;
   X(fileInfo, FileInfo) X(groups, Groups) X(users, Users) X(assignUser, AssignUser) X(setGroup, SetGroup) \
   X(getLock, GetLock) X(setLock, SetLock) X(renewLocks, RenewLocks) X(cancelLock, CancelLock) \
   X(storages, Storages) X(drainStorage, DrainStorage) X(removeStorage, RemoveStorage) \
-  X(auditFiles, AuditFiles) X(auditInodes, AuditInodes) X(auditNames, AuditNames) X(pathsOf, PathsOf)
+  X(auditFiles, AuditFiles) X(auditInodes, AuditInodes) X(auditNames, AuditNames) X(pathsOf, PathsOf) \
+  X(leaseNames, LeaseNames)
 // clang-format on
 
 // The methods of schema/tracker.capnp for one session: read the parameters, run the operation, fill the answer. An
@@ -43,6 +44,9 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
 
  private:
   Task<ops::Outcome> mutate(ops::Request request, ops::RequestOp op, TrackerCore::Mutation mutation);
+  // A mutation that makes a name in `directory`: whoever denies names there by himself is told first.
+  Task<ops::Outcome> makeName(InodeId directory, ops::Request request, ops::RequestOp op,
+                              TrackerCore::Mutation mutation);
 
   std::shared_ptr<TrackerCore> core_;
   std::shared_ptr<Coordinator> coordinator_;

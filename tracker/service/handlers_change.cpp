@@ -46,7 +46,8 @@ Task<void> Handlers::create(CreateContext context) {
   ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
   occasion.freshId = co_await core_->ids->take();
   auto op = [params, occasion](SqlTx& tx) { return ops::create(tx, params, occasion); };
-  const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::create, std::move(op));
+  const ops::Outcome outcome =
+      co_await makeName(params.parent, occasion.request, ops::RequestOp::create, std::move(op));
   if (outcome.created) {
     ++core_->inodeCount;
     for (const Replica& replica : outcome.entry.layout.replicas) core_->map.placed(replica.storage);
@@ -69,7 +70,7 @@ Task<void> Handlers::mkdir(MkdirContext context) {
   ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
   occasion.freshId = co_await core_->ids->take();
   auto op = [params, occasion](SqlTx& tx) { return ops::mkdir(tx, params, occasion); };
-  const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::mkdir, std::move(op));
+  const ops::Outcome outcome = co_await makeName(params.parent, occasion.request, ops::RequestOp::mkdir, std::move(op));
   ++core_->inodeCount;
   schema::fill(context.getResults().initEntry(), outcome.entry);
 }
@@ -104,7 +105,8 @@ Task<void> Handlers::rename(RenameContext context) {
   ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
   occasion.freshId = co_await core_->ids->take();
   auto op = [params, occasion](SqlTx& tx) { return ops::rename(tx, params, occasion); };
-  const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::rename, std::move(op));
+  const ops::Outcome outcome =
+      co_await makeName(params.newParent, occasion.request, ops::RequestOp::rename, std::move(op));
   auto results = context.getResults();
   schema::fill(results.initEntry(), outcome.entry);
   if (outcome.replaced) schema::fill(results.initReplaced(), *outcome.replaced);
@@ -118,7 +120,7 @@ Task<void> Handlers::link(LinkContext context) {
   ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
   occasion.freshId = co_await core_->ids->take();
   auto op = [inode, parent, name, occasion](SqlTx& tx) { return ops::link(tx, inode, parent, name, occasion); };
-  const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::link, std::move(op));
+  const ops::Outcome outcome = co_await makeName(parent, occasion.request, ops::RequestOp::link, std::move(op));
   schema::fill(context.getResults().initEntry(), outcome.entry);
 }
 

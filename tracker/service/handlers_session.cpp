@@ -24,6 +24,22 @@ Task<ops::Outcome> Handlers::mutate(ops::Request request, ops::RequestOp op, Tra
   return core_->mutate(session_->client, request, op, std::move(mutation));
 }
 
+Task<ops::Outcome> Handlers::makeName(InodeId directory, ops::Request request, ops::RequestOp op,
+                                      TrackerCore::Mutation mutation) {
+  NameRecall::Making making(core_->names, directory, session_->id);
+  co_await core_->names.clear(directory, session_->id);
+  co_return co_await mutate(request, op, std::move(mutation));
+}
+
+Task<void> Handlers::leaseNames(LeaseNamesContext context) {
+  if (core_->catalog.shared()) throw Error(Errc::notSupported, "names are leased by a tracker that is the only one");
+  if (core_->hub.watcherOf(session_->id) == nullptr) throw Error(Errc::invalid, "leaseNames: watch() comes first");
+  const InodeId directory = context.getParams().getDirectory();
+  auto op = [directory](SqlTx& tx) { return ops::parentOf(tx, directory); };
+  co_await core_->catalog.read(std::move(op));  // it is a directory
+  context.getResults().setGranted(core_->names.grant(directory, session_->id));
+}
+
 Task<void> Handlers::hello(HelloContext context) {
   auto params = context.getParams();
   if (params.getProtocol() != schema::PROTOCOL_VERSION) {

@@ -30,6 +30,7 @@ TrackerCore::TrackerCore(Runtime& rt, Catalog& c, TrackerOptions o)
       self(drawId(rt)),
       map(options.map, rt.clock.now()),
       hub(rt, options.watchBacklog),
+      names(rt, hub),
       storages(rt, map, self, hostName(), options.callLimit),
       ids(std::make_shared<IdSource>(rt, c, options.idservers, options.ids)),
       peers(std::make_shared<Peers>(rt, hub, self, options.address(), options.trackers, options.callLimit)),

@@ -11,6 +11,7 @@
 #include "tracker/ops/operations.h"
 #include "tracker/service/census.h"
 #include "tracker/service/id_source.h"
+#include "tracker/service/name_recall.h"
 #include "tracker/service/options.h"
 #include "tracker/service/peers.h"
 #include "tracker/service/storage_links.h"
@@ -65,6 +66,7 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   const ClientId self;  // this process, towards storage servers and peers
   ClusterMap map;
   WatchHub hub;
+  NameRecall names;
   StorageLinks storages;
   std::shared_ptr<IdSource> ids;
   std::shared_ptr<Peers> peers;

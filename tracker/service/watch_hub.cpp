@@ -78,6 +78,18 @@ void WatchHub::remove(std::uint64_t session) {
   subscribers_.erase(found);
 }
 
+kj::Maybe<schema::Watcher::Client> WatchHub::watcherOf(std::uint64_t session) const {
+  const auto found = subscribers_.find(session);
+  if (found == subscribers_.end() || found->second->closed) return nullptr;
+  return found->second->watcher;
+}
+
+void WatchHub::disconnect(std::uint64_t session, const char* reason) {
+  const auto found = subscribers_.find(session);
+  if (found == subscribers_.end()) return;
+  if (auto connection = found->second->connection.lock()) connection->close(reason);
+}
+
 void WatchHub::publish(const std::vector<Change>& changes, ClientId origin) {
   if (changes.empty()) return;
   for (auto& [session, subscriber] : subscribers_) {

@@ -29,6 +29,10 @@ class WatchHub {
   void publishFromPeer(const std::vector<Change>& changes);
   // The session wants to hear, once, that a lock of this file was given up.
   void expectLocks(std::uint64_t session, InodeId inode);
+  // Who is told as this session; null when it does not watch.
+  kj::Maybe<schema::Watcher::Client> watcherOf(std::uint64_t session) const;
+  // Ends the session's connection, if it watches.
+  void disconnect(std::uint64_t session, const char* reason);
   std::size_t watchers() const { return subscribers_.size(); }
 
  private:
