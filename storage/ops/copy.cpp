@@ -71,6 +71,7 @@ Task<void> readHere(NodePtr node, CopyPtr copy) {
   const std::uint64_t end = file->readableEnd();
   if (copy->sourceOffset >= end || !file->onDisk) co_return;
   const std::size_t length = std::min<std::uint64_t>(copy->length, end - copy->sourceOffset);
+  const Epoch epoch = file->replica.epoch();
   auto buffer = rpc::Buffer::allocate(length + 8);
   std::size_t size = length;
   if (!file->disk->tryPread(std::span(buffer->data(), length), copy->sourceOffset)) {
@@ -79,6 +80,7 @@ Task<void> readHere(NodePtr node, CopyPtr copy) {
     };
     auto pending = node->pools.reads->run(std::move(job));
     size = co_await std::move(pending);
+    node->requireReadable(*file, epoch, false, {});  // it may have been lost meanwhile, and be under repair
   }
   copy->bytes.data = std::span<const std::byte>(buffer->data(), size);
   copy->bytes.keep = std::move(buffer);

@@ -23,18 +23,23 @@ void answerBytes(SessionPtr session, Server::ReadContext& context, std::shared_p
   connection->link().hold(at, std::move(buffer));
 }
 
+// While the disk was busy this replica may have been lost, and be under repair: what was read then is not the file.
 Task<void> readFromDisk(NodePtr node, SessionPtr session, FilePtr file, Server::ReadContext context,
                         std::shared_ptr<rpc::Buffer> buffer, std::uint64_t offset, std::size_t length) {
+  const Epoch epoch = file->replica.epoch();
+  bool read = false;
   try {
     std::shared_ptr<ReplicaFile> disk = file->disk;
     auto job = [disk, buffer, offset, length] { return disk->pread(std::span(buffer->data(), length), offset); };
     auto pending = node->pools.reads->run(std::move(job));
     const std::size_t size = co_await std::move(pending);
+    read = true;
+    node->requireReadable(*file, epoch, false, {});
     node->counters.readBytes += size;
     answerBytes(session, context, std::move(buffer), size);
     node->fillInfo(context.getResults().initInfo(), *file);
   } catch (const Error& error) {
-    ++node->counters.diskErrors;
+    if (!read) ++node->counters.diskErrors;
     refuse(context, error, file.get());
   }
 }
@@ -65,11 +70,13 @@ Task<void> seekOnDisk(NodePtr node, FilePtr file, Server::SeekContext context) {
   const std::uint64_t offset = params.getOffset();
   const bool hole = params.getHole();
   const std::uint64_t end = file->readableEnd();
+  const Epoch epoch = file->replica.epoch();
   try {
     std::shared_ptr<ReplicaFile> disk = file->disk;
     auto job = [disk, offset, hole] { return disk->seek(offset, hole); };
     auto pending = node->pools.reads->run(std::move(job));
     const std::optional<std::uint64_t> found = co_await std::move(pending);
+    node->requireReadable(*file, epoch, false, {});
     if (hole) {
       context.getResults().setOffset(std::min(found.value_or(end), end));
     } else if (found && *found < end) {

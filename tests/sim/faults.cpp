@@ -17,6 +17,8 @@ TimePoint Faults::soon() {
   return cluster_.clock.now() + std::chrono::milliseconds(draw(2) == 0 ? draw(300) : draw(8000));
 }
 
+bool Faults::mayBeFull() const { return full_ && cluster_.clock.now() - *full_ < 3s; }
+
 void Faults::step(const std::function<bool()>& whole) {
   if (!broken_ && draw(hard_ ? 5 : 25) == 0 && trackersKnow() && whole()) strike();
   if (broken_ && cluster_.clock.now() >= mendAt_) mend();
@@ -87,6 +89,7 @@ void Faults::strikeDisk(int n) {
       break;
     case 1:
       faults.writes = Errc::noSpace;
+      full_ = mendAt_;
       what = "is full";
       break;
     case 2:

@@ -16,6 +16,9 @@ class Faults {
   void step(const std::function<bool()>& whole);
   void mendAll();
   Duration delayOf(const std::string& from, const std::string& to) const;
+  // A disk is full, or was a moment ago: a tracker learns with the next heartbeat that there is room again, and when
+  // the other servers are away there is none at all until then.
+  bool mayBeFull() const;
 
  private:
   void strike();
@@ -38,6 +41,7 @@ class Faults {
   std::map<std::string, Duration> slow_;  // hosts whose messages take longer now
   bool broken_ = false;
   TimePoint mendAt_;
+  std::optional<TimePoint> full_;  // until when a disk is full, or was last
   int deadTracker_ = 0;
   TimePoint trackerMendAt_;
   TimePoint calmAt_;

@@ -79,7 +79,8 @@ void RandomRun::begin() {
     start(logReader_);
   }
   if (small) {
-    smallFiles_ = std::make_shared<SmallFiles>(clients_[0], cluster_.clock, random_());
+    smallFiles_ =
+        std::make_shared<SmallFiles>(clients_[0], cluster_.clock, random_(), [this] { return faults_.mayBeFull(); });
     start(smallFiles_);
   }
 }

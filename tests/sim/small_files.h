@@ -8,8 +8,9 @@ namespace vcfs::sim {
 
 class SmallFiles : public std::enable_shared_from_this<SmallFiles> {
  public:
-  SmallFiles(std::shared_ptr<Cluster> cluster, Clock& clock, std::uint64_t seed)
-      : cluster_(std::move(cluster)), clock_(clock), random_(seed) {}
+  // mayBeFull: whether a tracker may believe now that the servers that are there have no room.
+  SmallFiles(std::shared_ptr<Cluster> cluster, Clock& clock, std::uint64_t seed, std::function<bool()> mayBeFull)
+      : cluster_(std::move(cluster)), clock_(clock), random_(seed), mayBeFull_(std::move(mayBeFull)) {}
 
   Task<void> run();  // until stop()
   void stop() { stopped_ = true; }
@@ -29,6 +30,7 @@ class SmallFiles : public std::enable_shared_from_this<SmallFiles> {
   std::shared_ptr<Cluster> cluster_;
   Clock& clock_;
   std::mt19937_64 random_;
+  std::function<bool()> mayBeFull_;
   std::uint64_t made_ = 0;
   bool stopped_ = false;
   bool ended_ = false;
