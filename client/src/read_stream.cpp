@@ -21,6 +21,7 @@ struct ReadStream::Chunk {
   bool loaded = false;
   bool failed = false;
   TimePoint asked;
+  bool whileOpen = false;  // somebody was writing when it was asked for
   std::uint64_t changeId = 0;
   std::uint64_t used = 0;  // bytes that were handed out
   Signal ready;
@@ -42,6 +43,7 @@ std::uint64_t ReadStream::roomAhead() const {
 void ReadStream::start(std::uint64_t offset, std::uint64_t length) {
   auto chunk = std::make_shared<Chunk>(core_->runtime.io, offset, length);
   chunk->asked = core_->now();
+  chunk->whileOpen = sizes_->state() == FileState::open;
   chunk->changeId = sizes_->info().changeId;
   auto place = std::find_if(chunks_.begin(), chunks_.end(), [&](const auto& c) { return c->offset > offset; });
   chunks_.insert(place, chunk);
@@ -109,7 +111,7 @@ void ReadStream::trim(std::uint64_t position) {
 }
 
 bool ReadStream::outdated(const Chunk& chunk) const {
-  const bool open = sizes_->state() == FileState::open;
+  const bool open = chunk.whileOpen || sizes_->state() == FileState::open;
   if (core_->now() - chunk.asked > (open ? kFreshWhileOpen : kFreshWhileSealed)) return true;
   return chunk.changeId != sizes_->info().changeId && chunk.changeId != 0;
 }
