@@ -100,9 +100,11 @@ class EveryDisk(DiskCase):
 
     def test_full_disks_are_an_error_and_no_hang_and_room_lets_the_recording_go_on(self):
         self.start_recording(follow=False)
-        for disk in self.disks.values():
-            disk.fill(leave=2_000_000)
+        # Made before: a second later the trackers know that there is no room, and refuse new files.
         with open(self.cluster.mount / "big", "wb", buffering=0) as f:
+            for disk in self.disks.values():
+                disk.fill(leave=2_000_000)
+
             def write_on():
                 with self.assertRaises(OSError) as raised:
                     for _ in range(100):
