@@ -75,7 +75,8 @@ class Plumbing(unittest.TestCase):
     def test_scratch_ends_processes_that_use_it(self):
         import subprocess
         scratch = Scratch()
-        victim = subprocess.Popen(["sh", "-c", "sleep 60; :", str(scratch.path)])
+        victim = subprocess.Popen(["sh", "-c", "sleep 60; :", str(scratch.path)], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)  # its orphan must not keep the test's own output open
         wait_for(lambda: victim.pid in reaper.processes_naming(str(scratch.path)))
         scratch.close()
         self.assertEqual(victim.wait(5), -9)
