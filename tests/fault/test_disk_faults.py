@@ -5,6 +5,7 @@ are well, so that the process that serves the broken disk answers quickly and po
 cannot keep a byte is reported and replaced like one that is away.
 """
 import errno
+import os
 import unittest
 
 from fault_case import HUNG_MS, KILLED_MS, PATH, FaultCase
@@ -113,7 +114,12 @@ class EveryDisk(DiskCase):
             self.assertEqual(write_on(), errno.ENOSPC)
             for disk in self.disks.values():
                 disk.free()
-            wait_for(lambda: f.write(b"later"), 15, "a write when there is room")
+
+            def write_and_sync():  # a write alone is only taken; what became of it, the next call tells
+                f.write(b"later")
+                os.fsync(f.fileno())
+                return True
+            wait_for(write_and_sync, 15, "a write when there is room")
         self.stop_file.touch()
         self.recorder.close()
 
