@@ -85,8 +85,8 @@ std::shared_ptr<FileNode> ClusterImpl::known(InodeId inode) const {
 
 void ClusterImpl::changed(const Change& change) {
   if (change.locks) return locks_->told(change.inode);
-  if (change.everything) locks_->toldAll();
   if (change.everything) {
+    locks_->toldAll();
     index_.lost();
     std::vector<std::shared_ptr<FileNode>> nodes;
     for (auto& [inode, weak] : core_->nodes) {

@@ -197,116 +197,102 @@ namespace {
 bool tryAnother(const Error& error) {
   return error.code() == Errc::unavailable || error.code() == Errc::timeout || error.code() == Errc::overloaded;
 }
+constexpr std::uint32_t kPage = 1000;
 Error nobody() { return Error(Errc::unavailable, "no tracker answers"); }
 }  // namespace
 
-Task<std::vector<Layout>> Trackers::reportFailure(std::vector<LostReplica> lost) {
+// Asks one tracker after the other until one has answered; what it answered is checked.
+template <class Build>
+auto Trackers::ask(Build build) -> Task<AnswerTo<Build>> {
   for (const auto& link : up()) {
     try {
-      auto request = link->client.reportFailureRequest();
-      auto failed = request.initFailed(static_cast<unsigned>(lost.size()));
-      for (unsigned i = 0; i < lost.size(); ++i) {
-        failed[i].setInode(lost[i].inode);
-        failed[i].setEpoch(lost[i].epoch);
-        failed[i].setStorage(lost[i].storage);
-      }
-      request.setReporter(options_.name);
-      auto promise = request.send();
+      auto promise = build(link->client);
       auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
       schema::check(answer.getStatus());
-      std::vector<Layout> layouts;
-      for (auto layout : answer.getLayouts()) layouts.push_back(schema::toLayout(layout));
-      co_return layouts;
+      co_return kj::mv(answer);
     } catch (const Error& error) {
       if (!tryAnother(error)) throw;
     }
   }
   throw nobody();
+}
+
+Task<std::vector<Layout>> Trackers::reportFailure(std::vector<LostReplica> lost) {
+  auto build = [&](schema::Tracker::Client& tracker) {
+    auto request = tracker.reportFailureRequest();
+    auto failed = request.initFailed(static_cast<unsigned>(lost.size()));
+    for (unsigned i = 0; i < lost.size(); ++i) {
+      failed[i].setInode(lost[i].inode);
+      failed[i].setEpoch(lost[i].epoch);
+      failed[i].setStorage(lost[i].storage);
+    }
+    request.setReporter(options_.name);
+    return request.send();
+  };
+  auto answer = co_await ask(build);
+  std::vector<Layout> layouts;
+  for (auto layout : answer.getLayouts()) layouts.push_back(schema::toLayout(layout));
+  co_return layouts;
 }
 
 Task<void> Trackers::reportFiles(std::vector<SizeReport> reports) {
-  for (const auto& link : up()) {
-    try {
-      auto request = link->client.reportFilesRequest();
-      request.setStorage(storageId_);
-      auto files = request.initFiles(static_cast<unsigned>(reports.size()));
-      for (unsigned i = 0; i < reports.size(); ++i) {
-        files[i].setInode(reports[i].inode);
-        files[i].setEpoch(reports[i].epoch);
-        files[i].setSize(reports[i].size);
-        files[i].setMtimeNs(reports[i].mtimeNs);
-        files[i].setBlocks(reports[i].blocks);
-        files[i].setState(static_cast<schema::FileState>(reports[i].state));
-      }
-      auto promise = request.send();
-      auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
-      schema::check(answer.getStatus());
-      co_return;
-    } catch (const Error& error) {
-      if (!tryAnother(error)) throw;
+  auto build = [&](schema::Tracker::Client& tracker) {
+    auto request = tracker.reportFilesRequest();
+    request.setStorage(storageId_);
+    auto files = request.initFiles(static_cast<unsigned>(reports.size()));
+    for (unsigned i = 0; i < reports.size(); ++i) {
+      files[i].setInode(reports[i].inode);
+      files[i].setEpoch(reports[i].epoch);
+      files[i].setSize(reports[i].size);
+      files[i].setMtimeNs(reports[i].mtimeNs);
+      files[i].setBlocks(reports[i].blocks);
+      files[i].setState(static_cast<schema::FileState>(reports[i].state));
     }
-  }
-  throw nobody();
+    return request.send();
+  };
+  co_await ask(build);
 }
 
 Task<Layout> Trackers::caughtUp(InodeId inode, Epoch epoch) {
-  for (const auto& link : up()) {
-    try {
-      auto request = link->client.caughtUpRequest();
-      request.setStorage(storageId_);
-      request.setInode(inode);
-      request.setEpoch(epoch);
-      auto promise = request.send();
-      auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
-      schema::check(answer.getStatus());
-      co_return schema::toLayout(answer.getLayout());
-    } catch (const Error& error) {
-      if (!tryAnother(error)) throw;
-    }
-  }
-  throw nobody();
+  auto build = [&](schema::Tracker::Client& tracker) {
+    auto request = tracker.caughtUpRequest();
+    request.setStorage(storageId_);
+    request.setInode(inode);
+    request.setEpoch(epoch);
+    return request.send();
+  };
+  auto answer = co_await ask(build);
+  co_return schema::toLayout(answer.getLayout());
 }
 
 Task<Trackers::StalePage> Trackers::replicasHere(InodeId after) {
-  for (const auto& link : up()) {
-    try {
-      auto request = link->client.replicasHereRequest();
-      request.setStorage(storageId_);
-      request.setAfter(after);
-      request.setLimit(1000);
-      auto promise = request.send();
-      auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
-      schema::check(answer.getStatus());
-      StalePage page;
-      for (auto file : answer.getFiles()) page.layouts.push_back(schema::toLayout(file.getLayout()));
-      page.more = answer.getMore();
-      co_return page;
-    } catch (const Error& error) {
-      if (!tryAnother(error)) throw;
-    }
-  }
-  throw nobody();
+  auto build = [&](schema::Tracker::Client& tracker) {
+    auto request = tracker.replicasHereRequest();
+    request.setStorage(storageId_);
+    request.setAfter(after);
+    request.setLimit(kPage);
+    return request.send();
+  };
+  auto answer = co_await ask(build);
+  StalePage page;
+  for (auto file : answer.getFiles()) page.layouts.push_back(schema::toLayout(file.getLayout()));
+  page.more = answer.getMore();
+  co_return page;
 }
 
 Task<Trackers::StalePage> Trackers::staleReplicas(InodeId after) {
-  for (const auto& link : up()) {
-    try {
-      auto request = link->client.staleReplicasRequest();
-      request.setStorage(storageId_);
-      request.setAfter(after);
-      request.setLimit(1000);
-      auto promise = request.send();
-      auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
-      schema::check(answer.getStatus());
-      StalePage page;
-      for (auto layout : answer.getLayouts()) page.layouts.push_back(schema::toLayout(layout));
-      page.more = answer.getMore();
-      co_return page;
-    } catch (const Error& error) {
-      if (!tryAnother(error)) throw;
-    }
-  }
-  throw nobody();
+  auto build = [&](schema::Tracker::Client& tracker) {
+    auto request = tracker.staleReplicasRequest();
+    request.setStorage(storageId_);
+    request.setAfter(after);
+    request.setLimit(kPage);
+    return request.send();
+  };
+  auto answer = co_await ask(build);
+  StalePage page;
+  for (auto layout : answer.getLayouts()) page.layouts.push_back(schema::toLayout(layout));
+  page.more = answer.getMore();
+  co_return page;
 }
 
 }  // namespace vcfs::storage

@@ -65,6 +65,12 @@ class Trackers {
 
  private:
   struct Link;
+  template <class Results>
+  static capnp::Response<Results> responseTo(capnp::RemotePromise<Results> promise);  // declared only: for its type
+  template <class Build>
+  using AnswerTo = decltype(responseTo(std::declval<Build&>()(std::declval<schema::Tracker::Client&>())));
+  template <class Build>
+  auto ask(Build build) -> Task<AnswerTo<Build>>;
   Task<void> maintain(std::shared_ptr<Link> link);
   Task<void> openSession(std::shared_ptr<Link> link);
   Task<void> registerAt(std::shared_ptr<Link> link);

@@ -141,9 +141,8 @@ std::vector<InodeId> toInodes(capnp::List<std::uint64_t>::Reader list) {
   return inodes;
 }
 
-}  // namespace
-
-kj::Promise<void> opRemove(NodePtr node, SessionPtr session, Server::RemoveContext context) {
+template <class Context>
+kj::Promise<void> onInodes(NodePtr node, Context context, Task<void> (*work)(NodePtr, Context, std::vector<InodeId>)) {
   std::vector<InodeId> inodes;
   try {
     inodes = toInodes(context.getParams().getInodes());
@@ -151,7 +150,13 @@ kj::Promise<void> opRemove(NodePtr node, SessionPtr session, Server::RemoveConte
     refuse(context, error);
     return kj::READY_NOW;
   }
-  return rpc::serve(node->runtime, removeAll(node, context, std::move(inodes)));
+  return rpc::serve(node->runtime, work(node, context, std::move(inodes)));
+}
+
+}  // namespace
+
+kj::Promise<void> opRemove(NodePtr node, SessionPtr session, Server::RemoveContext context) {
+  return onInodes(node, context, &removeAll);
 }
 
 kj::Promise<void> opList(NodePtr node, SessionPtr session, Server::ListContext context) {
@@ -164,14 +169,7 @@ kj::Promise<void> opList(NodePtr node, SessionPtr session, Server::ListContext c
 }
 
 kj::Promise<void> opInspect(NodePtr node, SessionPtr session, Server::InspectContext context) {
-  std::vector<InodeId> inodes;
-  try {
-    inodes = toInodes(context.getParams().getInodes());
-  } catch (const Error& error) {
-    refuse(context, error);
-    return kj::READY_NOW;
-  }
-  return rpc::serve(node->runtime, inspect(node, context, std::move(inodes)));
+  return onInodes(node, context, &inspect);
 }
 
 }  // namespace vcfs::storage

@@ -30,6 +30,14 @@ void NameIndex::giveUp(Directory& directory) {
   directory.names.clear();
 }
 
+void NameIndex::takeBack(Directory& directory) {
+  if (directory.state == State::asking) {
+    directory.given = false;
+  } else {
+    giveUp(directory);
+  }
+}
+
 std::uint64_t NameIndex::making(InodeId id, const std::string& name, TimePoint now) {
   Directory& directory = remember(id);
   directory.used = ++uses_;
@@ -103,21 +111,11 @@ void NameIndex::recalled(InodeId id, TimePoint now) {
   Directory* directory = find(id);
   if (directory == nullptr) return;
   directory->notBefore = now + limits_.again;
-  if (directory->state == State::asking) {
-    directory->given = false;
-  } else {
-    giveUp(*directory);
-  }
+  takeBack(*directory);
 }
 
 void NameIndex::lost() {
-  for (auto& [id, directory] : directories_) {
-    if (directory.state == State::asking) {
-      directory.given = false;
-    } else {
-      giveUp(directory);
-    }
-  }
+  for (auto& [id, directory] : directories_) takeBack(directory);
 }
 
 bool NameIndex::denies(InodeId id, const std::string& name) const {

@@ -12,7 +12,7 @@ namespace vcfs::client {
 
 // The names of directories in which this client makes names, while a tracker's lease (Tracker.leaseNames) lets it say
 // by itself that a name is not there: every file that is made is looked for first. Without I/O: the caller asks the
-// tracker when begin() says so, and reports what came of it.
+// tracker when making() says so, and reports what came of it.
 //
 // A name that is wrongly believed to be there costs a question; one that is wrongly denied would be an error. So names
 // are put in before they are made, and taken out only when nothing is being made.
@@ -62,6 +62,7 @@ class NameIndex {
   Directory* find(InodeId directory);
   Directory& remember(InodeId directory);
   void giveUp(Directory& directory);
+  void takeBack(Directory& directory);  // its lease, or the one that is asked for
 
   Limits limits_;
   std::map<InodeId, Directory> directories_;

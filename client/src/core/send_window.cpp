@@ -128,11 +128,11 @@ SendWindow::Sequence SendWindow::copy(std::uint64_t offset, std::uint64_t length
   return item.sequence;
 }
 
-SendWindow::Item* SendWindow::onlyUnsentWrite() {
-  if (items_.size() != 1 || nextToSend_ != first_) return nullptr;
-  Item& item = items_.front();
-  return item.kind == Kind::write && !item.everSent ? &item : nullptr;
+bool SendWindow::hasOnlyUnsentWrite() const {
+  return items_.size() == 1 && nextToSend_ == first_ && items_.front().kind == Kind::write && !items_.front().everSent;
 }
+
+SendWindow::Item* SendWindow::onlyUnsentWrite() { return hasOnlyUnsentWrite() ? &items_.front() : nullptr; }
 
 SendWindow::Sequence SendWindow::sync() {
   if (Item* write = onlyUnsentWrite()) {
@@ -240,10 +240,7 @@ void SendWindow::clear() {
 
 bool SendWindow::allSent() const { return nextToSend_ > last(); }
 
-bool SendWindow::wholeAndUnsent() const {
-  return first_ == start_ && items_.size() == 1 && nextToSend_ == first_ && items_.front().kind == Kind::write &&
-         !items_.front().everSent;
-}
+bool SendWindow::wholeAndUnsent() const { return first_ == start_ && hasOnlyUnsentWrite(); }
 
 bool SendWindow::overlaps(std::uint64_t offset, std::uint64_t length) const {
   const auto touches = [&](const Item& item) {

@@ -127,6 +127,7 @@ class SendWindow {
   void seal(Item& item);
   bool ready(const Item& item, TimePoint now) const;
   bool admits(const Item& item) const;
+  bool hasOnlyUnsentWrite() const;
   Item* onlyUnsentWrite();
   void release(Item& item);
 
