@@ -78,6 +78,8 @@ class TwoHosts(StoreCase):
         try:
             wait_for(lambda: os.path.exists(self.there("f")), 5, "the file")
             reader = self.open(self.there("f"), os.O_RDONLY)
+            # A file shorter than what is read may grow between the two questions.
+            wait_for(lambda: os.fstat(reader).st_size >= 800, 5, "the first record")
             for _ in range(100):
                 size = os.fstat(reader).st_size
                 data = os.pread(reader, 800, max(size - 800, 0))
