@@ -124,7 +124,9 @@ class Up final : public Command {
     }
     ClusterSettings settings = decideSettings(saved, requested_, running, cluster.dir().root);
     if (!saved) settings.mount = normalMount(settings.mount);
-    Launcher(cluster, nullptr).check(planCluster(settings, cluster.dir()), settings);
+    Launcher(cluster, [this](const std::string& line) {
+      say(line);
+    }).check(planCluster(settings, cluster.dir()), settings);
     return settings;
   }
 

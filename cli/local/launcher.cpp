@@ -17,34 +17,43 @@ using namespace std::chrono_literals;
 constexpr auto kReadyLimit = 30s;  // a daemon that answers nothing for so long will not
 constexpr auto kTermLimit = 15s;   // a daemon ends by itself within 10 s of SIGTERM
 constexpr auto kUnmountedLimit = 15s;
+constexpr auto kPortLimit = 3s;  // a process that was killed is gone before the last of its threads lets go of its port
 constexpr auto kPoll = 5ms;
 constexpr int kTailLines = 15;
 
-// Why nobody can listen there now; "" when one can.
-std::string portObstacle(const std::string& host, int port) {
+// Why nobody can listen there now; no error when one can.
+asio::error_code portObstacle(const std::string& host, int port) {
   asio::io_context io;
   asio::error_code error;
   asio::ip::tcp::resolver resolver(io);
   auto found = resolver.resolve(host, std::to_string(port), asio::ip::tcp::resolver::passive, error);
-  if (error || found.empty()) return error.message();
+  if (error) return error;
   auto endpoint = found.begin()->endpoint();
   asio::ip::tcp::acceptor acceptor(io);
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(1, error);
-  return error ? error.message() : "";
+  return error;
 }
 
 }  // namespace
 
 void Launcher::checkPort(const ProcessSpec& spec, const ClusterSettings& settings) const {
-  std::string obstacle = portObstacle(settings.listen, spec.port);
-  if (obstacle.empty()) return;
+  asio::error_code obstacle = portObstacle(settings.listen, spec.port);
+  if (obstacle == asio::error::address_in_use) {
+    say_(fmt::format("waiting for port {}, which is in use", spec.port));
+    for (auto deadline = std::chrono::steady_clock::now() + kPortLimit;
+         obstacle == asio::error::address_in_use && std::chrono::steady_clock::now() < deadline;) {
+      std::this_thread::sleep_for(kPoll);
+      obstacle = portObstacle(settings.listen, spec.port);
+    }
+  }
+  if (!obstacle) return;
   throw Error(Errc::unavailable,
               fmt::format("port {} ({} of the cluster in {}): {}. If another program or another cluster has it, choose "
                           "other ports with --port-base (now {})",
-                          spec.port, spec.name, cluster_.dir().root, obstacle, settings.portBase));
+                          spec.port, spec.name, cluster_.dir().root, obstacle.message(), settings.portBase));
 }
 
 void Launcher::check(const std::vector<ProcessSpec>& plan, const ClusterSettings& settings) const {

@@ -14,8 +14,8 @@ class Launcher {
  public:
   Launcher(LocalCluster& cluster, Say say) : cluster_(cluster), say_(std::move(say)) {}
 
-  // Everything that can be known to fail before anything is started: programs that are missing, ports that are taken,
-  // a machine that cannot mount. Throws Error with what to do about it.
+  // Everything that can be known to fail before anything is started: programs that are missing, ports that are taken
+  // and stay so for 3 s, a machine that cannot mount. Throws Error with what to do about it.
   void check(const std::vector<ProcessSpec>& plan, const ClusterSettings& settings) const;
 
   // Starts what is not running, role by role, each when the one before answers. Returns how many were started. When one

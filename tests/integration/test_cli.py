@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import unittest
 
 from vcfs_test import env
@@ -56,7 +57,6 @@ class RunningCluster(unittest.TestCase):
         self.assertEqual(status["files"]["degraded"], 0)
 
     def test_status_by_trackers_address(self):
-        import subprocess
         line = [env.program("vcfs"), "status", "--trackers", self.cluster.trackers, "--json"]
         status = json.loads(subprocess.run(line, capture_output=True, check=True, timeout=30).stdout)
         self.assertEqual(len(status["storages"]), 2)
@@ -138,7 +138,6 @@ class RunningCluster(unittest.TestCase):
         self.refused("user assign", "carol", "no-such-group", says="no-such-group")
 
     def test_help_teaches(self):
-        import subprocess
         for line in (["vcfs", "--help"], ["vcfs", "up", "--help"], ["mount.vcfs", "--help"], ["vcfs-tracker", "--help"],
                      ["vcfs-storage", "--help"], ["vcfs-idserver", "--help"], ["vcfs-httpd", "--help"]):
             result = subprocess.run([env.program(line[0]), *line[1:]], capture_output=True, text=True, timeout=20, check=False)
@@ -146,7 +145,6 @@ class RunningCluster(unittest.TestCase):
             self.assertGreater(len(result.stdout), 200, line)
 
     def test_wrong_commands_and_options(self):
-        import subprocess
         for line in (["frobnicate"], ["status", "--colour"], ["stat"], ["up", "--storages", "many"], ["up", "--copies", "0"],
                      ["up", "--port-base", "70000"]):
             if line[0] == "up":
@@ -157,7 +155,6 @@ class RunningCluster(unittest.TestCase):
         self.assertFalse((self.cluster.scratch.path / "never").exists())
 
     def test_a_tracker_that_does_not_answer(self):
-        import subprocess
         line = [env.program("vcfs"), "status", "--trackers", "127.0.0.1:1", "--timeout", "1s"]
         result = subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
         self.assertNotEqual(result.returncode, 0)
@@ -288,6 +285,7 @@ class BadStarts(unittest.TestCase):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind(("127.0.0.1", port))
         s.listen()
+        return s
 
     def refused(self, *says):
         result = self.cluster.vcfs("up", *self.cluster._options, check=False, timeout=60)
@@ -304,6 +302,18 @@ class BadStarts(unittest.TestCase):
     def test_a_taken_storage_port_is_named(self):
         self.taken(self.cluster.ports.base + 100)
         self.refused(self.cluster.ports.base + 100)
+
+    def test_a_port_that_is_let_go_is_waited_for(self):
+        """As by a daemon that was killed a moment ago."""
+        holder = self.taken(self.cluster.ports.base)
+        line = [env.program("vcfs"), "up", *map(str, self.cluster._options), "--dir", str(self.cluster.directory)]
+        starting = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(starting.stdout.close)
+        said = starting.stdout.readline()
+        holder.close()
+        self.assertIn(f"waiting for port {self.cluster.ports.base}", said)
+        rest = starting.communicate(timeout=60)[0]
+        self.assertEqual(starting.returncode, 0, rest)
 
     def test_a_directory_that_is_a_file(self):
         self.cluster.directory.write_bytes(b"precious")
