@@ -13,13 +13,14 @@ constexpr std::size_t kPerCall = 1000;
 }  // namespace
 
 struct FailureReporter::Batch {
-  explicit Batch(asio::io_context& io) : done(io) {}
+  Batch(asio::io_context& io, TimePoint by) : sendBy(by), done(io) {}
   struct Item {
     InodeId inode = 0;
     Epoch epoch = 0;
     StorageId storage = 0;
     std::optional<Layout> layout;
   };
+  const TimePoint sendBy;
   std::vector<Item> items;
   std::optional<Error> failure;
   bool finished = false;
@@ -28,7 +29,7 @@ struct FailureReporter::Batch {
 
 Task<Layout> FailureReporter::report(InodeId inode, Epoch epoch, StorageId storage) {
   if (!gathering_) {
-    gathering_ = std::make_shared<Batch>(runtime_.io);
+    gathering_ = std::make_shared<Batch>(runtime_.io, runtime_.clock.now() + kFresh);
     runtime_.spawn("failure report", send(gathering_));
   }
   std::shared_ptr<Batch> batch = gathering_;
@@ -74,7 +75,7 @@ Task<void> FailureReporter::sendPart(std::shared_ptr<Batch> batch, std::size_t f
     request.setReporter(localHostName());
     return request.send();
   };
-  auto answer = co_await trackers_->callFor(build, kLimit);
+  auto answer = co_await trackers_->callFor(build, kLimit, Errc::ok, batch->sendBy);
   auto layouts = answer.getLayouts();
   for (unsigned i = 0; i < std::min<std::size_t>(count, layouts.size()); ++i) {
     batch->items[from + i].layout = schema::toLayout(layouts[i]);

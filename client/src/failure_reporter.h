@@ -15,10 +15,13 @@ class FailureReporter : public std::enable_shared_from_this<FailureReporter> {
       : runtime_(runtime), trackers_(std::move(trackers)) {}
 
   // The present layout of the file after the report. Throws Error: notFound (the file is no more), unavailable (no
-  // tracker within `kLimit`: try the server again meanwhile).
+  // tracker within kFresh, or no answer within kLimit: try the server again meanwhile).
   Task<Layout> report(InodeId inode, Epoch epoch, StorageId storage);
 
   static constexpr Duration kLimit = std::chrono::seconds(3);
+  // How old what was seen of a server may be when a tracker is told. A report that waited out a tracker's absence might
+  // take a server away that is well again, and leave the file to another one that failed meanwhile.
+  static constexpr Duration kFresh = std::chrono::milliseconds(500);
 
  private:
   struct Batch;

@@ -30,7 +30,9 @@ std::shared_ptr<StorageLink> Route::ready() {
 }
 
 void Route::lost(Epoch epoch) {
-  if (epoch == layout_.epoch) suspect_ = Suspect::lost;
+  if (epoch != layout_.epoch) return;
+  suspect_ = Suspect::lost;
+  lostAt_ = core_->now();
 }
 
 void Route::stale(Epoch epoch, const std::optional<Layout>& better) {
@@ -85,6 +87,8 @@ Task<void> Route::repair() {
 
 Task<void> Route::relayout() {
   const Suspect suspect = std::exchange(suspect_, Suspect::none);
+  // Who saw it gave up, and nobody has tried since: the server may be well again.
+  if (suspect == Suspect::lost && core_->now() - lostAt_ > FailureReporter::kFresh) co_return;
   std::optional<Error> failure;
   try {
     const Replica* primary = layout_.primary();

@@ -26,8 +26,8 @@ class Route {
   // is no more.
   Task<std::shared_ptr<StorageLink>> connect(TimePoint deadline);
 
-  // The answers to calls of epoch `epoch` showed that: the primary cannot be reached; the layout is not the present
-  // one.
+  // The answers to calls of epoch `epoch` showed just now that: the primary cannot be reached; the layout is not the
+  // present one.
   void lost(Epoch epoch);
   void stale(Epoch epoch, const std::optional<Layout>& better);
 
@@ -45,6 +45,7 @@ class Route {
   const InodeId inode_;
   Layout layout_;
   Suspect suspect_ = Suspect::none;
+  TimePoint lostAt_;  // when `lost` was seen last
   std::weak_ptr<StorageLink> link_;
   AsyncMutex repairing_;
   struct Confirmed {

@@ -52,13 +52,15 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   // One call, repeated through lost connections, silent trackers and `unavailable`/`overloaded` answers until `limit`
   // (default: the stall limit) has passed. `build(tracker)` makes and sends the request; it runs once per attempt and
   // must send the same thing (the same RequestId) each time. Throws the Error in the answer's status, unless it has the
-  // code `expected`: then the answer is returned, and the caller looks at its status.
+  // code `expected`: then the answer is returned, and the caller looks at its status. What is true for a while only is
+  // not sent after `sendBy`: Error(unavailable) then.
   template <class Build>
   Task<TrackerAnswer<Build>> call(Build build, Errc expected = Errc::ok) {
     return callFor(std::move(build), options_.stallLimit, expected);
   }
   template <class Build>
-  Task<TrackerAnswer<Build>> callFor(Build build, Duration limit, Errc expected = Errc::ok);
+  Task<TrackerAnswer<Build>> callFor(Build build, Duration limit, Errc expected = Errc::ok,
+                                     TimePoint sendBy = TimePoint{INT64_MAX});
 
  private:
   class WatcherServer;
@@ -103,11 +105,12 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
 // ---- implementation ----
 
 template <class Build>
-Task<TrackerAnswer<Build>> TrackerSession::callFor(Build build, Duration limit, Errc expected) {
+Task<TrackerAnswer<Build>> TrackerSession::callFor(Build build, Duration limit, Errc expected, TimePoint sendBy) {
   using Answer = TrackerAnswer<Build>;
   Retry retry(runtime_.clock.now(), limit);
   while (true) {
-    std::shared_ptr<Session> session = co_await ready(retry.deadline());
+    std::shared_ptr<Session> session = co_await ready(std::min(retry.deadline(), sendBy));
+    if (runtime_.clock.now() > sendBy) throw Error(Errc::unavailable, "no tracker could be told in time");
     std::optional<Error> failure;
     bool transport = true;
     try {

@@ -184,6 +184,38 @@ TEST_F(FailoverTest, without_trackers_a_restarted_primary_is_found_again) {
   EXPECT_EQ(fake.bytes(1, file->inode()), "hello world");
 }
 
+TEST_F(FailoverTest, a_server_that_came_back_while_no_tracker_could_be_told_is_not_reported) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.killTracker(0);
+  fake.killStorage(1);
+  write(5, " world");
+  fake.advance(seconds(1));
+  fake.startStorage(1);
+  fake.advance(milliseconds(1500));
+  fake.startTracker(0);
+  EXPECT_EQ(failure(file->flush()), Errc::ok);
+  fake.advance(seconds(10));
+  EXPECT_EQ(fake.tracker().reports, 0);
+  EXPECT_EQ(fake.file(file->inode()).layout.epoch, 1u);
+  EXPECT_EQ(fake.bytes(1, file->inode()), "hello world");
+}
+
+TEST_F(FailoverTest, a_server_that_is_still_away_is_reported_when_a_tracker_is_back) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.killTracker(0);
+  fake.killStorage(1);
+  write(5, " world");
+  fake.advance(seconds(5));
+  fake.startTracker(0);
+  EXPECT_LT(flush(), seconds(1));
+  EXPECT_EQ(fake.bytes(2, file->inode()), "hello world");
+  EXPECT_EQ(fake.file(file->inode()).layout.epoch, 2u);
+}
+
 TEST_F(FailoverTest, an_idle_writer_moves_its_lease_to_the_new_primary) {
   start();
   write(0, "hello");
