@@ -252,13 +252,24 @@ void FileNode::invalidate(std::uint64_t offset, std::uint64_t length) {
 void FileNode::changed(const Change& change) {
   if (change.unlinked) unlinked_ = true;
   if (change.data || change.everything) invalidate(0);
-  if (handles == 0 || refreshing_) return;
+  if (handles == 0) return;
   // Perhaps the layout is another one: a writer must move its lease to the new primary, a reader its requests.
+  refreshAgain_ = refreshing_;  // what is on its way may have been asked before this change
+  if (refreshing_) return;
   refreshing_ = true;
   core_->runtime.spawn("layout refresh", refreshLayout());
 }
 
 Task<void> FileNode::refreshLayout() {
+  auto self = shared_from_this();
+  do {
+    refreshAgain_ = false;
+    co_await refreshOnce();
+  } while (refreshAgain_);
+  refreshing_ = false;
+}
+
+Task<void> FileNode::refreshOnce() {
   auto self = shared_from_this();
   try {
     auto build = [this](schema::Tracker::Client& tracker) {
@@ -274,7 +285,6 @@ Task<void> FileNode::refreshLayout() {
   } catch (const Error&) {
     // The next call finds out by itself.
   }
-  refreshing_ = false;
 }
 
 }  // namespace vcfs::client

@@ -69,6 +69,7 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
   Task<void> reopen();
   Task<void> seal();
   Task<void> refreshLayout();
+  Task<void> refreshOnce();
 
   std::shared_ptr<Core> core_;
   const InodeId inode_;
@@ -85,6 +86,7 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
   bool unlinked_ = false;
   std::uint64_t catalogChange_ = 0;  // Attr::changeId of the newest entry we saw
   bool refreshing_ = false;
+  bool refreshAgain_ = false;
 };
 
 }  // namespace vcfs::client

@@ -13,14 +13,14 @@ Task<Outcome> openForWrite(SqlTx& tx, InodeId inode, ClientId client, Occasion o
   if (row.isDirectory()) throw Error(Errc::isDirectory, "a directory cannot be written");
   if (!row.isFile()) throw Error(Errc::invalid, "only regular files are opened for writing");
   if (primaryOf(row.replicas) == nullptr) throw Error(Errc::unavailable, "no replica of the file is in sync");
-  const bool wasOpen = row.attr.state == FileState::open;
   row.flags |= kFlagReopened;
   row.attr.state = FileState::open;
   ++row.attr.changeId;
   co_await tx.exec(kOpen, client, occasion.now, row.flags, inode);
   Outcome outcome;
   outcome.entry = row.entry();
-  if (!wasOpen) outcome.changes.push_back(tellInode(inode));
+  // Also where the catalog knows of no closing: a reader may, from the primary, which had not reported it yet.
+  outcome.changes.push_back(tellInode(inode));
   co_await recordRequest(tx, occasion.request, RequestOp::openForWrite, outcome, occasion.now);
   co_return outcome;
 }

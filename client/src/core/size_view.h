@@ -42,6 +42,7 @@ class SizeView {
       const std::uint64_t change = std::max(info_.changeId, info.changeId);
       info_ = info;
       info_.changeId = change;
+      if (sent < opened_) info_.state = FileState::open;
       exact_ = sent;
       return;
     }
@@ -62,7 +63,11 @@ class SizeView {
   const FileInfo& info() const { return info_; }
   std::uint64_t size() const { return info_.size; }
   FileState state() const { return info_.state; }
-  void setState(FileState state) { info_.state = state; }
+  // Once it is said to be open again, an answer to an earlier call does not close it.
+  void setState(FileState state) {
+    info_.state = state;
+    if (state == FileState::open) opened_ = ++clock_;
+  }
 
  private:
   void larger(const FileInfo& info) {
@@ -78,6 +83,7 @@ class SizeView {
   Stamp exact_ = 0;  // the newest answer that was taken as it was
   Stamp grown_ = 0;  // our last acknowledged write
   Stamp cut_ = 0;    // our last acknowledged truncate: older answers tell of a file that is no more
+  Stamp opened_ = 0;
 };
 
 }  // namespace vcfs::client

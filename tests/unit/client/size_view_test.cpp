@@ -52,6 +52,18 @@ TEST(SizeView, an_answer_from_before_our_truncate_does_not_bring_the_old_size_ba
   EXPECT_EQ(view.size(), 10u);
 }
 
+TEST(SizeView, an_answer_from_before_it_was_opened_again_does_not_close_the_file) {
+  SizeView view;
+  FileInfo closed = sized(1000);
+  closed.state = FileState::closed;
+  const auto asked = view.sending();
+  view.setState(FileState::open);
+  view.observed(asked, closed);
+  EXPECT_EQ(view.state(), FileState::open);
+  view.observed(view.sending(), closed);
+  EXPECT_EQ(view.state(), FileState::closed);
+}
+
 TEST(SizeView, a_write_after_the_truncate_counts_again) {
   SizeView view;
   view.truncated(sized(10), 10);

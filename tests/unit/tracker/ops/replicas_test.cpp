@@ -142,6 +142,9 @@ TEST_P(ReplicasTest, opening_again_makes_the_file_open_and_its_closing_a_data_ch
   file.state = FileState::closed;
   EXPECT_FALSE(report(layout.replicas[0].storage, file).at(0).data);
   const auto opened = write([inode, o = occasion()](SqlTx& tx) { return ops::openForWrite(tx, inode, 5, o); });
+  // Told again: the primary may have told a reader of a closing that it had not reported yet.
+  const auto again = write([inode, o = occasion()](SqlTx& tx) { return ops::openForWrite(tx, inode, 5, o); });
+  EXPECT_EQ(again.changes.size(), 1u);
   EXPECT_EQ(opened.entry.attr.state, FileState::open);
   EXPECT_EQ(attr(inode).state, FileState::open);
   EXPECT_TRUE(report(layout.replicas[0].storage, file).at(0).data);
