@@ -27,11 +27,25 @@ constexpr Statement kList{
     "SELECT id, name, group_name, zone, address, data_directory, draining, away_since FROM storages ORDER BY id"};
 constexpr Statement kFindGroup{"SELECT copies FROM storage_groups WHERE name = ?"};
 constexpr Statement kPutGroup{"REPLACE INTO storage_groups (name, copies) VALUES (?, ?)"};
+constexpr Statement kAddGroup{"INSERT INTO storage_groups (name, copies) VALUES (?, ?)"};
 constexpr Statement kListGroups{"SELECT name, copies FROM storage_groups ORDER BY name"};
 constexpr Statement kFindUser{"SELECT group_name FROM users WHERE name = ?"};
 constexpr Statement kPutUser{"REPLACE INTO users (name, group_name) VALUES (?, ?)"};
+constexpr Statement kAddUser{"INSERT INTO users (name, group_name) VALUES (?, ?)"};
 constexpr Statement kListUsers{"SELECT name, group_name FROM users ORDER BY name"};
 constexpr std::uint32_t kMaxCopies = 8;
+
+// False when another tracker has been quicker: what it wrote is there and can be read.
+template <class... Values>
+Task<bool> addIfNew(SqlTx& tx, const Statement& insert, Values... values) {
+  try {
+    co_await tx.exec(insert, values...);
+  } catch (const Error& error) {
+    if (error.code() != Errc::exists) throw;
+    co_return false;
+  }
+  co_return true;
+}
 
 }  // namespace
 
@@ -45,7 +59,7 @@ Task<StorageId> registerStorage(SqlTx& tx, StorageRow row, std::uint32_t default
                                    ": give the right --name, or an empty --data for a new server");
   }
   const Rows group = co_await tx.exec(kFindGroup, row.group);
-  if (group.empty()) co_await tx.exec(kPutGroup, row.group, defaultCopies);
+  if (group.empty()) co_await addIfNew(tx, kAddGroup, row.group, defaultCopies);
   if (!known.empty()) {
     row.id = id;
     co_await tx.exec(kUpdate, row.group, row.zone, row.address, row.dataDirectory, row.id);
@@ -129,7 +143,13 @@ Task<GroupRow> groupForUser(SqlTx& tx, std::string user, std::shared_ptr<const P
     if (!view->settling.empty()) throw Error(Errc::unavailable, "the storage servers are still reporting in");
     group.name = groupForNewUser(*view);
     if (!anyAlive(*view, group.name)) throw Error(Errc::unavailable, "no storage server is reachable");
-    co_await tx.exec(kPutUser, user, group.name);
+    // Two trackers that meet a user at once may see different free space: the first one's choice holds for both.
+    const bool chosen = co_await addIfNew(tx, kAddUser, user, group.name);
+    if (!chosen) {
+      const Rows others = co_await tx.exec(kFindUser, user);
+      if (others.empty()) throw Error(Errc::unavailable, "user " + user + " is being made by another tracker");
+      group.name = others.text(0, 0);
+    }
   }
   group.copies = co_await copiesOf(tx, group.name, view->defaultCopies);
   co_return group;

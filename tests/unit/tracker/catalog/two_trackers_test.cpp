@@ -87,6 +87,47 @@ TEST_F(TwoTrackers, one_cluster_is_made_and_the_other_finds_it) {
   EXPECT_EQ(found.uuid, "uuid");
 }
 
+// Whose first file is made at both at once, where each would choose another group.
+TEST_F(TwoTrackers, a_new_user_gets_the_group_that_was_chosen_first) {
+  auto make = [](SqlTx& tx) { return ops::bootstrap(tx, "name", "uuid", 1); };
+  loop_.run(catalogs_[0]->write(std::move(make)));
+  const auto viewWithMostIn = [](const std::string& group) {
+    auto view = std::make_shared<PlacementView>();
+    for (const char* name : {"g1", "g2"}) {
+      Server server;
+      server.id = static_cast<StorageId>(view->servers.size() + 1);
+      server.group = server.zone = name;
+      server.alive = true;
+      server.capacityBytes = 1ull << 40;
+      server.freeBytes = group == name ? 1ull << 40 : 1ull << 30;
+      view->servers.push_back(std::move(server));
+    }
+    return view;
+  };
+  const std::shared_ptr<const PlacementView> views[] = {viewWithMostIn("g1"), viewWithMostIn("g2")};
+  for (int i = 0; i < 20; ++i) {
+    const std::string user = "user" + std::to_string(i);
+    std::vector<std::string> groups;
+    const auto choose = [&groups, user](std::shared_ptr<const PlacementView> view) {
+      return [&groups, user, view](SqlTx& tx) -> Task<bool> {
+        const ops::GroupRow group = co_await ops::groupForUser(tx, user, view);
+        groups.push_back(group.name);
+        co_return true;
+      };
+    };
+    const auto ends = both(choose(views[0]), choose(views[1]));
+    ASSERT_EQ(std::count(ends.begin(), ends.end(), Errc::ok), 2);
+    auto list = [](SqlTx& tx) { return ops::listUsers(tx); };
+    const auto users = loop_.run(catalogs_[0]->read(std::move(list)));
+    const auto found = std::find_if(users.begin(), users.end(), [&](const auto& one) { return one.name == user; });
+    ASSERT_NE(found, users.end());
+    // A run that was repeated chose again.
+    ASSERT_GE(groups.size(), 2u);
+    EXPECT_EQ(groups[groups.size() - 1], found->group);
+    EXPECT_EQ(groups[groups.size() - 2], found->group);
+  }
+}
+
 TEST_F(TwoTrackers, deadlocks_are_repeated_until_both_are_done) {
   const std::string a = "a";
   const std::string b = "b";
