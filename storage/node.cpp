@@ -6,7 +6,6 @@
 #include "common/base/version.h"
 #include "common/rpc/call.h"
 #include "schema/convert.h"
-#include "storage/core/planted.h"
 #include "storage/store/filesystem_info.h"
 
 namespace vcfs::storage {
@@ -282,7 +281,6 @@ void Node::requireReadable(File& file, Epoch epoch, bool hasLayout, schema::Layo
 }
 
 void Node::admitReplication(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
-  if (planted(Bug::skipEpochCheck)) return;
   if (file.broken && !hasLayout) throw *file.broken;
   switch (file.replica.admitReplication(epoch, hasLayout)) {
     case ReplicaFence::Admission::stale:

@@ -113,6 +113,17 @@ Task<void> Follower::run() {
   ended_ = true;
 }
 
+// From when on what is seen now may be.
+FileModel::Mark Follower::since() {
+  if (!mayLag()) {
+    laggedAt_.reset();
+    lookedAt_ = writer_->model.mark();
+    return lookedAt_;
+  }
+  if (!laggedAt_) laggedAt_ = lookedAt_.base ? lookedAt_ : writer_->model.beginning();
+  return *laggedAt_;
+}
+
 Task<void> Follower::observe() {
   if (file_ && draw(20) == 0) {  // a player that comes anew
     auto file = std::move(file_);
@@ -123,7 +134,7 @@ Task<void> Follower::observe() {
     OpenMode mode;
     file_ = co_await cluster_->openPath(writer_->path(), mode, false);
   }
-  const FileModel::Mark before = writer_->model.mark();
+  const FileModel::Mark before = since();
   if (draw(3) == 0) {
     const Growth growth = co_await file_->waitForGrowth(seenEnd_, std::chrono::milliseconds(1 + draw(200)));
     sawEnd(growth.size, before, "is told to have");
@@ -135,7 +146,7 @@ Task<void> Follower::observe() {
 }
 
 Task<void> Follower::readOnce(std::uint64_t offset, std::size_t length) {
-  const FileModel::Mark before = writer_->model.mark();
+  const FileModel::Mark before = since();
   std::string text(length, '\0');
   const std::span<char> view(text.data(), text.size());
   text.resize(co_await file_->readInto(offset, std::as_writable_bytes(view)));

@@ -67,6 +67,8 @@ class Follower : public std::enable_shared_from_this<Follower> {
   void stop() { stopped_ = true; }
   bool ended() const { return ended_; }
 
+  // Whether this host is cut off from everybody who knows of a new primary: it may see the file as it was then.
+  std::function<bool()> mayLag = [] { return false; };
   std::vector<std::string> complaints;
   std::uint64_t reads = 0;
   std::uint64_t bytes = 0;
@@ -74,6 +76,7 @@ class Follower : public std::enable_shared_from_this<Follower> {
  private:
   Task<void> observe();
   Task<void> readOnce(std::uint64_t offset, std::size_t length);
+  FileModel::Mark since();
   void sawEnd(std::uint64_t end, const FileModel::Mark& when, const char* how);
   std::size_t draw(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
 
@@ -84,6 +87,8 @@ class Follower : public std::enable_shared_from_this<Follower> {
   std::shared_ptr<File> file_;
   std::uint64_t seenEnd_ = 0;
   FileModel::Mark seenAt_;
+  FileModel::Mark lookedAt_;                 // when it looked last
+  std::optional<FileModel::Mark> laggedAt_;  // the same, before it might lag
   bool stopped_ = false;
   bool ended_ = false;
 };

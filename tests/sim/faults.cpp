@@ -4,12 +4,17 @@
 
 namespace vcfs::sim {
 
-Faults::Faults(SimCluster& cluster, Journal& journal, std::mt19937_64& random, int servers, int trackers)
+namespace {
+constexpr Duration kGivenUp = 1500ms;  // a ping, or a connection that is being made, is waited for
+}
+
+Faults::Faults(SimCluster& cluster, Journal& journal, std::mt19937_64& random, int servers, int trackers, bool splits)
     : cluster_(cluster),
       journal_(journal),
       random_(random),
       servers_(servers),
       trackers_(trackers),
+      splits_(splits),
       hard_(std::getenv("VCFS_SIM_HARD") != nullptr) {}
 
 // Shorter than what a client waits for.
@@ -19,14 +24,18 @@ TimePoint Faults::soon() {
 
 bool Faults::mayBeFull() const { return full_ && cluster_.clock.now() - *full_ < 3s; }
 
+bool Faults::mayLag(const std::string& client) const {
+  return split_ && alone_ == client && cluster_.clock.now() - *split_ < 5s;
+}
+
 void Faults::step(const std::function<bool()>& whole) {
-  if (!broken_ && draw(hard_ ? 5 : 25) == 0 && trackersKnow() && whole()) strike();
+  const bool anyTracker = deadTracker_ == 0 || trackers_ > 1;
+  const bool calm = !broken_ && cluster_.clock.now() >= noticedAt_;
+  if (calm && draw(hard_ ? 5 : 25) == 0 && anyTracker && whole()) strike();
   if (broken_ && cluster_.clock.now() >= mendAt_) mend();
   if (deadTracker_ == 0 && draw(hard_ ? 60 : 200) == 0) strikeTracker();
   if (deadTracker_ != 0 && cluster_.clock.now() >= trackerMendAt_) mendTracker();
 }
-
-bool Faults::trackersKnow() const { return cluster_.clock.now() >= calmAt_ && (deadTracker_ == 0 || trackers_ > 1); }
 
 void Faults::mendAll() {
   if (broken_) mend();
@@ -43,9 +52,11 @@ Duration Faults::delayOf(const std::string& from, const std::string& to) const {
 
 void Faults::strike() {
   broken_ = true;
+  network_ = false;
   mendAt_ = soon();
   const int server = 1 + static_cast<int>(draw(static_cast<std::size_t>(servers_)));
-  switch (draw(10)) {
+  if (splits_ && draw(2) == 0) return split(server);
+  switch (draw(11)) {
     case 0:
     case 1:
       return strikeNetwork();
@@ -53,6 +64,8 @@ void Faults::strike() {
     case 3:
     case 4:
       return strikeDisk(server);
+    case 5:
+      return split(server);
     default:
       return strikeServer(server);
   }
@@ -71,8 +84,10 @@ void Faults::strikeServer(int n) {
       return cluster_.losePower(n);
     case 4:
       journal_.note(name + " is cut off");
+      network_ = true;
       return cluster_.cutOff(name);
     default:
+      network_ = true;
       slow_[name] = std::chrono::milliseconds(10 + draw(900));
       journal_.note(name + " is slow by ms " + std::to_string(slow_[name].count() / 1'000'000));
   }
@@ -112,6 +127,7 @@ void Faults::strikeNetwork() {
   const std::string a = hosts[draw(hosts.size())];
   const std::string b = hosts[draw(hosts.size())];
   if (a == b) return;
+  network_ = true;
   const bool oneWay = draw(2) == 0;
   journal_.note((oneWay ? "cut from " : "cut ") + a + " " + b);
   if (oneWay) {
@@ -119,6 +135,23 @@ void Faults::strikeNetwork() {
   } else {
     cluster_.cut(a, b);
   }
+}
+
+// A switch fails: a server and one client hear each other and the other servers, but neither the trackers nor the other
+// client do. The server is replaced as the primary, and that client does not learn it.
+void Faults::split(int server) {
+  const std::string name = "s" + std::to_string(server);
+  const bool first = draw(2) == 0;
+  const std::string client = first ? "c1" : "c2";
+  journal_.note(name + " and " + client + " are cut off from trackers and the other client");
+  network_ = true;
+  alone_ = client;
+  split_ = mendAt_;
+  for (int t = 1; t <= trackers_; ++t) {
+    cluster_.cut(name, "t" + std::to_string(t));
+    cluster_.cut(client, "t" + std::to_string(t));
+  }
+  cluster_.cut(name, first ? "c2" : "c1");
 }
 
 void Faults::strikeTracker() {
@@ -131,6 +164,7 @@ void Faults::strikeTracker() {
 void Faults::mend() {
   journal_.note("mended");
   broken_ = false;
+  if (network_) noticedAt_ = cluster_.clock.now() + kGivenUp;
   slow_.clear();
   cluster_.healAll();
   for (int n = 1; n <= servers_; ++n) {
@@ -142,7 +176,6 @@ void Faults::mend() {
 void Faults::mendTracker() {
   journal_.note("t" + std::to_string(deadTracker_) + " is back");
   cluster_.startTracker(std::exchange(deadTracker_, 0));
-  calmAt_ = cluster_.clock.now() + 4s;
 }
 
 }  // namespace vcfs::sim

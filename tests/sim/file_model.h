@@ -27,6 +27,7 @@ class FileModel {
     std::size_t change = 0;                   // what follows it
   };
   Mark mark() const { return Mark{base_, baseChange_}; }
+  static Mark beginning() { return Mark{std::make_shared<const std::string>(), 0}; }
   bool truncatedSince(const Mark& mark) const;
   // Whether a read of `wanted` bytes that began at `since` and ended now may have returned `got`: every byte is one
   // that the file had there in that time, and it ends no earlier than the file ever did. "": yes.

@@ -22,14 +22,16 @@ std::function<Duration()> diskTime(std::mt19937_64& random) {
 
 }  // namespace
 
-RandomRun::RandomRun(std::uint64_t seed)
+RandomRun::RandomRun(std::uint64_t seed, bool splits)
     : random_(seed * 0x9E3779B97F4A7C15ull + 1),
-      servers_(draw(4) == 0 ? 2 : 3),
+      splits_(splits || draw(10) == 0),
+      copies_(splits_ || draw(10) == 0 ? 3 : 2),
+      servers_(draw(4) == 0 ? copies_ : copies_ + 1),
       trackers_(draw(2) == 0 ? 1 : 2),
       diskRandom_(random_()),
-      cluster_(servers_, seed, trackers_, diskTime(diskRandom_)),
+      cluster_(servers_, seed, trackers_, diskTime(diskRandom_), static_cast<std::uint32_t>(copies_)),
       journal_(cluster_),
-      faults_(cluster_, journal_, random_, servers_, trackers_) {
+      faults_(cluster_, journal_, random_, servers_, trackers_, splits_) {
   const auto usual = std::chrono::microseconds(20 + draw(400));
   cluster_.network.setDelay([this, usual](const std::string& from, const std::string& to) -> Duration {
     return usual + std::chrono::microseconds(draw(200)) + faults_.delayOf(from, to);
@@ -55,7 +57,7 @@ void RandomRun::run() {
 }
 
 void RandomRun::begin() {
-  const bool appends = draw(2) == 0;
+  const bool appends = splits_ || draw(2) == 0;
   const bool small = draw(2) == 0;
   clients_.push_back(cluster_.connect("c1"));
   clients_.push_back(cluster_.connect("c2"));
@@ -65,6 +67,7 @@ void RandomRun::begin() {
     writer->onCall = [this, path = writer->path()](const std::string& what) { journal_.note(path + " calls " + what); };
     writers_.push_back(writer);
     followers_.push_back(std::make_shared<Follower>(clients_[1 - i], writer, cluster_.clock, random_()));
+    followers_.back()->mayLag = [this, host = i == 0 ? "c2" : "c1"] { return faults_.mayLag(host); };
     ++recording_;
     asio::co_spawn(cluster_.io, record(writer, random_()), asio::detached);
     start(followers_.back());
@@ -96,7 +99,7 @@ void RandomRun::end() {
   if (smallFiles_) smallFiles_->stop();
   if (!cluster_.until([this] { return clientsEnded(); }, kPatience)) complain("a writer hangs");
   if (healthy() && !cluster_.until([this] { return allWhole() && allSealed(); }, kPatience)) {
-    complain("not every file is closed with two copies");
+    complain("not every file is closed with all its copies");
   }
   for (auto& follower : followers_) follower->stop();
   if (logReader_) logReader_->stop();
@@ -180,7 +183,7 @@ std::vector<InodeId> RandomRun::inodes() const {
   return all;
 }
 
-// The loss of one server is survived when there are two copies: only then the next thing breaks.
+// The loss of one server is survived when there are all copies: only then the next thing breaks.
 bool RandomRun::allWhole() {
   const std::vector<InodeId> all = inodes();
   return std::all_of(all.begin(), all.end(), [this](InodeId inode) { return inode != 0 && cluster_.whole(inode); });

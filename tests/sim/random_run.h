@@ -12,7 +12,9 @@ namespace vcfs::sim {
 // has exactly what was written.
 class RandomRun {
  public:
-  explicit RandomRun(std::uint64_t seed);
+  // splits: a run of the kind in which networks mostly fall in two; else that is drawn too. It has three copies of
+  // every file and one that both clients write: then a former primary that does not know it can do harm.
+  explicit RandomRun(std::uint64_t seed, bool splits = false);
   void run();
   const std::vector<std::string>& complaints() const { return complaints_; }
   const Journal& journal() const { return journal_; }
@@ -42,6 +44,8 @@ class RandomRun {
   }
 
   std::mt19937_64 random_;
+  bool splits_;
+  int copies_;
   int servers_;
   int trackers_;
   std::mt19937_64 diskRandom_;

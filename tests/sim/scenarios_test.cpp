@@ -11,8 +11,8 @@ constexpr std::size_t kPiece = 20'000;
 
 class Scenario : public ::testing::Test {
  protected:
-  void begin(int storages, std::function<Duration()> diskTime = nullptr) {
-    cluster_ = std::make_unique<SimCluster>(storages, 1, 1, std::move(diskTime));
+  void begin(int storages, std::function<Duration()> diskTime = nullptr, std::uint32_t copies = 2) {
+    cluster_ = std::make_unique<SimCluster>(storages, 1, 1, std::move(diskTime), copies);
     cluster_->network.setDelay([](const std::string&, const std::string&) { return Duration(200us); });
     client_ = cluster_->connect("c1");
     other_ = cluster_->connect("c2");
@@ -70,6 +70,11 @@ class Scenario : public ::testing::Test {
     text.resize(co_await file->readInto(0, std::as_writable_bytes(view)));
     co_await file->close();
     co_return text;
+  }
+  static Task<void> overwrite(std::shared_ptr<Writer> writer, bool* acknowledged) {
+    co_await writer->write(0, 100);
+    co_await writer->flush();
+    *acknowledged = true;
   }
   InodeId inode() const { return writer_->inode(); }
   int follower() {  // the in-sync replica that is not the primary
@@ -207,6 +212,35 @@ TEST_F(Scenario, a_primary_that_is_cut_off_acknowledges_nothing_and_steps_back) 
   close();
   expectClosedAndEqual();
   stopFollowing();
+}
+
+TEST_F(Scenario, a_former_primary_that_the_others_still_hear_changes_nothing_by_itself) {
+  begin(3, nullptr, 3);
+  append(1);
+  cluster_->run(writer_->flush());
+  auto second = std::make_shared<Writer>(other_, "/recording");
+  cluster_->run(second->open());
+  const std::string lost = "s" + std::to_string(cluster_->primary(inode()));
+  // The old primary and the second writer are left with the other servers; the first writer and the tracker go on.
+  cluster_->cut(lost, "t1");
+  cluster_->cut("c2", "t1");
+  cluster_->cut(lost, "c1");
+  EXPECT_LE(appendAcknowledged(), 3s);
+  EXPECT_NE("s" + std::to_string(cluster_->primary(inode())), lost);
+  bool acknowledged = false;
+  asio::co_spawn(cluster_->io, overwrite(second, &acknowledged), asio::detached);
+  // Refused by the others; the new primary tells the old one who it is, and the writer goes there.
+  EXPECT_TRUE(cluster_->until([&] { return acknowledged; }, 10s));
+  for (int n : cluster_->inSync(inode())) {
+    EXPECT_EQ(cluster_->content(n, inode()).substr(0, 100), second->model.bytes()) << "s" << n;
+    EXPECT_NE("s" + std::to_string(n), lost);
+  }
+  EXPECT_LE(appendAcknowledged(), 100ms);
+  cluster_->healAll();
+  writer_->model.write(0, second->model.bytes());
+  close();
+  cluster_->run(second->close());
+  expectClosedAndEqual(3);
 }
 
 TEST_F(Scenario, a_read_that_stands_in_line_at_the_disk_of_a_lost_replica_does_not_tell_what_was_there_before) {

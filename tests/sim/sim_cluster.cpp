@@ -25,8 +25,13 @@ std::string storageName(int n) { return "s" + std::to_string(n); }
 
 }  // namespace
 
-SimCluster::SimCluster(int storages, std::uint64_t seed, int trackers, std::function<Duration()> diskTime)
-    : seed_(seed), trackerCount_(trackers), diskTime_(std::move(diskTime)), directory_(newDirectory()) {
+SimCluster::SimCluster(int storages, std::uint64_t seed, int trackers, std::function<Duration()> diskTime,
+                       std::uint32_t copies)
+    : seed_(seed),
+      trackerCount_(trackers),
+      copies_(copies),
+      diskTime_(std::move(diskTime)),
+      directory_(newDirectory()) {
   for (int n = 1; n <= trackers; ++n) startTracker(n);
   // One after the other, so that the catalog's ids are their numbers.
   for (int n = 1; n <= storages; ++n) {
@@ -97,6 +102,7 @@ void SimCluster::startTracker(int n) {
   tracker::TrackerOptions options;
   options.listen = trackerAddress(n);
   options.cluster = "sim";
+  options.map.defaultCopies = copies_;
   if (trackerCount_ > 1) {
     for (int each = 1; each <= trackerCount_; ++each) options.trackers.push_back(trackerAddress(each));
   }

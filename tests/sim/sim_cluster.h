@@ -31,9 +31,9 @@ struct Host {
 class SimCluster {
  public:
   // Starts trackers ("t1" …) and storage servers 1…`storages` ("s1" …), which are in one group and zones of their own.
-  // diskTime: how long a job of a disk takes; nothing: no time, in the very call.
+  // diskTime: how long a job of a disk takes; nothing: no time, in the very call. copies: of every file.
   explicit SimCluster(int storages, std::uint64_t seed = 1, int trackers = 1,
-                      std::function<Duration()> diskTime = nullptr);
+                      std::function<Duration()> diskTime = nullptr, std::uint32_t copies = 2);
   ~SimCluster();
 
   // ---- time
@@ -75,7 +75,8 @@ class SimCluster {
   std::vector<int> inSync(InodeId inode);
   // At least `copies` in-sync replicas, all of them on servers that run and have told all they know, and none on the
   // way.
-  bool whole(InodeId inode, std::size_t copies = 2);
+  bool whole(InodeId inode) { return whole(inode, copies_); }
+  bool whole(InodeId inode, std::size_t copies);
   bool settled(int n);
   Host& host(const std::string& name);
 
@@ -89,6 +90,7 @@ class SimCluster {
 
   std::uint64_t seed_;
   int trackerCount_;
+  std::uint32_t copies_;
   std::function<Duration()> diskTime_;
   std::uint64_t lives_ = 0;
   std::string directory_;  // of the catalog
