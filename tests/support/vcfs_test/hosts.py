@@ -12,7 +12,7 @@ from .network import Network, require_root_network
 from .scratch import Scratch
 from .wait import wait_for
 
-TRACKER_PORT, STORAGE_PORT, HTTP_PORT = 21000, 21100, 21080
+TRACKER_PORT, IDSERVER_PORT, STORAGE_PORT, HTTP_PORT = 21000, 21010, 21100, 21080
 
 
 class Daemon:
@@ -42,19 +42,20 @@ class HostCluster(Cluster):
         c.host("s1").cut_from(c.host("s2"))     # hosts: tracker0…, s1…, httpd0, recorder, viewer, and what is asked for
         c.kill("s1"); c.restart("s1")           # processes: tracker0…, s1…, httpd0, mount0 (recorder), mount1 (viewer)
 
-    catalog(cluster) makes the catalog's URL, or a function that has one for each tracker; without it there is one tracker on SQLite. `told`: the trackers' hosts that clients and
-    storages are told of (default: all). `disks`: {storage: data directory}.
+    catalog(cluster) makes the catalog's URL, or a function that has one for each tracker; without it there is one tracker on
+    SQLite. `told`: the trackers' hosts that clients and storages are told of (default: all). `idservers` (they need a catalog in
+    MariaDB): 0: ids come from the catalog. `httpd`: how many HTTP servers. `disks`: {storage: data directory}.
     """
 
     def __init__(self, storages=3, copies=2, trackers=1, catalog=None, told=None, httpd=False, mount_options="", disks=None,
-                 storage_options=(), tracker_options=()):  # pylint: disable=super-init-not-called
+                 storage_options=(), tracker_options=(), idservers=0):  # pylint: disable=super-init-not-called
         self.scratch = None
         require_root_network()
         self.scratch = Scratch()
         self.network = None
         self.mount = self.scratch.path / "mnt"
         self._count, self._copies, self._trackers = storages, copies, trackers
-        self._catalog, self._told, self._httpd = catalog, told, httpd
+        self._catalog, self._told, self._httpd, self._idservers = catalog, told, int(httpd), idservers
         self._mount_options, self._disks = mount_options, disks or {}
         self._storage_options, self._tracker_options = list(storage_options), list(tracker_options)
         self._daemons = {}
@@ -69,7 +70,7 @@ class HostCluster(Cluster):
         """Everything once; later what is not running."""
         if self.network is None:
             self._build()
-        for kind in ("tracker", "s", "httpd", "mount"):
+        for kind in ("idserver", "tracker", "s", "httpd", "mount"):
             fresh = [d for n, d in self._daemons.items() if n.rstrip("0123456789") == kind and not d.running()]
             for daemon in fresh:
                 if kind == "mount":
@@ -89,15 +90,17 @@ class HostCluster(Cluster):
         hosts = [self.network.host(f"tracker{i}") for i in range(self._trackers)]
         self.addresses = [f"{h.address}:{TRACKER_PORT}" for h in hosts]
         told = ",".join(self.addresses[i] for i in (self._told or range(self._trackers)))
+        ids = self._add_idservers(url)
         for i, host in enumerate(hosts):
             listen = f"{host.address}:{TRACKER_PORT}"
             self._add(f"tracker{i}", host, ["vcfs-tracker", "--listen", listen, "--trackers", ",".join(self.addresses),
-                                            "--catalog", url(i) if callable(url) else url, "--copies", self._copies, *self._tracker_options])
+                                            "--catalog", url(i) if callable(url) else url, "--copies", self._copies, *ids,
+                                            *self._tracker_options])
         for i in range(1, self._count + 1):
             self._add_storage(f"s{i}", told)
-        if self._httpd:
-            host = self.network.host("httpd0")
-            self._add("httpd0", host, ["vcfs-httpd", "--listen", f"{host.address}:{HTTP_PORT}", "--trackers", told])
+        for i in range(self._httpd):
+            host = self.network.host(f"httpd{i}")
+            self._add(host.name, host, ["vcfs-httpd", "--listen", f"{host.address}:{HTTP_PORT}", "--trackers", told])
         self._told_text = told
         self._add_mount("recorder", self.mount, self._mount_options)
 
@@ -106,6 +109,14 @@ class HostCluster(Cluster):
         full = [env.program(line[0]), *map(str, line[1:]), "--ready-file", str(ready)]
         self._daemons[name] = Daemon(name, host, full, ready, self.scratch.path / "log" / f"{name}.log")
         return self._daemons[name]
+
+    def _add_idservers(self, url):
+        """Returns the trackers' options that name them."""
+        hosts = [self.network.host(f"idserver{i}") for i in range(self._idservers)]
+        addresses = [f"{host.address}:{IDSERVER_PORT}" for host in hosts]
+        for i, (host, address) in enumerate(zip(hosts, addresses)):
+            self._add(host.name, host, ["vcfs-idserver", "--listen", address, "--catalog", url(i) if callable(url) else url])
+        return ["--idservers", ",".join(addresses)] if addresses else []
 
     def _add_storage(self, name, told):
         host = self.network.host(name)
@@ -177,7 +188,11 @@ class HostCluster(Cluster):
 
     @property
     def url(self):
-        return f"http://{self.network.host('httpd0').address}:{HTTP_PORT}"
+        return self.urls[0]
+
+    @property
+    def urls(self):
+        return [f"http://{self.network.host(f'httpd{i}').address}:{HTTP_PORT}" for i in range(self._httpd)]
 
     # ---- processes and hosts
 
