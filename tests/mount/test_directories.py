@@ -91,11 +91,35 @@ class Directories(StoreCase):
         self.assertEqual(staying - set(seen), set())
 
     def test_removing_entries_while_listing_removes_all(self):
-        self.mkdir_all(f"d{i}" for i in range(3000))
+        self.mkdir_all(f"d{i}" for i in range(600))
         with os.scandir(self.dir) as entries:
             for entry in entries:
                 os.rmdir(entry.path)
         self.assertEqual(os.listdir(self.dir), [])
+
+    def _list_while(self, change):
+        """Names met by one listing of 600 files, each of which change(its path) is called for."""
+        for i in range(600):
+            os.mknod(self.path(str(i)))
+        met = []
+        with os.scandir(self.dir) as entries:
+            for entry in entries:
+                met.append(entry.name)
+                self.assertLess(len(met), 1800, "the listing does not end")
+                change(entry.path)
+        return met
+
+    def test_renaming_entries_and_back_while_listing_comes_to_an_end(self):
+        def there_and_back(path):
+            os.rename(path, self.path("elsewhere"))
+            os.rename(self.path("elsewhere"), path)
+        self.assertEqual(sorted(self._list_while(there_and_back)), sorted(map(str, range(600))))
+
+    def test_replacing_entries_while_listing_comes_to_an_end(self):
+        def replace(path):
+            os.mknod(self.path("new"))
+            os.rename(self.path("new"), path)
+        self.assertEqual(sorted(set(self._list_while(replace)) - {"new"}), sorted(map(str, range(600))))
 
     def test_seekdir_returns_to_the_same_place(self):
         import ctypes

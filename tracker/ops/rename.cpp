@@ -9,6 +9,7 @@ namespace {
 // Moves of directories between directories go one at a time, so that two of them cannot make a ring.
 constexpr Statement kLockTreeMoves{"SELECT id FROM cluster WHERE id = 1 /*lock*/"};
 constexpr Statement kMoveDirectory{"UPDATE inodes SET parent = ?, path = ? WHERE inode = ?"};
+constexpr Statement kRenameDentry{"UPDATE dentries SET name = ? WHERE parent = ? AND name = ?"};
 constexpr Statement kPointDentry{"UPDATE dentries SET inode = ?, type = ? WHERE parent = ? AND name = ?"};
 
 void check(const RenameParams& params) {
@@ -69,6 +70,21 @@ Task<void> exchange(SqlTx& tx, const RenameParams& p, InodeRow source, InodeRow 
   tellNames(*outcome, p, target.attr.inode, source.attr.inode);
 }
 
+// A name keeps its place in listings whatever it stands for, and an inode that stays in its directory keeps its own:
+// who lists the directory meanwhile neither misses it nor meets it again, and comes to an end.
+Task<void> moveDentry(SqlTx& tx, const RenameParams& p, const InodeRow& source, bool replaces, std::uint64_t freshId) {
+  if (replaces) {
+    co_await tx.exec(kPointDentry, source.attr.inode, source.attr.type, p.newParent, p.newName);
+    co_await deleteDentry(tx, p.parent, p.name);
+  } else if (p.parent == p.newParent) {
+    co_await tx.exec(kRenameDentry, p.newName, p.parent, p.name);
+  } else {
+    co_await deleteDentry(tx, p.parent, p.name);
+    DentryRow dentry{source.attr.inode, source.attr.type, freshId};
+    co_await insertDentry(tx, p.newParent, p.newName, dentry);
+  }
+}
+
 Task<void> move(SqlTx& tx, const RenameParams& p, InodeRow source, std::optional<InodeRow> target, Outcome* outcome,
                 const Occasion& occasion) {
   if (source.isDirectory() && p.parent != p.newParent) co_await refuseRing(tx, source.attr.inode, p.newParent);
@@ -77,11 +93,8 @@ Task<void> move(SqlTx& tx, const RenameParams& p, InodeRow source, std::optional
     if (target->isDirectory() && co_await hasEntries(tx, target->attr.inode)) {
       throw Error(Errc::notEmpty, "the directory at the new name is not empty");
     }
-    co_await deleteDentry(tx, p.newParent, p.newName);
   }
-  co_await deleteDentry(tx, p.parent, p.name);
-  DentryRow dentry{source.attr.inode, source.attr.type, occasion.freshId};
-  co_await insertDentry(tx, p.newParent, p.newName, dentry);
+  co_await moveDentry(tx, p, source, target.has_value(), occasion.freshId);
   if (source.isDirectory()) co_await tx.exec(kMoveDirectory, p.newParent, p.newName, source.attr.inode);
   co_await touchCtime(tx, source.attr.inode, occasion.now);
   const int left = source.isDirectory() ? -1 : 0;

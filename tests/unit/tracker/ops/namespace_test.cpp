@@ -146,6 +146,30 @@ TEST_P(NamespaceTest, rename_within_a_directory) {
   EXPECT_EQ(attr(kRootInode).mtimeNs, now_);
 }
 
+// Who lists a directory while its files are renamed comes to an end, and misses none.
+TEST_P(NamespaceTest, rename_keeps_places_in_listings) {
+  create(kRootInode, "a");
+  create(kRootInode, "b");
+  create(kRootInode, "c");
+  mkdir(kRootInode, "d");
+  auto places = [this] {
+    const DirPage page = read([](SqlTx& tx) { return ops::readDir(tx, kRootInode, 0, 20, false); });
+    std::map<std::string, std::uint64_t> found;
+    for (const DirEntry& entry : page.entries) found[entry.name] = entry.cookie;
+    return found;
+  };
+  auto before = places();
+  rename(kRootInode, "a", kRootInode, "x");
+  EXPECT_EQ(places()["x"], before["a"]);
+  rename(kRootInode, "c", kRootInode, "b");
+  EXPECT_EQ(places()["b"], before["b"]);
+  const InodeId d = lookup(kRootInode, "d")->attr.inode;
+  rename(kRootInode, "x", d, "x");
+  rename(d, "x", kRootInode, "x");
+  EXPECT_GT(places()["x"], before["d"]);
+  EXPECT_EQ(places().size(), 3u);
+}
+
 TEST_P(NamespaceTest, rename_over_a_file_takes_its_link) {
   create(kRootInode, "f");
   const auto g = create(kRootInode, "g");
