@@ -1,5 +1,7 @@
 #include "fuse/convert.h"
 
+#include <limits>
+
 namespace vcfs::fuse {
 
 namespace {
@@ -70,14 +72,21 @@ struct stat toStat(const Attr& attr) {
   s.st_size = static_cast<off_t>(attr.size);
   s.st_blksize = 4096;  // stdio buffers this much: more would hold a recording back from its followers
   // 0 means "not known yet": du and cp must not take a full file for an empty or sparse one.
-  s.st_blocks = static_cast<blkcnt_t>(attr.blocks != 0 ? attr.blocks : (attr.size + 511) / 512);
+  const bool unknown = attr.blocks == 0 && attr.type == FileType::regular;
+  s.st_blocks = static_cast<blkcnt_t>(unknown ? (attr.size + 511) / 512 : attr.blocks);
   s.st_atim = toTimespec(attr.atimeNs);
   s.st_mtim = toTimespec(attr.mtimeNs);
   s.st_ctim = toTimespec(attr.ctimeNs);
   return s;
 }
 
-std::int64_t toNs(const timespec& time) { return static_cast<std::int64_t>(time.tv_sec) * kSecond + time.tv_nsec; }
+// What 64 bits of nanoseconds cannot say (before 1677, after 2262) becomes the nearest that they can.
+std::int64_t toNs(const timespec& time) {
+  constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max() / kSecond;
+  if (time.tv_sec >= kLast) return kLast * kSecond;
+  if (time.tv_sec <= -kLast) return -kLast * kSecond;
+  return static_cast<std::int64_t>(time.tv_sec) * kSecond + time.tv_nsec;
+}
 
 std::string_view nameOf(FileState state) {
   switch (state) {
@@ -93,10 +102,12 @@ std::string_view nameOf(FileState state) {
   return "";
 }
 
-std::uint32_t withoutPrivileges(std::uint32_t mode) {
+std::uint32_t withoutPrivileges(std::uint32_t mode, bool inGroup) {
   mode &= ~static_cast<std::uint32_t>(S_ISUID);
-  if ((mode & S_IXGRP) != 0) mode &= ~static_cast<std::uint32_t>(S_ISGID);
+  if ((mode & S_IXGRP) != 0 || !inGroup) mode &= ~static_cast<std::uint32_t>(S_ISGID);
   return mode;
 }
+
+bool privilegesDependOnGroup(std::uint32_t mode) { return (mode & (S_ISGID | S_IXGRP)) == S_ISGID; }
 
 }  // namespace vcfs::fuse

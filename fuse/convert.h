@@ -15,8 +15,11 @@ struct stat toStat(const Attr& attr);
 std::int64_t toNs(const timespec& time);
 std::string_view nameOf(FileState state);  // "open", "closed", "recovered", ""
 
-// What Linux takes away from a file's mode when somebody without the right to keep it writes or chowns: setuid always,
-// setgid when the group may execute (without that it is the old mark of mandatory locking).
-std::uint32_t withoutPrivileges(std::uint32_t mode);
+// What Linux takes away from a file's mode when somebody without the right to keep it writes or chowns: setuid always;
+// setgid when the group may execute (without that it is the old mark of mandatory locking), or, whatever the group may
+// do, when the caller is not in it.
+std::uint32_t withoutPrivileges(std::uint32_t mode, bool inGroup);
+// Whether it depends on the caller's groups.
+bool privilegesDependOnGroup(std::uint32_t mode);
 
 }  // namespace vcfs::fuse

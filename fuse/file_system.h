@@ -6,6 +6,7 @@
 #include "fuse/mount_settings.h"
 #include "fuse/session/request.h"
 #include "fuse/tables/change_log.h"
+#include "fuse/tables/directory_names.h"
 #include "fuse/tables/handle_table.h"
 #include "fuse/tables/inode_table.h"
 #include "fuse/tables/plain_inodes.h"
@@ -60,7 +61,9 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> fsync(RequestPtr request, std::uint64_t handle);
   Task<void> read(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size);
   // `fromPages`: written back by the kernel from mapped pages, not by a write().
-  Task<void> write(RequestPtr request, std::uint64_t handle, std::uint64_t offset, Piece payload, bool fromPages);
+  // `flags`: the descriptor's as of now (fcntl may have changed O_APPEND since it was opened).
+  Task<void> write(RequestPtr request, std::uint64_t handle, std::uint64_t offset, Piece payload, bool fromPages,
+                   int flags);
   Task<void> fallocate(RequestPtr request, std::uint64_t handle, int mode, std::uint64_t offset, std::uint64_t length);
   Task<void> copy(RequestPtr request, std::uint64_t fromHandle, std::uint64_t fromOffset, std::uint64_t handle,
                   std::uint64_t offset, std::uint64_t length);
@@ -103,19 +106,25 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   void noteOwnChange(const Entry& entry);
   // We changed what is in this directory at `whenNs` (the tracker's time of the change; 0: not known).
   void noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks = 0);
-  Task<void> dropPrivileges(InodePtr inode);
+  // What the caller may not keep of this mode when they change the file.
+  static std::uint32_t withoutPrivilegesOf(const Request& caller, const Attr& attr);
+  // The caller, who may not keep them, changes the file's bytes: setuid and setgid go.
+  Task<void> dropPrivileges(RequestPtr request, InodePtr inode);
+  // Whoever changes a file's bytes: what it may do when it is executed (setcap) is no longer vouched for.
+  Task<void> dropCapability(InodePtr inode);
 
   std::shared_ptr<FileHandle> fileAt(std::uint64_t handle) const;  // throws Error(invalid)
   std::uint64_t openHandle(std::shared_ptr<File> file, InodePtr inode, int flags, fuse_file_info& answer);
-  Task<std::shared_ptr<File>> positionalFile(std::shared_ptr<FileHandle> handle);
+  Task<std::shared_ptr<File>> counterpartOf(std::shared_ptr<FileHandle> handle);
   Task<void> flushBytes(std::shared_ptr<FileHandle> file, bool byMaker);
+  void watchClosing(const Inode& inode, const FileLock& lock);
   Task<void> unlockAll(InodeId inode, LockKind kind, std::uint64_t owner);
   Task<void> unlockReleased(std::shared_ptr<FileHandle> handle);
   void closeInBackground(std::shared_ptr<FileHandle> handle);
   Task<void> closeFile(std::shared_ptr<FileHandle> handle);
   void withdraw(std::uint64_t handle);  // an open that the kernel did not take
   Task<void> reportMade(RequestPtr request, Entry entry, std::uint64_t since, InodeId parent);
-  Task<std::optional<Entry>> setOthers(InodeId inode, const struct stat& wanted, int which, bool dropPrivileges);
+  Task<std::optional<Entry>> setOthers(RequestPtr request, InodeId inode, const struct stat& wanted, int which);
 
   Task<void> fillPage(std::shared_ptr<DirHandle> directory, std::uint64_t after);
   Task<InodeId> parentOf(InodeId directory);
@@ -126,8 +135,10 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   KernelCache* kernel_;
   InodeTable inodes_;
   ChangeLog changes_;
+  DirectoryNames directoryNames_;
   PlainInodes plain_;                                // have no POSIX ACL
   std::unordered_map<InodeId, unsigned> questions_;  // GETATTRs under way
+  bool rangeLocksUsed_ = false;                      // by anybody on this mount, ever
   HandleTable<FileHandle> files_;
   HandleTable<DirHandle> directories_;
 };

@@ -173,7 +173,8 @@ void FileNode::merge(Attr& attr) const {
   const bool local = writes_ && !writes_->window().empty();
   attr.state = sizes_->state() == FileState::none ? attr.state : sizes_->state();
   attr.size = size();
-  if (info.blocks != 0) attr.blocks = info.blocks;
+  // 0 of a file that has bytes means that nobody knows yet; of an empty one it is what is stored.
+  if (info.blocks != 0 || attr.size == 0) attr.blocks = info.blocks;
   if (local) {
     const std::uint64_t whole = (attr.size + 4095) / 4096 * 8;
     attr.blocks = std::max(attr.blocks, std::min(attr.blocks + writes_->window().charged() / 512, whole));

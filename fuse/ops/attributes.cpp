@@ -6,6 +6,7 @@
 #include "fuse/convert.h"
 #include "fuse/errno_map.h"
 #include "fuse/file_system.h"
+#include "vcfs/file_capability.h"
 
 namespace vcfs::fuse {
 
@@ -69,7 +70,7 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
     }
     if (auto inode = inodes_.find(id)) inode->pages.reset();
   }
-  auto others = co_await setOthers(id, wanted, which, request->origin().dropPrivileges);
+  auto others = co_await setOthers(request, id, wanted, which);
   changes_.note(id);
   auto since = changes_.now();
   if (others) {
@@ -84,8 +85,7 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
 }
 
 // Mode, owner and times.
-Task<std::optional<Entry>> FileSystem::setOthers(InodeId id, const struct stat& wanted, int which,
-                                                 bool dropPrivileges) {
+Task<std::optional<Entry>> FileSystem::setOthers(RequestPtr request, InodeId id, const struct stat& wanted, int which) {
   AttrChange change;
   bool any = false;
   if ((which & FUSE_SET_ATTR_MODE) != 0) change.mode = wanted.st_mode & 07777, any = true;
@@ -101,10 +101,13 @@ Task<std::optional<Entry>> FileSystem::setOthers(InodeId id, const struct stat& 
   } else if ((which & FUSE_SET_ATTR_MTIME) != 0) {
     change.mtimeNs = toNs(wanted.st_mtim), any = true;
   }
-  if (dropPrivileges && !change.mode) {
+  if ((request->origin().dropPrivileges || which == 0) && !change.mode) {
     auto known = co_await freshEntry(id);
-    auto mode = withoutPrivileges(known.attr.mode);
-    if (known.attr.type == FileType::regular && mode != known.attr.mode) change.mode = mode, any = true;
+    auto mode = withoutPrivilegesOf(*request, known.attr);
+    // Nothing but "privileges go" is chown(-1, -1), or comes before a change of bytes, which sees to it itself.
+    const bool may = which != 0 || request->uid() == 0 || request->uid() == known.attr.uid;
+    const bool has = known.attr.type != FileType::directory && known.attr.type != FileType::symlink;
+    if (may && has && mode != known.attr.mode) change.mode = mode, any = true;
   }
   std::optional<Entry> entry;
   if (!any && which != 0) co_return entry;  // chown(-1, -1) asks for nothing and moves ctime
@@ -118,14 +121,29 @@ Task<std::optional<Entry>> FileSystem::setOthers(InodeId id, const struct stat& 
   co_return entry;
 }
 
-// A write by somebody who may not keep setuid and setgid on the file.
-Task<void> FileSystem::dropPrivileges(InodePtr inode) {
-  auto mode = withoutPrivileges(inode->entry.attr.mode);
+std::uint32_t FileSystem::withoutPrivilegesOf(const Request& caller, const Attr& attr) {
+  const bool inGroup = !privilegesDependOnGroup(attr.mode) || caller.uid() == 0 || caller.inGroup(attr.gid);
+  return withoutPrivileges(attr.mode, inGroup);
+}
+
+Task<void> FileSystem::dropPrivileges(RequestPtr request, InodePtr inode) {
+  auto mode = withoutPrivilegesOf(*request, inode->entry.attr);
   if (mode == inode->entry.attr.mode) co_return;
   AttrChange change;
   change.mode = mode;
   auto entry = co_await cluster_->setAttr(inode->id, std::move(change));
   noteOwnChange(entry);
+}
+
+Task<void> FileSystem::dropCapability(InodePtr inode) {
+  inode->entry.attr.acl &= static_cast<std::uint8_t>(~kHasCapability);
+  try {
+    co_await cluster_->removeXattr(inode->id, std::string(kCapabilityAttribute));
+  } catch (const Error& error) {
+    if (error.code() != Errc::noAttribute) throw;
+  }
+  changes_.note(inode->id);
+  inode->known = false;
 }
 
 Task<void> FileSystem::statfs(RequestPtr request, std::uint64_t node) {

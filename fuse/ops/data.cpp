@@ -1,7 +1,10 @@
 // Bytes: read, write, fallocate, lseek.
 
+#include <fcntl.h>
+
 #include "fuse/errno_map.h"
 #include "fuse/file_system.h"
+#include "vcfs/file_capability.h"
 
 namespace vcfs::fuse {
 
@@ -37,28 +40,32 @@ Task<void> FileSystem::read(RequestPtr request, std::uint64_t handle, std::uint6
   request->pieces(pieces, size);
 }
 
-Task<std::shared_ptr<File>> FileSystem::positionalFile(std::shared_ptr<FileHandle> handle) {
-  if (handle->positional) co_return handle->positional;
+Task<std::shared_ptr<File>> FileSystem::counterpartOf(std::shared_ptr<FileHandle> handle) {
+  if (handle->counterpart) co_return handle->counterpart;
   auto entry = co_await freshEntry(handle->inode->id);
   OpenMode mode;
   mode.write = true;
+  mode.append = !handle->append;
   auto file = co_await cluster_->open(std::move(entry), mode);
-  if (!handle->positional) handle->positional = std::move(file);
-  co_return handle->positional;
+  if (!handle->counterpart) handle->counterpart = std::move(file);
+  co_return handle->counterpart;
 }
 
 Task<void> FileSystem::write(RequestPtr request, std::uint64_t handle, std::uint64_t offset, Piece payload,
-                             bool fromPages) {
+                             bool fromPages, int flags) {
   auto file = fileAt(handle);
   auto size = payload.data.size();
   if (offset > kMaxFileSize || size > kMaxFileSize - offset) throw Error(Errc::tooLarge);
-  if (request->origin().dropPrivileges) co_await dropPrivileges(file->inode);
+  if (request->origin().dropPrivileges) co_await dropPrivileges(request, file->inode);
+  if ((file->inode->entry.attr.acl & kHasCapability) != 0) co_await dropCapability(file->inode);
   std::shared_ptr<const void> owner;
   if (size >= kZeroCopyFrom) owner = payload.owner;
   auto target = file->file;
-  if (fromPages && file->append) target = co_await positionalFile(file);
+  const bool append = !fromPages && (flags & O_APPEND) != 0;
+  if (append != file->append) target = co_await counterpartOf(file);
   co_await target->write(offset, payload.data, std::move(owner));
-  if (file->syncEach) co_await file->file->sync();
+  const bool durable = file->syncEach || (flags & (O_SYNC | O_DSYNC)) != 0;  // pwritev2(RWF_DSYNC) too
+  if (durable) co_await file->file->sync();
   if (file->direct && file->inode->gate.busy()) {
     co_await file->inode->gate.beforeTelling(offset + size);
   } else {
@@ -71,6 +78,7 @@ Task<void> FileSystem::fallocate(RequestPtr request, std::uint64_t handle, int m
                                  std::uint64_t length) {
   auto file = fileAt(handle);
   if (offset > kMaxFileSize || length > kMaxFileSize - offset) throw Error(Errc::tooLarge);
+  if (request->uid() != 0) co_await dropPrivileges(request, file->inode);
   co_await file->file->allocate(offset, length, static_cast<std::uint32_t>(mode));
   file->inode->pages.reset();
   changes_.note(file->inode->id);
@@ -82,6 +90,7 @@ Task<void> FileSystem::copy(RequestPtr request, std::uint64_t fromHandle, std::u
   auto from = fileAt(fromHandle);
   auto file = fileAt(handle);
   if (offset > kMaxFileSize || length > kMaxFileSize - offset) throw Error(Errc::tooLarge);
+  if (request->uid() != 0) co_await dropPrivileges(request, file->inode);
   changes_.note(file->inode->id);
   auto copied = co_await file->file->copyFrom(from->file, fromOffset, offset, length);
   if (file->syncEach) co_await file->file->sync();

@@ -141,6 +141,7 @@ Task<void> FileSystem::readdir(RequestPtr request, std::uint64_t handle, std::ui
         bool moving =
             found.entry.attr.state == FileState::open || inUse || changes_.changedSince(id, directory->change);
         if (!moving) entry = parameters(found.entry, directory->change);
+        if (found.entry.attr.type == FileType::directory) directoryNames_.add(directory->directory, found.name, id);
       }
       room = listing.add(found.name.c_str(), entry, found.cookie);
       if (room) after = found.cookie;

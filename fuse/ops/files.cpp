@@ -50,6 +50,7 @@ Task<void> FileSystem::open(RequestPtr request, std::uint64_t node, int flags) {
   fuse_file_info answer = {};
   auto reads = mode.read && !mode.write && entry.attr.state != FileState::open ? file : nullptr;
   auto handle = openHandle(std::move(file), std::move(inode), flags, answer);
+  fileAt(handle)->opener = request->pid();
   // The bytes of a small file are on their way while the kernel still hands out the descriptor.
   if (reads && !answer.keep_cache && entry.attr.size <= kFetchedAtOpen) reads->willRead(0, entry.attr.size);
   if (!request->opened(answer)) withdraw(handle);
@@ -82,7 +83,7 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   auto since = changes_.now();
   fuse_file_info answer = {};
   auto handle = openHandle(std::move(file), std::move(inode), flags, answer);
-  fileAt(handle)->maker = request->pid();
+  fileAt(handle)->opener = fileAt(handle)->maker = request->pid();
   auto told = parameters(made.entry, since);
   // The kernel checks permissions once more before it hands the file out: one tick of its clock spares a question.
   told.attr_timeout = kJustMade;
@@ -120,8 +121,13 @@ std::uint64_t FileSystem::openHandle(std::shared_ptr<File> file, InodePtr inode,
   answer.fh = files_.add(std::move(handle));
   answer.direct_io = mode.direct ? 1 : 0;
   answer.keep_cache = mode.keepPages ? 1 : 0;
-  // close(2) of any of its descriptors ends a process's fcntl locks on the file.
-  answer.noflush = mode.skipFlush && !cluster_->locked(inode->id) ? 1 : 0;
+  // close(2) of any of its descriptors ends a process's fcntl locks on the file. Where nobody takes such locks we spare
+  // ourselves a question per close.
+  answer.noflush = mode.skipFlush && !rangeLocksUsed_ ? 1 : 0;
+  if (answer.noflush != 0) {
+    fileAt(answer.fh)->unheard = true;
+    ++inode->unheard;
+  }
   return answer.fh;
 }
 
@@ -169,6 +175,7 @@ Task<void> FileSystem::release(RequestPtr request, std::uint64_t handle) {
 void FileSystem::closeInBackground(std::shared_ptr<FileHandle> handle) {
   auto& inode = *handle->inode;
   --inode.handles;
+  if (handle->unheard) --inode.unheard;
   if (!handle->direct) --inode.cachedHandles;
   if (handle->direct && handle->write) --inode.directWriters;
   if (handle->write) {
@@ -181,7 +188,7 @@ void FileSystem::closeInBackground(std::shared_ptr<FileHandle> handle) {
 Task<void> FileSystem::closeFile(std::shared_ptr<FileHandle> handle) {
   auto self = shared_from_this();
   try {
-    if (handle->positional) co_await handle->positional->close();
+    if (handle->counterpart) co_await handle->counterpart->close();
     co_await handle->file->close();
   } catch (const Error& error) {
     // The program was told by its close(); this is the last trace when it never called one.

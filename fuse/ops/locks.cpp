@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "fuse/errno_map.h"
 #include "fuse/file_system.h"
+#include "fuse/policy/fatal_signal.h"
 
 namespace vcfs::fuse {
 
@@ -38,6 +39,7 @@ Task<void> FileSystem::setlk(RequestPtr request, std::uint64_t node, std::uint64
   if (lock.type != LockType::none && std::find(owners.begin(), owners.end(), owner) == owners.end()) {
     owners.push_back(owner);
   }
+  if (lock.kind == LockKind::range && lock.type != LockType::none) watchClosing(*file->inode, lock);
   try {
     // What was written under a lock is there for whoever gets it next, on any host.
     // (Through whichever descriptor of this host it was written.)
@@ -50,6 +52,20 @@ Task<void> FileSystem::setlk(RequestPtr request, std::uint64_t node, std::uint64
   if (request->done() || lock.type == LockType::none) co_return;
   // The caller was killed meanwhile, and what it held may have been given up already.
   co_await unlockAll(id, lock.kind, lock.owner);
+}
+
+// From now on the kernel tells us of each close(2). Of descriptors that are open already it tells only the last one:
+// for those that the process which locks opened itself, that one ends its locks.
+void FileSystem::watchClosing(const Inode& inode, const FileLock& lock) {
+  rangeLocksUsed_ = true;
+  if (inode.unheard == 0) return;
+  const std::pair<LockKind, std::uint64_t> owner(lock.kind, lock.owner);
+  files_.forEach([&](FileHandle& handle) {
+    if (!handle.unheard || handle.inode.get() != &inode) return;
+    auto& owners = handle.lockOwners;
+    if (std::find(owners.begin(), owners.end(), owner) != owners.end()) return;
+    if (isThreadOf(static_cast<pid_t>(handle.opener), static_cast<pid_t>(lock.pid))) owners.push_back(owner);
+  });
 }
 
 // Errors are of no use to who closes a file: the library goes on trying.

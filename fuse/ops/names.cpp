@@ -14,19 +14,23 @@ Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::str
   std::optional<Entry> entry;
   if (name == ".") {  // asked by the kernel's NFS server
     entry = co_await cluster_->getAttr(directory);
+    // A file handle (open_by_handle_at) does not bring back what was deleted.
+    if (entry->attr.nlink == 0) entry.reset();
   } else if (name == "..") {
     auto above = co_await parentOf(directory);
     entry = co_await cluster_->getAttr(above);
   } else {
-    entry = co_await cluster_->lookup(directory, std::move(name));
+    entry = co_await cluster_->lookup(directory, name);
     if (entry) co_await cluster_->refresh(*entry);
+    if (entry && entry->attr.type == FileType::directory) directoryNames_.add(directory, name, entry->attr.inode);
   }
   if (!entry) {
     bool appeared = changes_.changedSince(directory, since);
     request->noEntry(appeared ? 0 : std::chrono::duration<double>(settings_.negativeCache).count());
     co_return;
   }
-  co_await present(*entry, since, entry->attr.type == FileType::directory ? directory : 0);
+  const bool below = entry->attr.type == FileType::directory && name != "." && name != "..";
+  co_await present(*entry, since, below ? directory : 0);
   request->entry(parameters(*entry, since));
 }
 
@@ -79,8 +83,9 @@ Task<void> FileSystem::symlink(RequestPtr request, std::string target, std::uint
 Task<void> FileSystem::mkdir(RequestPtr request, std::uint64_t parent, std::string name, std::uint32_t mode) {
   auto since = changes_.now();
   auto directory = inodeOf(parent);
-  auto entry = co_await cluster_->mkdir(directory, std::move(name), mode & 07777, request->uid(), request->gid(),
-                                        request->umask());
+  auto entry =
+      co_await cluster_->mkdir(directory, name, mode & 07777, request->uid(), request->gid(), request->umask());
+  directoryNames_.add(directory, name, entry.attr.inode);
   noteOwnChangeIn(directory, entry.attr.ctimeNs, 1);
   co_await reportMade(std::move(request), std::move(entry), since, directory);
 }
@@ -93,8 +98,12 @@ Task<void> FileSystem::unlink(RequestPtr request, std::uint64_t parent, std::str
 }
 
 Task<void> FileSystem::rmdir(RequestPtr request, std::uint64_t parent, std::string name) {
-  co_await cluster_->rmdir(inodeOf(parent), std::move(name));
+  co_await cluster_->rmdir(inodeOf(parent), name);
   noteOwnChangeIn(inodeOf(parent), 0);
+  if (auto removed = directoryNames_.take(inodeOf(parent), name)) {
+    changes_.note(*removed);
+    if (auto inode = inodes_.find(*removed)) inode->known = false;
+  }
   request->done();
 }
 

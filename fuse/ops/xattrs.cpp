@@ -5,6 +5,7 @@
 #include "fuse/convert.h"
 #include "fuse/errno_map.h"
 #include "fuse/file_system.h"
+#include "vcfs/file_capability.h"
 
 namespace vcfs::fuse {
 
@@ -21,8 +22,13 @@ constexpr std::string_view kAclDefault = "system.posix_acl_default";
 
 bool isAcl(const std::string& name) { return name == kAclAccess || name == kAclDefault; }
 
-bool offered(const std::string& name) {
-  return isAcl(name) || startsWith(name, "user.") || startsWith(name, "trusted.") || startsWith(name, "security.");
+void requireOffered(const std::string& name) {
+  if (isAcl(name)) return;
+  for (std::string_view prefix : {"user.", "trusted.", "security."}) {
+    if (name == prefix) throw Error(Errc::invalid, "an attribute's name ends behind its first dot");
+    if (startsWith(name, prefix)) return;
+  }
+  throw Error(Errc::notSupported);
 }
 
 std::optional<std::string> virtualValue(const Entry& entry, const std::string& name) {
@@ -61,7 +67,7 @@ Task<void> FileSystem::getxattr(RequestPtr request, std::uint64_t node, std::str
     answer(*request, *value, room);
     co_return;
   }
-  if (!offered(name)) throw Error(Errc::notSupported);
+  requireOffered(name);
   if (isAcl(name)) {
     Task<void> work = getAcl(std::move(request), id, std::move(name), room);
     co_await std::move(work);
@@ -115,8 +121,11 @@ Task<void> FileSystem::setxattr(RequestPtr request, std::uint64_t node, std::str
                                 int flags) {
   auto id = inodeOf(node);
   if (startsWith(name, kVirtual)) throw Error(Errc::notPermitted);
-  if (!offered(name)) throw Error(Errc::notSupported);
-  if (auto inode = inodes_.find(id)) inode->withoutAttributes = false;
+  requireOffered(name);
+  if (auto inode = inodes_.find(id)) {
+    inode->withoutAttributes = false;
+    if (name == kCapabilityAttribute) inode->entry.attr.acl |= kHasCapability;
+  }
   constexpr std::uint32_t kDropSetGid = 4;
   auto how = static_cast<std::uint32_t>(flags) & 3;
   if (name == kAclAccess && co_await losesSetGid(request, id)) how |= kDropSetGid;
@@ -136,7 +145,7 @@ Task<void> FileSystem::setxattr(RequestPtr request, std::uint64_t node, std::str
 Task<void> FileSystem::removexattr(RequestPtr request, std::uint64_t node, std::string name) {
   auto id = inodeOf(node);
   if (startsWith(name, kVirtual)) throw Error(Errc::notPermitted);
-  if (!offered(name)) throw Error(Errc::notSupported);
+  requireOffered(name);
   co_await cluster_->removeXattr(id, std::move(name));
   changes_.note(id);
   if (auto inode = inodes_.find(id)) inode->known = false;

@@ -40,4 +40,11 @@ CallerState callerState(pid_t tid) {
   return n > 0 ? callerStateFromStatus({text, static_cast<std::size_t>(n)}) : CallerState::unknown;
 }
 
+bool isThreadOf(pid_t tid, pid_t process) {
+  if (tid <= 0 || process <= 0) return false;
+  char path[60];
+  std::snprintf(path, sizeof path, "/proc/%d/task/%d", static_cast<int>(process), static_cast<int>(tid));
+  return ::access(path, F_OK) == 0;
+}
+
 }  // namespace vcfs::fuse

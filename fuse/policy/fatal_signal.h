@@ -16,4 +16,7 @@ CallerState callerStateFromStatus(std::string_view status);
 // Of a thread in our pid namespace. `unknown` when it cannot be seen.
 CallerState callerState(pid_t tid);
 
+// Whether the process has this thread now. False when it cannot be seen.
+bool isThreadOf(pid_t tid, pid_t process);
+
 }  // namespace vcfs::fuse

@@ -34,7 +34,7 @@ struct OpenSituation {
 struct IoMode {
   bool direct = false;
   bool keepPages = false;
-  bool skipFlush = false;  // close() need not be told to us: nothing was written
+  bool skipFlush = false;  // close() need not be told to us for the bytes: nothing was written
   friend bool operator==(const IoMode&, const IoMode&) = default;
 };
 

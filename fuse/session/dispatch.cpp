@@ -123,7 +123,7 @@ void opRead(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_fil
 void opWrite(fuse_req_t req, fuse_ino_t, const char* data, std::size_t size, off_t offset, fuse_file_info* file) {
   Call call(req, size);
   call.start(call.files.write(call.request, file->fh, static_cast<std::uint64_t>(offset),
-                              call.session.payload(data, size), file->writepage != 0));
+                              call.session.payload(data, size), file->writepage != 0, file->flags));
 }
 
 void opFlush(fuse_req_t req, fuse_ino_t, fuse_file_info* file) {

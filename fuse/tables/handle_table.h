@@ -13,11 +13,14 @@ namespace vcfs::fuse {
 struct FileHandle {
   std::shared_ptr<File> file;
   InodePtr inode;
-  // For what the kernel writes back from mapped pages: it says where, also when the handle was opened for appending.
-  std::shared_ptr<File> positional;                            // made when it is needed
+  // Opened for appending when `file` is not, and the other way round: what the kernel writes back from mapped pages has
+  // its place, and fcntl(F_SETFL) changes O_APPEND of an open descriptor. Made when it is needed.
+  std::shared_ptr<File> counterpart;
   std::vector<std::pair<LockKind, std::uint64_t>> lockOwners;  // who locked something through this handle
   bool append = false;
-  std::int64_t maker = 0;  // the thread that made the file by opening this handle; 0: it was there
+  std::int64_t opener = 0;  // the thread that opened it
+  bool unheard = false;     // the kernel does not tell us of close(), only of the last one
+  std::int64_t maker = 0;   // the thread that made the file by opening this handle; 0: it was there
   bool write = false;
   bool direct = false;    // past the page cache
   bool syncEach = false;  // O_SYNC or O_DSYNC
@@ -53,6 +56,10 @@ class HandleTable {
     return handle;
   }
   std::size_t size() const { return handles_.size(); }
+  template <class F>
+  void forEach(F f) const {
+    for (const auto& [number, handle] : handles_) f(*handle);
+  }
 
  private:
   std::uint64_t last_ = 0;

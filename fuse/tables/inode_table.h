@@ -27,6 +27,7 @@ struct Inode {
   std::uint32_t cachedHandles = 0;   // open through the page cache
   std::uint32_t directWriters = 0;   // open for writing past it
   std::uint32_t handles = 0;
+  std::uint32_t unheard = 0;   // of them, those whose close() the kernel does not tell
   std::weak_ptr<File> writer;  // the latest opened for writing here
   SizeGate gate;
 };

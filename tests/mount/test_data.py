@@ -135,6 +135,15 @@ class ReadWrite(DataCase):
             done += os.sendfile(target, source, done, len(data) - done)
         self.assertEqual(self.read("b"), data)
 
+    def test_an_emptied_file_stores_nothing(self):
+        fd = os.open(self.path("f"), os.O_CREAT | os.O_RDWR)
+        self.addCleanup(os.close, fd)
+        os.write(fd, b"x" * 100_000)
+        os.fsync(fd)
+        self.assertGreater(os.fstat(fd).st_blocks, 0)
+        os.ftruncate(fd, 0)
+        self.assertEqual(os.fstat(fd).st_blocks, 0)
+
     def test_blocks_tell_about_what_is_stored(self):
         self.make("f", pattern(MIB))
         st = os.stat(self.path("f"))

@@ -254,6 +254,16 @@ class NamelessFiles(StoreCase):
         self.assertErrno(errno.ENOENT, os.open, "x", os.O_CREAT | os.O_WRONLY, dir_fd=fd)
         os.close(fd)
 
+    def test_a_removed_or_replaced_directory_that_is_open_has_no_links(self):
+        for remove in (lambda: os.rmdir(self.path("d")), lambda: os.rename(self.path("e"), self.path("d"))):
+            os.makedirs(self.path("d"), exist_ok=True)
+            os.makedirs(self.path("e"), exist_ok=True)
+            fd = os.open(self.path("d"), os.O_RDONLY)
+            self.addCleanup(os.close, fd)
+            self.assertEqual(os.fstat(fd).st_nlink, 2)
+            remove()
+            self.assertEqual(os.fstat(fd).st_nlink, 0)
+
     def test_a_process_in_a_removed_directory(self):
         os.mkdir(self.path("d"))
         out = self.run_tool("sh", "-c", f"cd {self.path('d')} && rmdir {self.path('d')} && (echo x > f) 2>/dev/null; echo $?")

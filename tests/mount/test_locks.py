@@ -124,6 +124,16 @@ class RangeLocks(StoreCase):
         os.close(os.open(self.file, os.O_RDWR))
         self.assertTrue(in_child(try_range, self.file, fcntl.LOCK_EX, 10, 0))
 
+    def test_closing_a_descriptor_that_only_reads_releases_the_processes_locks(self):
+        before = os.open(self.file, os.O_RDONLY)  # opened before the lock is taken
+        fcntl.lockf(self.fd, fcntl.LOCK_EX, 10, 0)
+        after = os.open(self.file, os.O_RDONLY)
+        for fd in (before, after):
+            fcntl.lockf(self.fd, fcntl.LOCK_EX, 10, 0)
+            self.assertFalse(in_child(try_range, self.file, fcntl.LOCK_EX, 10, 0))
+            os.close(fd)
+            self.assertTrue(in_child(try_range, self.file, fcntl.LOCK_EX, 10, 0))
+
     def test_a_dead_process_holds_no_range(self):
         in_child(try_range, self.file, fcntl.LOCK_EX, 10, 0)
         self.assertTrue(try_range(self.file, fcntl.LOCK_EX, 10, 0))

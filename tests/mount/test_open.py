@@ -1,5 +1,6 @@
 """open(2): flags, creation, and what each kind of descriptor may do."""
 import errno
+import fcntl
 import os
 import stat
 import unittest
@@ -116,6 +117,30 @@ class Open(StoreCase):
         os.truncate(self.path("f"), 4)
         os.write(fd, b"X")
         self.assertEqual(self.read("f"), b"0123X")
+
+    def test_append_can_be_switched_on_and_off(self):
+        path = self.make("f", b"0123456789")
+        fd = os.open(path, os.O_RDWR | os.O_APPEND)
+        self.addCleanup(os.close, fd)
+        fcntl.fcntl(fd, fcntl.F_SETFL, 0)
+        os.lseek(fd, 0, os.SEEK_SET)
+        os.write(fd, b"AB")
+        self.assertEqual(self.read("f"), b"AB23456789")
+        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
+        os.lseek(fd, 0, os.SEEK_SET)
+        os.write(fd, b"CD")
+        self.assertEqual(self.read("f"), b"AB23456789CD")
+        self.assertEqual(os.lseek(fd, 0, os.SEEK_CUR), 12)
+
+    def test_a_plain_descriptor_can_become_an_appending_one(self):
+        path = self.make("f", b"0123456789")
+        fd, other = os.open(path, os.O_WRONLY), os.open(path, os.O_WRONLY | os.O_APPEND)
+        self.addCleanup(os.close, fd)
+        self.addCleanup(os.close, other)
+        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
+        for i in range(20):
+            os.write((fd, other)[i % 2], b"%02d" % i)
+        self.assertEqual(self.read("f"), b"0123456789" + b"".join(b"%02d" % i for i in range(20)))
 
     def test_two_appending_descriptors_lose_nothing(self):
         a = self.open("f", os.O_CREAT | os.O_WRONLY | os.O_APPEND)

@@ -60,6 +60,18 @@ class Xattrs(StoreCase):
     def test_replace_refuses_an_absent_one(self):
         self.assertErrno(errno.ENODATA, os.setxattr, self.make("f"), "user.a", b"1", os.XATTR_REPLACE)
 
+    def test_a_name_that_ends_behind_its_first_dot_is_EINVAL(self):
+        path = self.make("f")
+        for name in ("user.", "trusted.", "security."):
+            self.assertErrno(errno.EINVAL, os.setxattr, path, name, b"1")
+            self.assertErrno(errno.EINVAL, os.getxattr, path, name)
+
+    def test_create_and_replace_together_are_never_possible(self):
+        path = self.make("f")
+        self.assertErrno(errno.ENODATA, os.setxattr, path, "user.a", b"1", os.XATTR_CREATE | os.XATTR_REPLACE)
+        os.setxattr(path, "user.a", b"1")
+        self.assertErrno(errno.EEXIST, os.setxattr, path, "user.a", b"2", os.XATTR_CREATE | os.XATTR_REPLACE)
+
     def test_removing(self):
         path = self.make("f")
         os.setxattr(path, "user.a", b"1")

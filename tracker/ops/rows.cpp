@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "vcfs/file_capability.h"
 
 namespace vcfs::tracker::ops {
 
@@ -94,7 +95,8 @@ Task<void> insertReplicas(SqlTx& tx, InodeId inode, const ReplicaSet& replicas) 
 
 std::uint8_t InodeRow::acls() const {
   return static_cast<std::uint8_t>(((flags & kFlagAccessAcl) != 0 ? kHasAccessAcl : 0) |
-                                   ((flags & kFlagDefaultAcl) != 0 ? kHasDefaultAcl : 0));
+                                   ((flags & kFlagDefaultAcl) != 0 ? kHasDefaultAcl : 0) |
+                                   ((flags & kFlagCapability) != 0 ? kHasCapability : 0));
 }
 
 Entry InodeRow::entry() const {

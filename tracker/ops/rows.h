@@ -15,6 +15,7 @@ namespace vcfs::tracker::ops {
 inline constexpr std::uint32_t kFlagReopened = 1;  // InodeRow::flags
 inline constexpr std::uint32_t kFlagDefaultAcl = 2;
 inline constexpr std::uint32_t kFlagAccessAcl = 4;
+inline constexpr std::uint32_t kFlagCapability = 8;
 
 // One row of `inodes` with its replicas.
 struct InodeRow {

@@ -2,6 +2,7 @@
 #include "tracker/core/names.h"
 #include "tracker/core/posix_acl.h"
 #include "tracker/ops/operations.h"
+#include "vcfs/file_capability.h"
 
 namespace vcfs::tracker::ops {
 
@@ -23,16 +24,17 @@ constexpr std::int64_t kMaxAttributes = 512;
 void check(const SetXattrParams& params) {
   checkXattrName(params.name);
   if (params.value.size() > kMaxXattrValue) throw Error(Errc::tooLarge, "an attribute's value has at most 64 KiB");
-  if ((params.flags & ~kDropSetGid) > kReplace) {
-    throw Error(Errc::invalid, "setXattr: flags are 0, 1 (create) or 2 (replace)");
+  if ((params.flags & ~kDropSetGid) > (kCreate | kReplace)) {
+    throw Error(Errc::invalid, "setXattr: flags are 1 (create) and 2 (replace)");
   }
 }
 
 Task<void> checkPresence(SqlTx& tx, InodeId inode, const SetXattrParams& params) {
   const auto present = co_await findXattr(tx, inode, params.name);
   const std::uint32_t flags = params.flags & ~kDropSetGid;
-  if (flags == kCreate && present) throw Error(Errc::exists, "the attribute exists");
-  if (flags == kReplace && !present) throw Error(Errc::noAttribute, "no such attribute");
+  // Both at once can never be; what is there decides how it is refused.
+  if ((flags & kCreate) != 0 && present) throw Error(Errc::exists, "the attribute exists");
+  if ((flags & kReplace) != 0 && !present) throw Error(Errc::noAttribute, "no such attribute");
   if (present) co_return;
   const Rows count = co_await tx.exec(kCount, inode);
   if (count.integer(0, 0) >= kMaxAttributes) throw Error(Errc::noSpace, "an inode has at most 512 attributes");
@@ -105,6 +107,7 @@ Task<Outcome> setXattr(SqlTx& tx, InodeId inode, SetXattrParams params, Occasion
   } else {
     co_await tx.exec(kRemove, inode, params.name);
   }
+  if (params.name == kCapabilityAttribute) row.flags |= kFlagCapability;
   if ((params.mode & kWithMode) != 0) row.attr.mode = params.mode & 07777;
   co_return co_await finish(tx, std::move(row), RequestOp::setXattr, std::move(occasion));
 }
@@ -117,6 +120,7 @@ Task<Outcome> removeXattr(SqlTx& tx, InodeId inode, std::string name, Occasion o
   if (removed.changed() == 0 && !isAcl(name)) throw Error(Errc::noAttribute, "no such attribute");
   if (name == kAclDefault) row.flags &= ~kFlagDefaultAcl;
   if (name == kAclAccess) row.flags &= ~kFlagAccessAcl;
+  if (name == kCapabilityAttribute) row.flags &= ~kFlagCapability;
   co_return co_await finish(tx, std::move(row), RequestOp::removeXattr, std::move(occasion));
 }
 

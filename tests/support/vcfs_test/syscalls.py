@@ -46,3 +46,17 @@ def msync(address, length, flags=4):
 
 def syncfs(fd):
     return _check(_libc.syncfs(fd))
+
+
+class _FileHandle(ctypes.Structure):
+    _fields_ = [("bytes", ctypes.c_uint), ("type", ctypes.c_int), ("handle", ctypes.c_ubyte * 128)]
+
+
+def name_to_handle(path):
+    handle, mount = _FileHandle(bytes=128), ctypes.c_int()
+    _check(_libc.name_to_handle_at(AT_FDCWD, os.fsencode(path), ctypes.byref(handle), ctypes.byref(mount), 0))
+    return handle
+
+
+def open_by_handle(mount_fd, handle, flags):
+    return _check(_libc.open_by_handle_at(mount_fd, ctypes.byref(handle), flags))

@@ -16,6 +16,7 @@
 #include "fuse/session/notifier.h"
 #include "fuse/session/wire.h"
 #include "fuse/tables/change_log.h"
+#include "fuse/tables/directory_names.h"
 #include "fuse/tables/inode_table.h"
 
 namespace vcfs::fuse {
@@ -91,9 +92,33 @@ TEST(Convert, types_survive_both_ways) {
 }
 
 TEST(Convert, privileges_are_dropped_as_linux_does) {
-  EXPECT_EQ(withoutPrivileges(06755), 0755u);
-  EXPECT_EQ(withoutPrivileges(02745), 02745u);
-  EXPECT_EQ(withoutPrivileges(04644), 0644u);
+  EXPECT_EQ(withoutPrivileges(06755, true), 0755u);
+  EXPECT_EQ(withoutPrivileges(02745, true), 02745u);
+  EXPECT_EQ(withoutPrivileges(02745, false), 0745u);
+  EXPECT_EQ(withoutPrivileges(04644, true), 0644u);
+  EXPECT_TRUE(privilegesDependOnGroup(02745));
+  EXPECT_FALSE(privilegesDependOnGroup(02755));
+  EXPECT_FALSE(privilegesDependOnGroup(04745));
+}
+
+TEST(Convert, times_beyond_what_can_be_kept_become_the_nearest) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  EXPECT_EQ(toNs({9'223'372'035, 7}), 9'223'372'035 * kSecond + 7);
+  EXPECT_EQ(toNs({std::int64_t{1} << 40, 0}), 9'223'372'036 * kSecond);
+  EXPECT_EQ(toNs({-(std::int64_t{1} << 40), 999'999'999}), -9'223'372'036 * kSecond);
+}
+
+TEST(DirectoryNames, are_taken_once_and_bounded) {
+  DirectoryNames names(2);
+  names.add(1, "a", 7);
+  names.add(1, "b", 8);
+  EXPECT_EQ(names.take(1, "b"), 8u);
+  EXPECT_FALSE(names.take(1, "b"));
+  EXPECT_FALSE(names.take(2, "a"));
+  names.add(1, "c", 9);
+  names.add(1, "d", 10);  // no room: all others are forgotten
+  EXPECT_FALSE(names.take(1, "a"));
+  EXPECT_EQ(names.take(1, "d"), 10u);
 }
 
 TEST(FatalSignal, a_pending_kill_is_seen) {
@@ -106,6 +131,12 @@ TEST(FatalSignal, a_pending_kill_is_seen) {
   EXPECT_EQ(callerStateFromStatus(""), CallerState::unknown);
   EXPECT_EQ(callerState(0), CallerState::unknown);
   EXPECT_EQ(callerState(::getpid()), CallerState::alive);
+}
+
+TEST(FatalSignal, threads_belong_to_their_process) {
+  EXPECT_TRUE(isThreadOf(::getpid(), ::getpid()));
+  EXPECT_FALSE(isThreadOf(::getppid(), ::getpid()));
+  EXPECT_FALSE(isThreadOf(0, ::getpid()));
 }
 
 TEST(ChangeLog, tells_what_changed_since) {
