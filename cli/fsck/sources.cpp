@@ -82,9 +82,13 @@ Task<FilesPage> Sources::files(InodeId after) {
 }
 
 Task<std::vector<CatalogFile>> Sources::filesOf(std::vector<InodeId> inodes) {
-  auto build = [&inodes](Tracker& tracker) {
+  std::vector<InodeId> possible;
+  for (InodeId inode : inodes) {
+    if (inode <= InodeId{INT64_MAX}) possible.push_back(inode);  // a disk may have files with other names
+  }
+  auto build = [&possible](Tracker& tracker) {
     auto request = tracker.auditInodesRequest();
-    fillInodes(request.initInodes(static_cast<unsigned>(inodes.size())), inodes);
+    fillInodes(request.initInodes(static_cast<unsigned>(possible.size())), possible);
     return request.send();
   };
   auto answer = co_await links_->tracker(build);

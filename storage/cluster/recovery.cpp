@@ -18,6 +18,7 @@ Task<void> Node::scanDisk() {
   auto job = [self, suspicious] {
     auto found = std::make_shared<Found>();
     self->store.scan([&](InodeId inode) {
+      if (inode > limits::kMaxInode) return;  // no file of this cluster: fsck tells of it
       found->newest = std::max(found->newest, inode);
       if (!suspicious) return;
       try {

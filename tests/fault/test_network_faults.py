@@ -183,7 +183,7 @@ class SlowAndLossy(NetworkCase):
 
 
 class Readers(NetworkCase):
-    """The server that is being read from is cut off in the middle; another one has the same bytes."""
+    """The server that is being read from is cut off or hangs in the middle; another one has the same bytes."""
 
     storages = 2
     httpd = True
@@ -195,13 +195,27 @@ class Readers(NetworkCase):
         (self.cluster.mount / "movie").write_bytes(self.data)
         self.cluster.wait_in_sync("/movie")
 
+    def cut(self, name):
+        self.host(name).cut()
+        return self.cluster.network.heal
+
+    def hang(self, name):
+        self.cluster.stop(name)
+        return lambda: self.cluster.cont(name)
+
     def test_read_of_a_file_goes_on_at_the_other_server(self):
+        self.check_read(self.cut)
+
+    def test_read_of_a_file_goes_on_when_the_server_hangs(self):
+        self.check_read(self.hang)
+
+    def check_read(self, break_server):
         longest = []
         for name in sorted(self.cluster.storages()):
             with open(self.other / "movie", "rb", buffering=0) as f:
                 os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
                 got = f.read(1 << 20)
-                self.host(name).cut()
+                mend = break_server(name)
                 while True:
                     begin = time.monotonic()
                     piece = f.read(1 << 20)
@@ -209,22 +223,28 @@ class Readers(NetworkCase):
                     got += piece
                     if not piece:
                         break
+            mend()
             self.assertTrue(got == self.data, f"{len(got)} bytes came, {len(self.data)} wanted, or they differ")
-            self.cluster.network.heal()
         print(f"{self._testMethodName}: longest read {max(longest) * 1000:.0f} ms", flush=True)
         self.assertLess(max(longest), HUNG_MS / 1000 * env.SLOWDOWN)
 
     def test_http_response_goes_on_from_the_other_server(self):
+        self.check_response(self.cut)
+
+    def test_http_response_goes_on_when_the_server_hangs(self):
+        self.check_response(self.hang)
+
+    def check_response(self, break_server):
         for name in sorted(self.cluster.storages()):
             curl = subprocess.Popen([*self.host("viewer").prefix, "curl", "-sSf", "--limit-rate", "20M", self.cluster.url + "/movie"],
                                     stdout=subprocess.PIPE)
             got = curl.stdout.read(4 << 20)
-            self.host(name).cut()
+            mend = break_server(name)
             got += curl.stdout.read()
             curl.stdout.close()
             self.assertEqual(curl.wait(30), 0)
+            mend()
             self.assertTrue(got == self.data, f"{len(got)} bytes came, {len(self.data)} wanted, or they differ")
-            self.cluster.network.heal()
 
 
 class RecordersHost(NetworkCase):

@@ -123,6 +123,22 @@ class Finds(FsckCase):
         report = self.fsck(code=1)
         self.assertEqual([(p["kind"], p["file"]) for p in report["problems"]], [("extra", stray)])
 
+    def test_files_with_numbers_that_no_inode_has_are_found_and_deleted(self):
+        path = self.make("numbered")
+        source = self.cluster.replica_paths(path)[0]
+        data = source[:-len("/aa/bb/0123456789abcdef")]
+        strays = set()
+        for number in ("4000000000000001", "7fffffffffffffff", "fffffffffffffff0"):
+            stray = f"{data}/{number[10:12]}/{number[12:14]}/{number}"
+            os.makedirs(os.path.dirname(stray), exist_ok=True)
+            shutil.copy2(source, stray)
+            strays.add(stray)
+        report = self.fsck(code=1)
+        self.assertEqual({(p["kind"], p["file"]) for p in report["problems"]}, {("extra", stray) for stray in strays})
+        self.fsck("--repair", code=1)
+        self.assertEqual([stray for stray in strays if os.path.exists(stray)], [])
+        self.clean()
+
     def test_an_unreachable_server_is_named_and_is_no_clean_cluster(self):
         path = self.make("away")
         victim = next(s for s in self.cluster.storages()
