@@ -383,8 +383,10 @@ Task<void> CatchUp::finish() {
 
 Task<void> CatchUp::run() {
   if (source_.empty()) throw Error(Errc::unavailable, "no replica is in sync");
-  // Nothing of an earlier pass is under way: what another primary's writes covered counts no more.
+  // Nothing of an earlier pass is under way: what another primary's writes covered counts no more, nor how the file was
+  // sealed then. It may have been opened again, and have grown, while this replica was given up.
   file_->live.clear();
+  file_->heldSeal.reset();
   session_ = co_await node_->peers->session(source_, sourceId_);
   checkStill();
   co_await waitJoined();

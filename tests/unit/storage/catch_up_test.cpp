@@ -44,6 +44,34 @@ TEST_F(CatchUpCluster, replica_that_was_dropped_and_added_again_begins_anew) {
   EXPECT_EQ(content(3), content(1));
 }
 
+TEST_F(CatchUpCluster, how_the_file_was_sealed_in_an_earlier_pass_does_not_count) {
+  startStorage(3);
+  settle(2s);
+  put(layout(1, {{1, in}}));
+  ASSERT_EQ(of(write(1, current(), 1, 0, std::string(1000, 'a'))).code, Errc::ok);
+  ASSERT_EQ(of(close(1, current(), 2)).code, Errc::ok);
+  // It copies everything, and cannot say so.
+  network_.cut("s3", "t1");
+  network_.cut("t1", "s3");
+  put(layout(2, {{1, in}, {3, syncing}}));
+  of(stat(1, current()));
+  ASSERT_TRUE(eventually([&] { return content(3).size() == 1000; }));
+  settle(2s);
+  // Given up; the file is opened again and grows.
+  put(layout(3, {{1, in}, {3, stale}}));
+  of(stat(1, current()));
+  ASSERT_EQ(of(open(1, current())).code, Errc::ok);
+  ASSERT_EQ(of(write(1, current(), 3, 1000, std::string(5000, 'b'))).code, Errc::ok);
+  network_.heal("s3", "t1");
+  network_.heal("t1", "s3");
+  put(layout(4, {{1, in}, {3, syncing}}));
+  of(stat(1, current()));
+  ASSERT_TRUE(eventually([&] { return inSync(3); }, 60s));
+  settle();
+  EXPECT_EQ(content(3), content(1));
+  EXPECT_EQ(stateOnDisk(3), FileState::open);
+}
+
 TEST_F(CatchUpCluster, live_appends_do_not_pass_the_cut_of_an_old_end) {
   put(twoCopies());
   ASSERT_EQ(of(write(1, twoCopies(), 1, 0, std::string(200'000, 'a'))).code, Errc::ok);
