@@ -98,12 +98,22 @@ class SqliteCatalog::Writer {
   Task<void> transaction(Batch* batch) {
     try {
       connection.run(kBegin, {});
-      for (auto& operation : batch->operations) co_await one(operation.get());
+      if (batch->operations.size() == 1) {
+        co_await alone(batch->operations.front().get());
+      } else {
+        for (auto& operation : batch->operations) co_await one(operation.get());
+      }
       connection.run(kCommit, {});
     } catch (...) {
       rollback();
       failAll(*batch, std::current_exception());
     }
+  }
+
+  // What it throws ends the transaction, in which there is nobody else.
+  Task<void> alone(Pending* operation) {
+    SqliteTx tx(connection);
+    co_await operation->body(tx);
   }
 
   Task<void> one(Pending* operation) {
@@ -229,15 +239,17 @@ void SqliteCatalog::finishBatch(std::shared_ptr<Batch> batch) {
 }
 
 Task<void> SqliteCatalog::readBody(Body body) {
-  SqliteTx tx(*reader_);
+  // The writer's connection keeps its page cache across its own commits, the reader's is emptied by each of them.
+  SqliteConnection& connection = batchUnderWay_ ? *reader_ : writer_->connection;
+  SqliteTx tx(connection);
   std::exception_ptr error;
-  reader_->run(kBeginRead, {});
+  connection.run(kBeginRead, {});
   try {
     co_await body(tx);
   } catch (...) {
     error = std::current_exception();
   }
-  if (reader_->inTransaction()) reader_->run(kCommit, {});
+  if (connection.inTransaction()) connection.run(kCommit, {});
   if (error) std::rethrow_exception(error);
 }
 
