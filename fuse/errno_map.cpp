@@ -83,6 +83,7 @@ int errnoInterrupted() { return EINTR; }
 int errnoNameRace() { return ESTALE; }
 int errnoStalled() { return EIO; }
 int errnoBufferTooSmall() { return ERANGE; }
+int errnoNoAttribute() { return ENODATA; }
 int errnoNoControl() { return ENOTTY; }
 int errnoNoSuchPlace() { return ENXIO; }
 

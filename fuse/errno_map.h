@@ -18,6 +18,7 @@ int errnoInterrupted();     // EINTR: the caller is being killed
 int errnoNameRace();        // ESTALE: look the name up again and repeat (the kernel does it by itself)
 int errnoStalled();         // EIO: the operation was not answered within its limit
 int errnoBufferTooSmall();  // ERANGE
+int errnoNoAttribute();     // ENODATA
 int errnoNoControl();       // ENOTTY: no ioctl is offered
 int errnoNoSuchPlace();     // ENXIO: SEEK_DATA or SEEK_HOLE beyond the last of its kind
 

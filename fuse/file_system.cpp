@@ -67,7 +67,6 @@ void FileSystem::changed(const Change& change) {
     bool believed = true;
     if (auto inode = inodes_.find(change.inode)) {
       inode->known = false;
-      inode->withoutAttributes = false;
       // Another host may be writing it from now on, or have just finished.
       pages = pages || inode->cachedHandles > 0;
       if (pages) inode->pages.reset();
@@ -98,8 +97,13 @@ double FileSystem::attributesLast(const Entry& entry, std::uint64_t since) {
   return std::chrono::duration<double>(settings_.attrCache).count();
 }
 
+void FileSystem::notePlain(const Entry& entry, std::uint64_t since) {
+  if ((entry.attr.acl & kNoXattrs) == 0 || changes_.changedSince(entry.attr.inode, since)) return;
+  plain_.add(entry.attr.inode);
+}
+
 fuse_entry_param FileSystem::parameters(const Entry& entry, std::uint64_t since) {
-  if (entry.attr.acl == 0 && !changes_.changedSince(entry.attr.inode, since)) plain_.add(entry.attr.inode);
+  notePlain(entry, since);
   fuse_entry_param param = {};
   param.ino = nodeOf(entry.attr.inode);
   param.attr = toStat(entry.attr);

@@ -94,6 +94,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<bool> losesSetGid(RequestPtr request, InodeId inode);  // with an access ACL set by this caller
   // What the kernel is told of an entry: how long it may believe it depends on who may be changing it.
   double attributesLast(const Entry& entry, std::uint64_t since);
+  void notePlain(const Entry& entry, std::uint64_t since);  // `since` as with present()
   fuse_entry_param parameters(const Entry& entry, std::uint64_t since);
   // Makes an entry fit to be told; its size is as of now (Cluster::getAttr and refresh see to that). `since`:
   // changes_.now() from before the question was asked. The caller answers without awaiting anything else.
@@ -136,7 +137,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   InodeTable inodes_;
   ChangeLog changes_;
   DirectoryNames directoryNames_;
-  PlainInodes plain_;                                // have no POSIX ACL
+  PlainInodes plain_;                                // have no extended attributes
   std::unordered_map<InodeId, unsigned> questions_;  // GETATTRs under way
   bool rangeLocksUsed_ = false;                      // by anybody on this mount, ever
   HandleTable<FileHandle> files_;

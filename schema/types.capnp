@@ -105,7 +105,8 @@ struct Attr {
   state @12 :FileState;
   epoch @13 :UInt64;    # of regular files: that of the layout this answer was made with; 0 otherwise
   changeId @14 :UInt64; # raised by every change of this inode in the catalog; equal ids mean equal attributes
-  acl @15 :UInt8;       # POSIX ACLs it has: 1 access, 2 default. 0: the mode says it all
+  acl @15 :UInt8;       # POSIX ACLs it has: 1 access, 2 default; without either the mode says it all.
+                        # 4: it has a file capability. 8: certainly no extended attribute at all (older trackers never say so)
 }
 
 enum ReplicaState {

@@ -77,7 +77,6 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   auto openMode = modeOf(wishOf(flags));
   auto file = co_await cluster_->open(made.entry, openMode);
   auto inode = inodes_.remember(made.entry, runtime_.clock.now());
-  inode->withoutAttributes = inode->entry.attr.acl == 0;
   inode->believed = false;
   changes_.note(inode->id);
   auto since = changes_.now();

@@ -39,7 +39,6 @@ Task<void> FileSystem::reportMade(RequestPtr request, Entry entry, std::uint64_t
   noteOwnChange(entry);
   since = changes_.now();
   co_await present(entry, since, entry.attr.type == FileType::directory ? parent : 0);
-  if (auto inode = inodes_.find(entry.attr.inode)) inode->withoutAttributes = inode->entry.attr.acl == 0;
   request->entry(parameters(entry, since));
 }
 

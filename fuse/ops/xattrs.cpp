@@ -68,25 +68,26 @@ Task<void> FileSystem::getxattr(RequestPtr request, std::uint64_t node, std::str
     co_return;
   }
   requireOffered(name);
+  // `ls -l` asks for two of every file, and the kernel for security.capability before a write.
+  if (plain_.contains(id)) {
+    request->error(errnoNoAttribute());
+    co_return;
+  }
   if (isAcl(name)) {
     Task<void> work = getAcl(std::move(request), id, std::move(name), room);
     co_await std::move(work);
     co_return;
   }
-  auto inode = inodes_.find(id);
-  if (inode && inode->withoutAttributes) throw Error(Errc::noAttribute);
   auto value = co_await cluster_->getXattr(id, std::move(name));
   if (!value) throw Error(Errc::noAttribute);
   answer(*request, *value, room);
 }
 
-// The kernel asks before it checks the permissions of who is not the owner, and `ls -l` for every file: for most there
-// is nothing to ask a tracker.
+// The kernel asks before it checks the permissions of who is not the owner.
 Task<void> FileSystem::getAcl(RequestPtr request, InodeId id, std::string name, std::size_t room) {
-  if (plain_.contains(id)) throw Error(Errc::noAttribute);
   auto since = changes_.now();
   auto entry = co_await freshEntry(id);
-  if (entry.attr.acl == 0 && !changes_.changedSince(id, since)) plain_.add(id);
+  notePlain(entry, since);
   auto bit = name == kAclAccess ? kHasAccessAcl : kHasDefaultAcl;
   if ((entry.attr.acl & bit) == 0) throw Error(Errc::noAttribute);
   auto value = co_await cluster_->getXattr(id, std::move(name));
@@ -103,9 +104,8 @@ Task<bool> FileSystem::losesSetGid(RequestPtr request, InodeId id) {
 
 Task<void> FileSystem::listxattr(RequestPtr request, std::uint64_t node, std::size_t room) {
   auto id = inodeOf(node);
-  auto inode = inodes_.find(id);
   std::string text;
-  if (!inode || !inode->withoutAttributes) {
+  if (!plain_.contains(id)) {
     auto names = co_await cluster_->listXattr(id);
     bool root = request->uid() == 0;
     for (const auto& name : names) {
@@ -122,10 +122,7 @@ Task<void> FileSystem::setxattr(RequestPtr request, std::uint64_t node, std::str
   auto id = inodeOf(node);
   if (startsWith(name, kVirtual)) throw Error(Errc::notPermitted);
   requireOffered(name);
-  if (auto inode = inodes_.find(id)) {
-    inode->withoutAttributes = false;
-    if (name == kCapabilityAttribute) inode->entry.attr.acl |= kHasCapability;
-  }
+  if (auto inode = inodes_.find(id); inode && name == kCapabilityAttribute) inode->entry.attr.acl |= kHasCapability;
   constexpr std::uint32_t kDropSetGid = 4;
   auto how = static_cast<std::uint32_t>(flags) & 3;
   if (name == kAclAccess && co_await losesSetGid(request, id)) how |= kDropSetGid;

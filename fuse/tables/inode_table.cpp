@@ -37,7 +37,6 @@ void InodeTable::forget(InodeId id) {
 void InodeTable::distrustAll() {
   for (auto& [id, slot] : slots_) {
     slot.inode->known = false;
-    slot.inode->withoutAttributes = false;
   }
 }
 

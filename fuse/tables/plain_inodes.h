@@ -7,7 +7,8 @@
 
 namespace vcfs::fuse {
 
-// Inodes that are known to have no POSIX ACL, so that nobody has to be asked. Bounded: forgets all when it is full.
+// Inodes that are known to have no extended attributes, and so no POSIX ACL: nobody has to be asked. Bounded: forgets
+// all when it is full.
 class PlainInodes {
  public:
   explicit PlainInodes(std::size_t capacity = 262'144) : capacity_(capacity) {}

@@ -125,6 +125,17 @@ class TwoHosts(StoreCase):
         try:
             for i in range(60):
                 self.make("new", bytes([48 + i % 10]) * 1000)
+    def test_extended_attributes_follow_although_there_were_none(self):
+        path, there = self.make("f"), self.there("f")
+        for get in (lambda: os.getxattr(there, "user.k"), lambda: os.getxattr(there, "system.posix_acl_access")):
+            self.assertErrno(errno.ENODATA, get)
+        self.assertEqual(os.listxattr(there), [])
+        os.setxattr(path, "user.k", b"v")
+        self.wait_seen(lambda: os.listxattr(there) == ["user.k"], 1, "setxattr")
+        self.assertEqual(os.getxattr(there, "user.k"), b"v")
+        os.removexattr(path, "user.k")
+        self.wait_seen(lambda: os.listxattr(there) == [], 1, "removexattr")
+
                 os.rename(self.path("new"), self.path("f"))
         finally:
             stop.set()

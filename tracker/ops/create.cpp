@@ -67,10 +67,10 @@ Task<Inherited> inherit(SqlTx& tx, const InodeRow& parent, std::uint32_t umask, 
   }
   row->attr.mode = inherited->mode;
   result.access = inherited->access;
-  if (!result.access.empty()) row->flags |= kFlagAccessAcl;
+  if (!result.access.empty()) row->flags |= kFlagAccessAcl | kFlagXattrs;
   if (row->isDirectory()) {
     result.defaults = *defaults;
-    row->flags |= kFlagDefaultAcl;
+    row->flags |= kFlagDefaultAcl | kFlagXattrs;
   }
   co_return result;
 }

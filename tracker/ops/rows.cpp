@@ -94,9 +94,9 @@ Task<void> insertReplicas(SqlTx& tx, InodeId inode, const ReplicaSet& replicas) 
 }  // namespace
 
 std::uint8_t InodeRow::acls() const {
-  return static_cast<std::uint8_t>(((flags & kFlagAccessAcl) != 0 ? kHasAccessAcl : 0) |
-                                   ((flags & kFlagDefaultAcl) != 0 ? kHasDefaultAcl : 0) |
-                                   ((flags & kFlagCapability) != 0 ? kHasCapability : 0));
+  return static_cast<std::uint8_t>(
+      ((flags & kFlagAccessAcl) != 0 ? kHasAccessAcl : 0) | ((flags & kFlagDefaultAcl) != 0 ? kHasDefaultAcl : 0) |
+      ((flags & kFlagCapability) != 0 ? kHasCapability : 0) | ((flags & kFlagXattrs) == 0 ? kNoXattrs : 0));
 }
 
 Entry InodeRow::entry() const {

@@ -16,6 +16,7 @@ inline constexpr std::uint32_t kFlagReopened = 1;  // InodeRow::flags
 inline constexpr std::uint32_t kFlagDefaultAcl = 2;
 inline constexpr std::uint32_t kFlagAccessAcl = 4;
 inline constexpr std::uint32_t kFlagCapability = 8;
+inline constexpr std::uint32_t kFlagXattrs = 16;  // has, or once had, extended attributes (ACLs are among them)
 
 // One row of `inodes` with its replicas.
 struct InodeRow {

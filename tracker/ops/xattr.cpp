@@ -103,6 +103,7 @@ Task<Outcome> setXattr(SqlTx& tx, InodeId inode, SetXattrParams params, Occasion
   co_await checkPresence(tx, inode, params);
   const bool keep = !isAcl(params.name) || applyAcl(row, params);
   if (keep) {
+    row.flags |= kFlagXattrs;
     co_await putXattr(tx, inode, params.name, params.value);
   } else {
     co_await tx.exec(kRemove, inode, params.name);

@@ -36,10 +36,11 @@ struct Attr {
   FileState state = FileState::none;
   Epoch epoch = 0;
   std::uint64_t changeId = 0;
-  std::uint8_t acl = 0;  // POSIX ACLs it has: kHasAccessAcl, kHasDefaultAcl
+  std::uint8_t acl = 0;  // POSIX ACLs it has: kHasAccessAcl, kHasDefaultAcl; kNoXattrs: certainly no attribute at all
 };
 inline constexpr std::uint8_t kHasAccessAcl = 1;
 inline constexpr std::uint8_t kHasDefaultAcl = 2;
+inline constexpr std::uint8_t kNoXattrs = 8;  // 4: kHasCapability of file_capability.h
 
 struct Replica {
   StorageId storage = 0;
