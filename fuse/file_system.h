@@ -130,6 +130,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> fillPage(std::shared_ptr<DirHandle> directory, std::uint64_t after);
   Task<InodeId> parentOf(InodeId directory);
 
+  Task<void> sealMade(Entry entry);
   Runtime& runtime_;
   std::shared_ptr<Cluster> cluster_;
   const MountSettings& settings_;

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "common/base/log.h"
 #include "fuse/convert.h"
 #include "fuse/errno_map.h"
 #include "fuse/file_system.h"
@@ -59,7 +60,22 @@ Task<void> FileSystem::mknod(RequestPtr request, std::uint64_t parent, std::stri
   auto directory = wanted.parent;
   auto made = co_await cluster_->create(std::move(wanted));
   noteOwnChangeIn(directory, made.created ? made.entry.attr.ctimeNs : 0);
+  if (made.entry.attr.type == FileType::regular) runtime_.spawn("fuse.seal", sealMade(made.entry));
   co_await reportMade(std::move(request), std::move(made.entry), since, directory);
+}
+
+// A file that mknod(2) made is not opened by it: without this it would count as being recorded, and as broken off after
+// the lease.
+Task<void> FileSystem::sealMade(Entry entry) {
+  auto self = shared_from_this();
+  try {
+    OpenMode mode;
+    mode.write = true;
+    auto file = co_await cluster_->open(entry, mode);
+    co_await file->close();
+  } catch (const Error& error) {
+    log::warn("fuse.seal_failed", {{"inode", log::hex(entry.attr.inode)}, {"reason", error.what()}});
+  }
 }
 
 Task<void> FileSystem::symlink(RequestPtr request, std::string target, std::uint64_t parent, std::string name) {

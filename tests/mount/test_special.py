@@ -7,6 +7,7 @@ import struct
 import unittest
 
 from vcfs_test.shared import StoreCase
+from vcfs_test.wait import wait_for
 
 
 class SpecialFiles(StoreCase):
@@ -42,6 +43,10 @@ class SpecialFiles(StoreCase):
         self.assertEqual((stat.S_ISREG(st.st_mode), stat.S_IMODE(st.st_mode), st.st_size), (True, 0o604, 0))
         self.make("f", b"usable")
         self.assertEqual(self.read("f"), b"usable")
+
+    def test_a_file_made_by_mknod_does_not_count_as_being_recorded(self):
+        os.mknod(self.path("f"), stat.S_IFREG | 0o600)
+        wait_for(lambda: os.getxattr(self.path("f"), "user.vcfs.state") == b"closed", 5, "the file to be sealed")
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root")
     def test_device_numbers_are_kept(self):
