@@ -119,16 +119,54 @@ Task<void> FileSystem::present(Entry& entry, std::uint64_t since, InodeId parent
   if (entry.attr.type == FileType::regular) co_await inode->gate.beforeTelling(entry.attr.size);
 }
 
+bool FileSystem::isFresh(const Inode& inode) const {
+  return inode.known && runtime_.clock.now() - inode.fetched < Duration(settings_.attrCache);
+}
+
 Task<Entry> FileSystem::freshEntry(InodeId id) {
-  if (auto inode = inodes_.find(id)) {
-    bool young = runtime_.clock.now() - inode->fetched < Duration(settings_.attrCache);
-    if (inode->known && young) co_return inode->entry;
-  }
+  if (auto inode = inodes_.find(id); inode && isFresh(*inode)) co_return inode->entry;
   auto since = changes_.now();
   auto entry = co_await cluster_->getAttr(id);
   auto inode = inodes_.remember(entry, runtime_.clock.now());
   if (changes_.changedSince(id, since)) inode->known = false;
   co_return entry;
+}
+
+Task<Entry> FileSystem::entryToOpen(InodeId id) {
+  auto inode = inodes_.find(id);
+  if (mayOpen(inode)) co_return inode->entry;
+  if (auto range = ahead_.missed(id); range && cluster_->changesAreTold()) {
+    co_await fetchEntries(*range);
+    inode = inodes_.find(id);
+    if (mayOpen(inode)) co_return inode->entry;
+  }
+  if (inode) inode->known = false;
+  co_return co_await freshEntry(id);
+}
+
+// Close-to-open: whatever another host closed before this open(2) must be seen by it.
+bool FileSystem::mayOpen(const InodePtr& inode) const {
+  constexpr Duration kJustAsked = std::chrono::milliseconds(1);  // by the lookup of the same open(2)
+  if (!inode || !isFresh(*inode)) return false;
+  return cluster_->changesAreTold() || runtime_.clock.now() - inode->fetched < kJustAsked;
+}
+
+Task<void> FileSystem::fetchEntries(OpenAhead::Range range) {
+  auto since = changes_.now();
+  DirPage page;
+  try {
+    page = co_await cluster_->readDir(range.directory, range.after, range.count, true);
+  } catch (const Error& error) {
+    if (error.code() != Errc::notFound && error.code() != Errc::notDirectory) throw;
+  }
+  for (const auto& found : page.entries) {
+    const Attr& attr = found.entry.attr;
+    auto known = inodes_.find(attr.inode);
+    // Of what is or may be written its primary or this mount knows more.
+    const bool moving = attr.state == FileState::open || (known && (known->handles > 0 || known->gate.busy()));
+    if (attr.type != FileType::regular || moving || changes_.changedSince(attr.inode, since)) continue;
+    inodes_.remember(found.entry, runtime_.clock.now());
+  }
 }
 
 struct FileSystem::Question {
@@ -148,8 +186,7 @@ Task<void> FileSystem::ask(InodeId id, std::shared_ptr<Question> question) {
 }
 
 Task<Entry> FileSystem::entryOfOpen(InodePtr inode) {
-  bool young = runtime_.clock.now() - inode->fetched < Duration(settings_.attrCache);
-  if (inode->known && young) co_return inode->entry;
+  if (isFresh(*inode)) co_return inode->entry;
   auto question = std::make_shared<Question>(runtime_.io);
   runtime_.spawn("fuse.ask", ask(inode->id, question));
   co_await question->answered.waitFor(runtime_.clock, kTrackerPatience);

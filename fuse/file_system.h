@@ -4,6 +4,7 @@
 #include "common/runtime/runtime.h"
 #include "fuse/kernel_cache.h"
 #include "fuse/mount_settings.h"
+#include "fuse/policy/open_ahead.h"
 #include "fuse/session/request.h"
 #include "fuse/tables/change_log.h"
 #include "fuse/tables/directory_names.h"
@@ -93,13 +94,18 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> getAcl(RequestPtr request, InodeId inode, std::string name, std::size_t room);
   Task<bool> losesSetGid(RequestPtr request, InodeId inode);  // with an access ACL set by this caller
   // What the kernel is told of an entry: how long it may believe it depends on who may be changing it.
-  double attributesLast(const Entry& entry, std::uint64_t since);
   void notePlain(const Entry& entry, std::uint64_t since);  // `since` as with present()
+  double attributesLast(const Entry& entry, std::uint64_t since);
   fuse_entry_param parameters(const Entry& entry, std::uint64_t since);
   // Makes an entry fit to be told; its size is as of now (Cluster::getAttr and refresh see to that). `since`:
   // changes_.now() from before the question was asked. The caller answers without awaiting anything else.
   Task<void> present(Entry& entry, std::uint64_t since, InodeId parent);
-  Task<Entry> freshEntry(InodeId inode);  // asks unless what is remembered can be trusted
+  bool isFresh(const Inode& inode) const;  // what is remembered can be trusted
+  Task<Entry> freshEntry(InodeId inode);   // asks unless it is
+  // The same for a file that is about to be opened: asks for those along with it that will probably be opened next.
+  Task<Entry> entryToOpen(InodeId inode);
+  bool mayOpen(const InodePtr& inode) const;
+  Task<void> fetchEntries(OpenAhead::Range range);
   // The same for an inode that is open here, but does not wait long for trackers: open files go on without them.
   Task<Entry> entryOfOpen(InodePtr inode);
   struct Question;
@@ -124,13 +130,13 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   void closeInBackground(std::shared_ptr<FileHandle> handle);
   Task<void> closeFile(std::shared_ptr<FileHandle> handle);
   void withdraw(std::uint64_t handle);  // an open that the kernel did not take
+  Task<void> sealMade(Entry entry);
   Task<void> reportMade(RequestPtr request, Entry entry, std::uint64_t since, InodeId parent);
   Task<std::optional<Entry>> setOthers(RequestPtr request, InodeId inode, const struct stat& wanted, int which);
 
   Task<void> fillPage(std::shared_ptr<DirHandle> directory, std::uint64_t after);
   Task<InodeId> parentOf(InodeId directory);
 
-  Task<void> sealMade(Entry entry);
   Runtime& runtime_;
   std::shared_ptr<Cluster> cluster_;
   const MountSettings& settings_;
@@ -138,6 +144,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   InodeTable inodes_;
   ChangeLog changes_;
   DirectoryNames directoryNames_;
+  OpenAhead ahead_;
   PlainInodes plain_;                                // have no extended attributes
   std::unordered_map<InodeId, unsigned> questions_;  // GETATTRs under way
   bool rangeLocksUsed_ = false;                      // by anybody on this mount, ever

@@ -60,9 +60,12 @@ interface Tracker {
 
   ping @1 () -> ();
 
-  watch @2 (watcher :Watcher) -> (status :Status);
+  watch @2 (watcher :Watcher) -> (status :Status, settles :Bool);
   # From now on changes made by others are told to `watcher` until the connection ends. After a reconnect the client
   # must treat everything it cached as stale.
+  # settles: nobody gets a sealed file open for writing (openForWrite) before this session was told, so that what it
+  # remembers of sealed files is good for an open(2) for as long as leases count (see leaseNames). Not with several
+  # trackers.
 
   # ---- namespace: reading -----------------------------------------------------------------------------------------
 
@@ -120,7 +123,7 @@ interface Tracker {
   # Sizes are set at the primary (Storage.truncate), not here.
 
   openForWrite @17 (inode :UInt64, request :RequestId) -> (status :Status, entry :Entry);
-  # The file is `open` when this returns. Errors: isDirectory, notFound, unavailable (no replica in sync).
+  # The file is `open` when this returns, and if it was sealed before, sessions that settle know it. Errors: isDirectory, notFound, unavailable (no replica in sync).
 
   syncNames @18 () -> (status :Status);
   # On return every namespace change answered before is on stable storage.

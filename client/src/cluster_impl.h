@@ -22,6 +22,7 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
   const ClusterOptions& options() const override { return core_->options; }
   ClientId clientId() const override { return core_->clientId; }
   void onChanged(std::function<void(const Change&)> callback) override { callback_ = std::move(callback); }
+  bool changesAreTold() const override { return core_->trackers->settles(); }
 
   Task<std::optional<Entry>> lookup(InodeId parent, std::string name) override;
   Task<Entry> getAttr(InodeId inode) override;

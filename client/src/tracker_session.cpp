@@ -94,7 +94,7 @@ Task<void> TrackerSession::keepConnected() {
 }
 
 Task<void> TrackerSession::open(std::string address) {
-  auto session = std::make_shared<Session>(Session{nullptr, schema::Tracker::Client(nullptr)});
+  auto session = std::make_shared<Session>(Session{nullptr, schema::Tracker::Client(nullptr), false});
   session->connection = co_await rpc::Connection::connect(runtime_, address, options_.connectLimit);
   session->tracker = session->connection->bootstrap<schema::Tracker>();
   std::optional<Error> failure;
@@ -131,6 +131,7 @@ Task<void> TrackerSession::greet(std::shared_ptr<Session> session) {
   auto watching = watch.send();
   auto watched = co_await rpc::call(runtime_, kj::mv(watching), options_.connectLimit);
   schema::check(watched.getStatus());
+  session->settles = watched.getSettles();
 }
 
 void TrackerSession::established(std::shared_ptr<Session> session) {
@@ -147,6 +148,7 @@ void TrackerSession::established(std::shared_ptr<Session> session) {
   log::info("client.tracker.connected", {{"tracker", session->connection->peer()}, {"cluster", cluster_}});
   session_ = std::move(session);
   confirmed_ = TimePoint{};
+  settles_ = session_->settles;
   ++sessions_;
   state_.notifyAll();
   if (hadSession_) {

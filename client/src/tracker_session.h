@@ -46,6 +46,8 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   void onRecall(std::function<void(InodeId)> callback) { recalled_ = std::move(callback); }
   // Whether leases that this session was granted count at this moment.
   bool leasesCount() const;
+  // The same for what was asked in this session of sealed files (Tracker.watch, `settles`).
+  bool settles() const { return settles_ && leasesCount(); }
   const std::string& cluster() const { return cluster_; }
   const std::vector<std::string>& trackers() const { return addresses_; }
 
@@ -68,6 +70,7 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   struct Session {
     std::shared_ptr<rpc::Connection> connection;
     schema::Tracker::Client tracker;
+    bool settles = false;
   };
 
   Task<void> keepConnected();
@@ -97,6 +100,7 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   std::uint64_t sessions_ = 0;
   bool hadSession_ = false;
   bool stopped_ = false;
+  bool settles_ = false;
   TimePoint confirmed_;  // when the newest ping that was answered was sent
   std::function<void(const Change&)> changed_;
   std::function<void(InodeId)> recalled_;

@@ -79,6 +79,10 @@ Task<void> FileSystem::fillPage(std::shared_ptr<DirHandle> directory, std::uint6
   auto change = changes_.now();
   auto limit = after == 0 ? kFirstPage : kNextPage;
   auto page = co_await cluster_->readDir(directory->directory, after, limit, false);
+  for (auto before = after; const auto& found : page.entries) {
+    ahead_.listed(directory->directory, before, found.entry.attr.inode);
+    before = found.cookie;
+  }
   directory->page = std::move(page);
   directory->after = after;
   directory->filled = true;

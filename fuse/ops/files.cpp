@@ -35,7 +35,7 @@ OpenMode modeOf(const OpenRequest& wish) {
 }  // namespace
 
 Task<void> FileSystem::open(RequestPtr request, std::uint64_t node, int flags) {
-  auto entry = co_await freshEntry(inodeOf(node));
+  auto entry = co_await entryToOpen(inodeOf(node));
   // The kernel checked this against the mode it knows; opening makes no difference for pipes and devices.
   auto mode = modeOf(wishOf(flags));
   auto file = co_await cluster_->open(entry, mode);
@@ -194,7 +194,7 @@ Task<void> FileSystem::closeFile(std::shared_ptr<FileHandle> handle) {
     if (handle->write)
       log::warn("fuse.close_failed", {{"inode", log::hex(handle->inode->id)}, {"reason", error.what()}});
   }
-  handle->inode->known = false;
+  if (handle->write) handle->inode->known = false;
 }
 
 Task<void> FileSystem::fsync(RequestPtr request, std::uint64_t handle) {

@@ -45,6 +45,27 @@ class TwoHosts(StoreCase):
             with open(self.there("f"), "rb") as f:
                 self.assertEqual(f.read(), b"%05d" % i * 1000)
 
+    def test_rewriting_is_seen_by_an_open_of_what_was_looked_at_before(self):
+        for i in range(50):
+            self.make("f", b"old" * 1000)
+            self.assertEqual(os.stat(self.there("f")).st_size, 3000)
+            with open(self.there("f"), "rb") as f:
+                self.assertEqual(f.read(), b"old" * 1000)
+            self.make("f", b"%05d" % i * 1000)
+            with open(self.there("f"), "rb") as f:
+                self.assertEqual(f.read(), b"%05d" % i * 1000)
+
+    def test_files_opened_in_the_order_of_their_listing_are_as_they_were_closed(self):
+        for i in range(60):
+            self.make(f"d{i:02d}", b"old")
+        names = sorted(os.listdir(self.there()))
+        self.assertEqual(len(names), 60)
+        for i, name in enumerate(names):
+            if i + 3 < 60:  # it has been asked for along with others by then
+                self.make(names[i + 3], b"rewritten")
+            with open(self.there(name), "rb") as f:
+                self.assertEqual(f.read(), b"old" if i < 3 else b"rewritten")
+
     def test_truncating_here_is_seen_there(self):
         self.make("f", b"x" * 5000)
         there = self.open(self.there("f"), os.O_RDONLY)
@@ -104,6 +125,17 @@ class TwoHosts(StoreCase):
         os.link(path, self.path("g"))
         self.wait_seen(lambda: os.stat(there).st_nlink == 2, 1, "link")
 
+    def test_extended_attributes_follow_although_there_were_none(self):
+        path, there = self.make("f"), self.there("f")
+        for get in (lambda: os.getxattr(there, "user.k"), lambda: os.getxattr(there, "system.posix_acl_access")):
+            self.assertErrno(errno.ENODATA, get)
+        self.assertEqual(os.listxattr(there), [])
+        os.setxattr(path, "user.k", b"v")
+        self.wait_seen(lambda: os.listxattr(there) == ["user.k"], 1, "setxattr")
+        self.assertEqual(os.getxattr(there, "user.k"), b"v")
+        os.removexattr(path, "user.k")
+        self.wait_seen(lambda: os.listxattr(there) == [], 1, "removexattr")
+
     # ---- names
 
     def test_a_rename_over_a_name_is_atomic_for_readers_there(self):
@@ -125,17 +157,6 @@ class TwoHosts(StoreCase):
         try:
             for i in range(60):
                 self.make("new", bytes([48 + i % 10]) * 1000)
-    def test_extended_attributes_follow_although_there_were_none(self):
-        path, there = self.make("f"), self.there("f")
-        for get in (lambda: os.getxattr(there, "user.k"), lambda: os.getxattr(there, "system.posix_acl_access")):
-            self.assertErrno(errno.ENODATA, get)
-        self.assertEqual(os.listxattr(there), [])
-        os.setxattr(path, "user.k", b"v")
-        self.wait_seen(lambda: os.listxattr(there) == ["user.k"], 1, "setxattr")
-        self.assertEqual(os.getxattr(there, "user.k"), b"v")
-        os.removexattr(path, "user.k")
-        self.wait_seen(lambda: os.listxattr(there) == [], 1, "removexattr")
-
                 os.rename(self.path("new"), self.path("f"))
         finally:
             stop.set()

@@ -70,6 +70,7 @@ Task<void> Handlers::watch(WatchContext context) {
   if (!params.hasWatcher()) throw Error(Errc::invalid, "watch: no watcher");
   const bool peer = session_->kind == "tracker";
   core_->hub.add(session_->id, session_->client, peer, params.getWatcher(), session_->connection);
+  context.getResults().setSettles(!core_->catalog.shared());
   co_return;
 }
 

@@ -68,6 +68,10 @@ class Cluster {
   virtual const ClusterOptions& options() const = 0;
   virtual ClientId clientId() const = 0;
   virtual void onChanged(std::function<void(const Change&)> callback) = 0;
+  // Whether an answer about a sealed file, of which no change was told since, is certain to hold at this moment: nobody
+  // gets such a file open for writing before this process was told. False with several trackers, and while no tracker
+  // answers; then close-to-open needs a question.
+  virtual bool changesAreTold() const = 0;
 
   // ---- names
   virtual Task<std::optional<Entry>> lookup(InodeId parent, std::string name) = 0;  // nullopt: no such name

@@ -54,6 +54,7 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
   const ClusterOptions& options() const override { return options_; }
   ClientId clientId() const override { return 7; }
   void onChanged(std::function<void(const Change&)> callback) override { changed_ = std::move(callback); }
+  bool changesAreTold() const override { return true; }
   Task<std::optional<Entry>> lookup(InodeId parent, std::string name) override;
   Task<Entry> getAttr(InodeId inode) override;
   Task<void> refresh(Entry& entry) override;

@@ -180,6 +180,39 @@ TEST_F(Names, a_large_directory_is_listed_whole_and_in_few_questions) {
   EXPECT_LT(calls("lookup"), 200);
 }
 
+TEST_F(Names, files_read_in_the_order_of_their_listing_are_asked_for_together) {
+  onLoop([&] {
+    for (int i = 0; i < 300; ++i) {
+      auto id = store_->make(kRootInode, "f" + std::to_string(1000 + i), FileType::regular, 0644, 0, 0);
+      store_->node(id).attr.state = FileState::closed;
+      store_->node(id).bytes = std::to_string(i);
+      store_->node(id).attr.size = store_->node(id).bytes.size();
+    }
+  });
+  int listed = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(point_)) listed += entry.is_regular_file() ? 1 : 0;
+  ASSERT_EQ(listed, 300);
+  const int asked = calls("getAttr") + calls("lookup") + calls("readDir");
+  for (int i = 0; i < 300; ++i) EXPECT_EQ(read("f" + std::to_string(1000 + i)), std::to_string(i));
+  EXPECT_LT(calls("getAttr") + calls("lookup") + calls("readDir") - asked, 30);
+}
+
+TEST_F(Names, a_listing_that_is_not_used_for_stat_is_good_for_it_all_the_same) {
+  onLoop([&] {
+    for (int i = 0; i < 2000; ++i) {
+      auto id = store_->make(kRootInode, "f" + std::to_string(i), FileType::regular, 0644, 0, 0);
+      store_->node(id).attr.state = FileState::closed;
+    }
+  });
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(point_)) names.push_back(entry.path());
+  ASSERT_EQ(names.size(), 2000u);
+  const int asked = calls("lookup") + calls("getAttr");
+  struct stat info = {};
+  for (const auto& name : names) ASSERT_EQ(::lstat(name.c_str(), &info), 0);
+  EXPECT_LT(calls("lookup") + calls("getAttr") - asked, 20);
+}
+
 TEST_F(Names, seekdir_goes_back_to_where_telldir_was) {
   onLoop([&] {
     for (int i = 0; i < 700; ++i) store_->make(kRootInode, "f" + std::to_string(i), FileType::regular, 0644, 0, 0);

@@ -86,6 +86,7 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
   const ClusterOptions& options() const override { return options_; }
   ClientId clientId() const override { return 1; }
   void onChanged(std::function<void(const Change&)> callback) override { callbacks_.push_back(std::move(callback)); }
+  bool changesAreTold() const override { return true; }
   Task<Entry> getAttr(InodeId inode) override {
     throwIfAsked();
     co_return entryOf(inode);
