@@ -31,6 +31,8 @@ TARGETS = [
     ("small_files_8", "rename_per_s", ("moosefs", None), 1.0),
     ("small_files_1", "unlink_per_s", ("moosefs", None), 1.0),
     ("small_files_8", "unlink_per_s", ("moosefs", None), 1.0),
+    ("list_long", "warm_per_s", ("glusterfs", None), 1.0),
+    ("list_long", "warm_per_s", ("moosefs", None), 1.0),
     ("ffmpeg_hls", "seconds", ("moosefs", None), 1 / 0.6),
     ("ffmpeg_faststart", "seconds", ("glusterfs", None), 1 / 0.6),
     ("http_1M", "requests_per_s", ("local", None), 0.6),

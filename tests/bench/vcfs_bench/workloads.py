@@ -3,6 +3,8 @@ carry their unit. GiB of user data is what cpu_s_per_GiB is counted by."""
 import os
 import shutil
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from vcfs_test import media
 from vcfs_test.files import sha256
@@ -150,6 +152,23 @@ def small_files(workers):
     return run
 
 
+def list_long(system, options):
+    """`ls -l` of a large directory: it asks for the attributes and two extended attributes of each entry."""
+    folder = fresh(system, "list")
+    names = [folder / f"recording-{i:06d}.mkv" for i in range(options.files * 10)]
+    with ThreadPoolExecutor(8) as makers:
+        list(makers.map(os.mknod, names))
+    system.remount()
+    machine.settle()
+    figures = {}
+    for state in ("cold", "warm"):
+        begin = time.monotonic()
+        subprocess.run(["ls", "-l", str(folder)], stdout=subprocess.DEVNULL, check=True)
+        figures[f"{state}_per_s"] = round(len(names) / (time.monotonic() - begin), 1)
+    shutil.rmtree(folder)
+    return figures
+
+
 def _ffmpeg(system, name, arguments, output):
     clip = media.clip(60, 2500)
     folder = fresh(system, name)
@@ -253,6 +272,7 @@ WORKLOADS = {
     "follower_lag": follower_lag,
     "small_files_1": small_files(1),
     "small_files_8": small_files(8),
+    "list_long": list_long,
     "ffmpeg_hls": ffmpeg_hls,
     "ffmpeg_faststart": ffmpeg_faststart,
     "http_1M": http_files,
