@@ -75,7 +75,10 @@ struct SqliteCatalog::Batch {
 // suspend, to their end.
 class SqliteCatalog::Writer {
  public:
-  explicit Writer(const std::string& path) : connection(path, false) {
+  explicit Writer(const std::string& path) : connection(path, false) {}
+
+  // After configure(): `PRAGMA wal_autocheckpoint` is itself a hook of this kind, and takes away whatever is there.
+  void watchLog() {
     sqlite3_wal_hook(
         connection.handle(),
         [](void* self, sqlite3*, const char*, int pages) {
@@ -152,6 +155,7 @@ SqliteCatalog::SqliteCatalog(Runtime& runtime, SqliteOptions options)
   writer_ = std::make_shared<Writer>(options_.path);
   writer_->connection.script("PRAGMA journal_mode=WAL");
   configure(writer_->connection);
+  writer_->watchLog();
   migrate(writer_->connection);
   reader_ = std::make_unique<SqliteConnection>(options_.path, true);
   configure(*reader_);

@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "common/base/mariadb_url.h"
 #include "tests/unit/tracker/engines.h"
 #include "tracker/catalog/migrations.h"
+#include "tracker/catalog/sqlite/sqlite_catalog.h"
 
 namespace vcfs::tracker::test {
 
@@ -72,6 +75,30 @@ TEST_P(CatalogTest, stable_commits_and_sync_return) {
   auto op = [](SqlTx& tx) { return put(tx, "a", 1); };
   EXPECT_TRUE(loop_->run(catalog_->write(std::move(op), Durability::stable)));
   loop_->run(catalog_->sync());
+}
+
+// Else a restart after a month would read a month of changes.
+TEST(SqliteLog, starts_anew_again_and_again) {
+  Loop loop;
+  const auto directory = std::filesystem::temp_directory_path() / ("vcfs-log-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(directory);
+  SqliteOptions options;
+  options.path = (directory / "catalog.db").string();
+  options.checkpointBytes = 128u << 10;
+  options.truncateBytes = 1u << 20;
+  std::uintmax_t largest = 0;
+  {
+    SqliteCatalog catalog(loop.runtime, options);
+    for (int i = 0; i < 2000; ++i) {
+      const std::string name = "n" + std::to_string(i % 50);
+      auto op = [name](SqlTx& tx) { return put(tx, name, 1); };
+      loop.run(catalog.write(std::move(op)));
+      largest = std::max(largest, std::filesystem::file_size(options.path + "-wal"));
+    }
+    EXPECT_LT(largest, 2u << 20);
+    EXPECT_GT(largest, options.checkpointBytes);  // there was enough to write
+  }
+  std::filesystem::remove_all(directory);
 }
 
 TEST(Migrations, lines_of_the_other_engine_are_left_out) {
