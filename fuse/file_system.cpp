@@ -10,6 +10,8 @@ namespace {
 
 // How long the attributes of an open file wait for a tracker before what is remembered must do.
 constexpr Duration kTrackerPatience = std::chrono::milliseconds(300);
+constexpr Duration kKernelPatience = std::chrono::milliseconds(500);
+constexpr Duration kLookAgain = std::chrono::milliseconds(1);
 
 }  // namespace
 
@@ -121,6 +123,15 @@ Task<void> FileSystem::present(Entry& entry, std::uint64_t since, InodeId parent
 
 bool FileSystem::isFresh(const Inode& inode) const {
   return inode.known && runtime_.clock.now() - inode.fetched < Duration(settings_.attrCache);
+}
+
+// What others changed is told to the kernel on another thread. Who opens the file is to see it: attributes that the
+// kernel should have forgotten by now would cut what is read.
+Task<void> FileSystem::kernelForgot(std::uint64_t node) {
+  const TimePoint until = runtime_.clock.now() + kKernelPatience;
+  while (kernel_ != nullptr && kernel_->forgetting(node) && runtime_.clock.now() < until) {
+    co_await runtime_.clock.sleep(kLookAgain);
+  }
 }
 
 Task<Entry> FileSystem::freshEntry(InodeId id) {

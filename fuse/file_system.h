@@ -106,6 +106,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<Entry> entryToOpen(InodeId inode);
   bool mayOpen(const InodePtr& inode) const;
   Task<void> fetchEntries(OpenAhead::Range range);
+  Task<void> kernelForgot(std::uint64_t node);
   // The same for an inode that is open here, but does not wait long for trackers: open files go on without them.
   Task<Entry> entryOfOpen(InodePtr inode);
   struct Question;

@@ -39,6 +39,7 @@ Task<void> FileSystem::open(RequestPtr request, std::uint64_t node, int flags) {
   // The kernel checked this against the mode it knows; opening makes no difference for pipes and devices.
   auto mode = modeOf(wishOf(flags));
   auto file = co_await cluster_->open(entry, mode);
+  co_await kernelForgot(node);
   auto inode = inodes_.get(entry.attr.inode);
   if (mode.write && entry.attr.state != FileState::open) {
     // It is being written from now on; what else changed with that is asked for when somebody wants to know.

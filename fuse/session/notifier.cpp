@@ -43,8 +43,14 @@ void Notifier::push(Order order) {
     return;
   }
   keys_.insert(std::move(key));
+  ++nodes_[order.node];
   queue_.push_back(std::move(order));
   more_.notify_one();
+}
+
+bool Notifier::underWay(InodeId node) const {
+  std::lock_guard lock(mutex_);
+  return nodes_.contains(node);
 }
 
 std::uint64_t Notifier::dropped() const {
@@ -68,6 +74,7 @@ void Notifier::work() {
     lock.unlock();
     execute_(order);
     lock.lock();
+    if (auto at = nodes_.find(order.node); --at->second == 0) nodes_.erase(at);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "common/base/ids.h"
@@ -33,6 +34,8 @@ class Notifier {
   ~Notifier();  // drops what is queued and waits for the call under way
 
   void push(Order order);
+  // Whether an order about this node is queued or being carried out.
+  bool underWay(InodeId node) const;
   std::uint64_t dropped() const;
   std::size_t queued() const;
   void stop();
@@ -47,6 +50,7 @@ class Notifier {
   std::condition_variable more_;
   std::deque<Order> queue_;
   std::unordered_set<std::string> keys_;
+  std::unordered_map<InodeId, unsigned> nodes_;  // orders queued or being carried out
   std::uint64_t dropped_ = 0;
   bool stopping_ = false;
   std::thread thread_;

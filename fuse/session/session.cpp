@@ -214,6 +214,7 @@ Task<void> Session::expireOld() {
 
 void Session::dropAttributes(InodeId node) { inodeNotifier_.push({Notifier::Order::Kind::attributes, node, {}}); }
 void Session::dropPages(InodeId node) { inodeNotifier_.push({Notifier::Order::Kind::pages, node, {}}); }
+bool Session::forgetting(InodeId node) const { return inodeNotifier_.underWay(node); }
 void Session::dropName(InodeId directory, const std::string& name) {
   nameNotifier_.push({Notifier::Order::Kind::name, directory, name});
 }

@@ -34,6 +34,7 @@ class Session final : public KernelCache {
   // ---- KernelCache
   void dropAttributes(InodeId node) override;
   void dropPages(InodeId node) override;
+  bool forgetting(InodeId node) const override;
   void dropName(InodeId directory, const std::string& name) override;
   void dropEverything() override;
   bool mapsDirect() const override { return features_.mapDirect; }

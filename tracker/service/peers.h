@@ -31,6 +31,7 @@ class Peers : public std::enable_shared_from_this<Peers> {
   class Listener;
   Task<void> keep(std::size_t index);
   Task<void> session(std::size_t index);
+  static Task<void> heard(std::shared_ptr<Peers> peers);
 
   Runtime& runtime_;
   WatchHub& hub_;

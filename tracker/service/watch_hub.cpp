@@ -19,7 +19,7 @@ constexpr Duration kGather = std::chrono::milliseconds(3);  // between two calls
 }  // namespace
 
 struct WatchHub::Subscriber {
-  Subscriber(asio::io_context& io, schema::Watcher::Client w) : watcher(kj::mv(w)), news(io) {}
+  Subscriber(asio::io_context& io, schema::Watcher::Client w) : watcher(kj::mv(w)), news(io), heard(io) {}
   schema::Watcher::Client watcher;
   std::weak_ptr<rpc::Connection> connection;
   ClientId client = 0;
@@ -28,6 +28,11 @@ struct WatchHub::Subscriber {
   std::deque<Change> pending;
   std::unordered_set<InodeId> expectsLocks;
   Signal news;
+  std::uint64_t enqueued = 0;  // changes, ever
+  std::uint64_t told = 0;      // of them, those that it has answered for
+  bool urgent = false;         // somebody waits for it
+  bool late = false;
+  Signal heard;
 };
 
 namespace {
@@ -75,6 +80,7 @@ void WatchHub::remove(std::uint64_t session) {
   if (found == subscribers_.end()) return;
   found->second->closed = true;
   found->second->news.notifyAll();
+  found->second->heard.notifyAll();
   subscribers_.erase(found);
 }
 
@@ -115,33 +121,82 @@ void WatchHub::enqueue(Subscriber& subscriber, const std::vector<Change>& change
   for (const Change& change : changes) {
     if (change.locks && !subscriber.peer && subscriber.expectsLocks.erase(change.inode) == 0) continue;
     subscriber.pending.push_back(change);
+    ++subscriber.enqueued;
   }
   if (subscriber.pending.empty()) return;
   if (subscriber.pending.size() > backlog_) {
     subscriber.closed = true;
     subscriber.pending.clear();
     if (auto connection = subscriber.connection.lock()) connection->close("the watcher is too slow");
+    subscriber.heard.notifyAll();
   }
   subscriber.news.notifyAll();
 }
 
+void WatchHub::owe(Debts& debts, const std::shared_ptr<Subscriber>& subscriber) {
+  if (subscriber->late || subscriber->told == subscriber->enqueued) return;
+  subscriber->urgent = true;
+  subscriber->news.notifyAll();
+  debts.emplace_back(subscriber, subscriber->enqueued);
+}
+
+Task<void> WatchHub::heard(ClientId origin, Duration limit) {
+  Debts debts;
+  for (auto& [session, subscriber] : subscribers_) {
+    if (subscriber->client != origin || origin == 0) owe(debts, subscriber);
+  }
+  return collect(std::move(debts), limit);
+}
+
+Task<void> WatchHub::heardByClients(Duration limit) {
+  Debts debts;
+  for (auto& [session, subscriber] : subscribers_) {
+    if (!subscriber->peer) owe(debts, subscriber);
+  }
+  return collect(std::move(debts), limit);
+}
+
+Task<void> WatchHub::collect(Debts debts, Duration limit) {
+  const TimePoint until = runtime_.clock.now() + limit;
+  for (const auto& [subscriber, count] : debts) {
+    while (!subscriber->closed && !subscriber->late && subscriber->told < count) {
+      const Duration rest = until - runtime_.clock.now();
+      if (rest <= Duration(0)) {
+        subscriber->late = true;
+        log::info("watch.late", {{"client", log::hex(subscriber->client)}});
+      } else {
+        co_await subscriber->heard.waitFor(runtime_.clock, rest);
+      }
+    }
+  }
+}
+
 Task<void> WatchHub::feed(Runtime& runtime, std::shared_ptr<Subscriber> subscriber) {
   std::string failure;
-  TimePoint told;
+  TimePoint latest;
   while (!subscriber->closed && failure.empty()) {
     if (subscriber->pending.empty()) {
       co_await subscriber->news.wait();
       continue;
     }
     // The first change goes at once, those that follow it in a burst together.
-    if (const Duration since = runtime.clock.now() - told; since < kGather)
-      co_await runtime.clock.sleep(kGather - since);
-    told = runtime.clock.now();
+    const Duration since = runtime.clock.now() - latest;
+    if (since < kGather && !subscriber->urgent) {
+      co_await subscriber->news.waitFor(runtime.clock, kGather - since);
+      continue;
+    }
+    latest = runtime.clock.now();
+    subscriber->urgent = false;
+    const std::size_t before = subscriber->pending.size();
     const std::vector<Change> changes = nextChanges(subscriber->pending);
+    const std::size_t taken = before - subscriber->pending.size();
     try {
       auto request = subscriber->watcher.changedRequest();
       fill(request.initChanges(static_cast<unsigned>(changes.size())), changes);
       co_await rpc::call(runtime, request.send(), kAnswerLimit);
+      subscriber->told += taken;
+      subscriber->late = false;
+      subscriber->heard.notifyAll();
     } catch (const Error& error) {
       failure = error.what();
     }

@@ -27,6 +27,10 @@ class WatchHub {
   // To everybody but `origin`. A change of locks goes to trackers and to those who expect it.
   void publish(const std::vector<Change>& changes, ClientId origin);
   void publishFromPeer(const std::vector<Change>& changes);
+  // Returns when everybody but `origin` has taken note of what was published so far, at the latest after `limit`. Who
+  // was late is not waited for again until it answers. Trackers answer when their own watchers have.
+  Task<void> heard(ClientId origin, Duration limit);
+  Task<void> heardByClients(Duration limit);
   // The session wants to hear, once, that a lock of this file was given up.
   void expectLocks(std::uint64_t session, InodeId inode);
   // Who is told as this session; null when it does not watch.
@@ -38,6 +42,9 @@ class WatchHub {
  private:
   struct Subscriber;
   static Task<void> feed(Runtime& runtime, std::shared_ptr<Subscriber> subscriber);
+  using Debts = std::vector<std::pair<std::shared_ptr<Subscriber>, std::uint64_t>>;  // up to which change
+  static void owe(Debts& debts, const std::shared_ptr<Subscriber>& subscriber);
+  Task<void> collect(Debts debts, Duration limit);
   void enqueue(Subscriber& subscriber, const std::vector<Change>& changes);
 
   Runtime& runtime_;

@@ -101,6 +101,26 @@ class Recorder final : public schema::Watcher::Server {
   std::vector<Change>& seen_;
 };
 
+Task<bool> sealed(SqlTx& tx, InodeId inode) {
+  constexpr Statement kSeal{"UPDATE inodes SET state = 2 WHERE inode = ?"};
+  co_await tx.exec(kSeal, inode);
+  co_return true;
+}
+
+// Answers when it is told to.
+class SlowReader final : public schema::Watcher::Server {
+ public:
+  explicit SlowReader(std::vector<kj::Own<kj::PromiseFulfiller<void>>>& asked) : asked_(asked) {}
+  kj::Promise<void> changed(ChangedContext) override {
+    auto answer = kj::newPromiseAndFulfiller<void>();
+    asked_.push_back(kj::mv(answer.fulfiller));
+    return kj::mv(answer.promise);
+  }
+
+ private:
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>>& asked_;
+};
+
 class ServiceTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -205,6 +225,48 @@ TEST_F(ServiceTest, others_are_told_what_changed_but_not_who_changed_it) {
   ASSERT_TRUE(until([&] { return !seenByB.empty(); }));
   EXPECT_EQ(seenByB[0].name, "news");
   EXPECT_TRUE(seenByA.empty());
+}
+
+// What a reader cached of a sealed file must be gone before a writer may change it: who opens it afterwards sees it
+// all.
+TEST_F(ServiceTest, a_writer_of_a_sealed_file_waits_until_its_readers_know) {
+  Client s1(loop_, "s1", "storage", 11);
+  s1.registerStorage("s1");
+  Client a(loop_, "a", "mount", 1);
+  const InodeId inode = a.create("f").getEntry().getAttr().getInode();
+  auto seal = [inode](SqlTx& tx) { return sealed(tx, inode); };
+  loop_.run(catalog_->write(seal));
+  Client b(loop_, "b", "mount", 2);
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> asked;
+  auto watch = b.tracker().watchRequest();
+  watch.setWatcher(kj::heap<SlowReader>(asked));
+  b.call(std::move(watch));
+
+  bool opened = false;
+  auto open = [&] {
+    auto request = a.tracker().openForWriteRequest();
+    request.setInode(inode);
+    request.getRequest().setClient(1);
+    request.getRequest().setSequence(a.nextSequence());
+    return request.send().then([&](auto&&) { opened = true; }).eagerlyEvaluate(nullptr);
+  };
+  auto first = open();
+  ASSERT_TRUE(until([&] { return !asked.empty(); }));
+  EXPECT_FALSE(opened);
+  asked[0]->fulfill();
+  ASSERT_TRUE(until([&] { return opened; }));
+
+  // One that does not answer holds writers up once, and not for long.
+  loop_.run(catalog_->write(seal));
+  opened = false;
+  auto second = open();
+  ASSERT_TRUE(until([&] { return opened; }));
+  ASSERT_EQ(asked.size(), 2u);
+  loop_.run(catalog_->write(seal));
+  opened = false;
+  auto third = open();
+  ASSERT_TRUE(until([&] { return opened; }));
+  EXPECT_EQ(asked.size(), 2u);  // it still owes the last answer, and was not waited for
 }
 
 TEST_F(ServiceTest, a_repeated_create_answers_as_the_first_did) {
