@@ -67,6 +67,16 @@ void FileHandle::throwNewError() {
 
 // ---- reading
 
+namespace {
+
+std::uint64_t bytesOf(const std::vector<Piece>& pieces) {
+  std::uint64_t bytes = 0;
+  for (const Piece& piece : pieces) bytes += piece.data.size();
+  return bytes;
+}
+
+}  // namespace
+
 Task<std::vector<Piece>> FileHandle::read(std::uint64_t offset, std::size_t length) {
   if (!mode_.read) throw Error(Errc::invalid, "read: the handle was not opened for reading");
   std::vector<Piece> nothing;
@@ -83,7 +93,12 @@ Task<std::vector<Piece>> FileHandle::read(std::uint64_t offset, std::size_t leng
   }
   if (!reads_) reads_ = node_->makeReadStream();
   auto reads = reads_;
-  co_return co_await reads->read(offset, length, ahead);
+  std::vector<Piece> pieces = co_await reads->read(offset, length, ahead);
+  // What is known of a file's size just after it was opened again may be the catalog's, from before it was cut: then
+  // something of ours that makes a hole here was not waited for. Nothing but the end of the file ends a read early.
+  if (!node_->hasWrites() || bytesOf(pieces) >= length || offset + bytesOf(pieces) >= node_->size()) co_return pieces;
+  co_await node_->writes().drain();
+  co_return co_await reads->read(offset, length, false);
 }
 
 void FileHandle::willRead(std::uint64_t offset, std::size_t length) {

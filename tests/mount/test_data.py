@@ -135,6 +135,19 @@ class ReadWrite(DataCase):
             done += os.sendfile(target, source, done, len(data) - done)
         self.assertEqual(self.read("b"), data)
 
+    def test_a_hole_before_what_was_just_written_is_read_in_full(self):
+        path = self.path("f")
+        for i in range(300):
+            fd = os.open(path, os.O_CREAT | os.O_RDWR)
+            try:
+                # What the last round wrote is cut off, by a descriptor that was closed a moment ago.
+                self.assertEqual(os.fstat(fd).st_size, 1000 if i else 0)
+                os.pwrite(fd, b"x" * 100, 50_000 + i)
+                self.assertEqual(os.pread(fd, 149, 20_000), b"\0" * 149)
+                os.ftruncate(fd, 1000)
+            finally:
+                os.close(fd)
+
     def test_an_emptied_file_stores_nothing(self):
         fd = os.open(self.path("f"), os.O_CREAT | os.O_RDWR)
         self.addCleanup(os.close, fd)
