@@ -140,12 +140,12 @@ void WatchHub::owe(Debts& debts, const std::shared_ptr<Subscriber>& subscriber) 
   debts.emplace_back(subscriber, subscriber->enqueued);
 }
 
-Task<void> WatchHub::heard(ClientId origin, Duration limit) {
+Task<void> WatchHub::heard(ClientId origin, Duration limit, bool leased) {
   Debts debts;
   for (auto& [session, subscriber] : subscribers_) {
     if (subscriber->client != origin || origin == 0) owe(debts, subscriber);
   }
-  return collect(std::move(debts), limit);
+  return collect(std::move(debts), limit, leased);
 }
 
 Task<void> WatchHub::heardByClients(Duration limit) {
@@ -153,10 +153,10 @@ Task<void> WatchHub::heardByClients(Duration limit) {
   for (auto& [session, subscriber] : subscribers_) {
     if (!subscriber->peer) owe(debts, subscriber);
   }
-  return collect(std::move(debts), limit);
+  return collect(std::move(debts), limit, false);
 }
 
-Task<void> WatchHub::collect(Debts debts, Duration limit) {
+Task<void> WatchHub::collect(Debts debts, Duration limit, bool leased) {
   const TimePoint until = runtime_.clock.now() + limit;
   for (const auto& [subscriber, count] : debts) {
     while (!subscriber->closed && !subscriber->late && subscriber->told < count) {
@@ -164,11 +164,17 @@ Task<void> WatchHub::collect(Debts debts, Duration limit) {
       if (rest <= Duration(0)) {
         subscriber->late = true;
         log::info("watch.late", {{"client", log::hex(subscriber->client)}});
+        auto connection = subscriber->connection.lock();
+        if (!leased || subscriber->peer || !connection) continue;
+        // From now on it hears nothing that would renew its lease.
+        connection->close("the watcher does not answer");
+        leasesEnd_ = runtime_.clock.now() + std::chrono::milliseconds(schema::NAME_LEASE_MS);
       } else {
         co_await subscriber->heard.waitFor(runtime_.clock, rest);
       }
     }
   }
+  if (leased && runtime_.clock.now() < leasesEnd_) co_await runtime_.clock.sleep(leasesEnd_ - runtime_.clock.now());
 }
 
 Task<void> WatchHub::feed(Runtime& runtime, std::shared_ptr<Subscriber> subscriber) {

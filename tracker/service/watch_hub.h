@@ -28,8 +28,10 @@ class WatchHub {
   void publish(const std::vector<Change>& changes, ClientId origin);
   void publishFromPeer(const std::vector<Change>& changes);
   // Returns when everybody but `origin` has taken note of what was published so far, at the latest after `limit`. Who
-  // was late is not waited for again until it answers. Trackers answer when their own watchers have.
-  Task<void> heard(ClientId origin, Duration limit);
+  // was late is not waited for again until it answers. Trackers answer when their own watchers have. `leased`: clients
+  // trust what they were told (Tracker.watch, settles); the connection of one that is late is closed, and NAME_LEASE_MS
+  // more are waited, after which it trusts nothing.
+  Task<void> heard(ClientId origin, Duration limit, bool leased);
   Task<void> heardByClients(Duration limit);
   // The session wants to hear, once, that a lock of this file was given up.
   void expectLocks(std::uint64_t session, InodeId inode);
@@ -44,12 +46,13 @@ class WatchHub {
   static Task<void> feed(Runtime& runtime, std::shared_ptr<Subscriber> subscriber);
   using Debts = std::vector<std::pair<std::shared_ptr<Subscriber>, std::uint64_t>>;  // up to which change
   static void owe(Debts& debts, const std::shared_ptr<Subscriber>& subscriber);
-  Task<void> collect(Debts debts, Duration limit);
+  Task<void> collect(Debts debts, Duration limit, bool leased);
   void enqueue(Subscriber& subscriber, const std::vector<Change>& changes);
 
   Runtime& runtime_;
   std::size_t backlog_;
   std::map<std::uint64_t, std::shared_ptr<Subscriber>> subscribers_;
+  TimePoint leasesEnd_;  // of clients whose connection was closed while they might trust what they knew
 };
 
 }  // namespace vcfs::tracker

@@ -266,6 +266,7 @@ TEST_F(ServiceTest, a_writer_of_a_sealed_file_waits_until_its_readers_know) {
   opened = false;
   auto third = open();
   ASSERT_TRUE(until([&] { return opened; }));
+  EXPECT_FALSE(b.connection().alive());
   EXPECT_EQ(asked.size(), 2u);  // it still owes the last answer, and was not waited for
 }
 
