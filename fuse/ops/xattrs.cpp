@@ -24,6 +24,8 @@ bool isAcl(const std::string& name) { return name == kAclAccess || name == kAclD
 
 void requireOffered(const std::string& name) {
   if (isAcl(name)) return;
+  // No label is kept, and who is told so once (`ls -l`) does not ask for each file's.
+  if (name == "security.selinux") throw Error(Errc::notSupported);
   for (std::string_view prefix : {"user.", "trusted.", "security."}) {
     if (name == prefix) throw Error(Errc::invalid, "an attribute's name ends behind its first dot");
     if (startsWith(name, prefix)) return;
@@ -68,7 +70,7 @@ Task<void> FileSystem::getxattr(RequestPtr request, std::uint64_t node, std::str
     co_return;
   }
   requireOffered(name);
-  // `ls -l` asks for two of every file, and the kernel for security.capability before a write.
+  // `ls -l` asks for every file's ACL, and the kernel for security.capability before a write.
   if (plain_.contains(id)) {
     request->error(errnoNoAttribute());
     co_return;

@@ -82,6 +82,11 @@ class Xattrs(StoreCase):
         os.setxattr(self.dir, "user.a", b"1")
         self.assertEqual(os.getxattr(self.dir, "user.a"), b"1")
 
+    def test_selinux_labels_are_EOPNOTSUPP(self):
+        path = self.make("f")
+        self.assertErrno(errno.EOPNOTSUPP, os.getxattr, path, "security.selinux")
+        self.assertErrno(errno.EOPNOTSUPP, os.setxattr, path, "security.selinux", b"label")
+
     def test_user_attributes_on_a_symlink_are_EPERM(self):
         os.symlink("x", self.path("l"))
         self.assertErrno(errno.EPERM, os.setxattr, self.path("l"), "user.a", b"1", follow_symlinks=False)
