@@ -55,9 +55,11 @@ MariadbServer::MariadbServer() {
   directory_ = name;
   const std::string log = directory_ + "/log";
   const std::string data = "--datadir=" + directory_ + "/data";
+  // A server that starts removes temporary tables from its temporary directory, whosever they are.
+  const std::string temporary = "--tmpdir=" + directory_;
   // Run as root the server refuses to start without being told so.
-  std::vector<std::string> install{kInstall, "--no-defaults", data, "--auth-root-authentication-method=normal",
-                                   "--skip-test-db"};
+  std::vector<std::string> install{
+      kInstall, "--no-defaults", data, temporary, "--auth-root-authentication-method=normal", "--skip-test-db"};
   if (::geteuid() == 0) install.push_back("--user=root");
   int status = 0;
   ::waitpid(launch(install, log), &status, 0);
@@ -65,6 +67,7 @@ MariadbServer::MariadbServer() {
   std::vector<std::string> serve{kServer,
                                  "--no-defaults",
                                  data,
+                                 temporary,
                                  "--skip-networking",
                                  "--socket=" + directory_ + "/socket",
                                  "--innodb-flush-log-at-trx-commit=2",
