@@ -121,6 +121,13 @@ Task<void> FileSystem::present(Entry& entry, std::uint64_t since, InodeId parent
   if (entry.attr.type == FileType::regular) co_await inode->gate.beforeTelling(entry.attr.size);
 }
 
+// Of such a file its primary or this mount knows more than a listing.
+bool FileSystem::mayBeMoving(const Attr& listed, std::uint64_t since) {
+  auto known = inodes_.find(listed.inode);
+  const bool inUse = known && (known->handles > 0 || known->gate.busy());
+  return listed.state == FileState::open || inUse || changes_.changedSince(listed.inode, since);
+}
+
 bool FileSystem::isFresh(const Inode& inode) const {
   return inode.known && runtime_.clock.now() - inode.fetched < Duration(settings_.attrCache);
 }
@@ -172,10 +179,7 @@ Task<void> FileSystem::fetchEntries(OpenAhead::Range range) {
   }
   for (const auto& found : page.entries) {
     const Attr& attr = found.entry.attr;
-    auto known = inodes_.find(attr.inode);
-    // Of what is or may be written its primary or this mount knows more.
-    const bool moving = attr.state == FileState::open || (known && (known->handles > 0 || known->gate.busy()));
-    if (attr.type != FileType::regular || moving || changes_.changedSince(attr.inode, since)) continue;
+    if (attr.type != FileType::regular || mayBeMoving(attr, since)) continue;
     inodes_.remember(found.entry, runtime_.clock.now());
   }
 }

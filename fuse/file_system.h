@@ -91,7 +91,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   InodeId inodeOf(std::uint64_t node) const { return node == FUSE_ROOT_ID ? settings_.root : node; }
   std::uint64_t nodeOf(InodeId inode) const { return inode == settings_.root ? FUSE_ROOT_ID : inode; }
 
-  Task<void> getAcl(RequestPtr request, InodeId inode, std::string name, std::size_t room);
+  Task<bool> hasAcl(InodeId inode, std::string name);
   Task<bool> losesSetGid(RequestPtr request, InodeId inode);  // with an access ACL set by this caller
   // What the kernel is told of an entry: how long it may believe it depends on who may be changing it.
   void notePlain(const Entry& entry, std::uint64_t since);  // `since` as with present()
@@ -105,6 +105,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   // The same for a file that is about to be opened: asks for those along with it that will probably be opened next.
   Task<Entry> entryToOpen(InodeId inode);
   bool mayOpen(const InodePtr& inode) const;
+  // Whether what a listing of before told of it may be old. `since` as with present().
+  bool mayBeMoving(const Attr& listed, std::uint64_t since);
   Task<void> fetchEntries(OpenAhead::Range range);
   Task<void> kernelForgot(std::uint64_t node);
   // The same for an inode that is open here, but does not wait long for trackers: open files go on without them.

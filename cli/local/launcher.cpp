@@ -27,6 +27,7 @@ asio::error_code portObstacle(const std::string& host, int port) {
   asio::error_code error;
   asio::ip::tcp::resolver resolver(io);
   auto found = resolver.resolve(host, std::to_string(port), asio::ip::tcp::resolver::passive, error);
+  if (!error && found.empty()) error = asio::error::host_not_found;
   if (error) return error;
   auto endpoint = found.begin()->endpoint();
   asio::ip::tcp::acceptor acceptor(io);

@@ -140,11 +140,7 @@ Task<void> FileSystem::readdir(RequestPtr request, std::uint64_t handle, std::ui
       if (plus) {
         // Of a file that may be growing the kernel gets the name only; it asks for the attributes if somebody wants
         // them.
-        auto known = inodes_.find(id);
-        bool inUse = known && (known->handles > 0 || known->gate.busy());
-        bool moving =
-            found.entry.attr.state == FileState::open || inUse || changes_.changedSince(id, directory->change);
-        if (!moving) entry = parameters(found.entry, directory->change);
+        if (!mayBeMoving(found.entry.attr, directory->change)) entry = parameters(found.entry, directory->change);
         if (found.entry.attr.type == FileType::directory) directoryNames_.add(directory->directory, found.name, id);
       }
       room = listing.add(found.name.c_str(), entry, found.cookie);

@@ -76,9 +76,8 @@ Task<void> FileSystem::getxattr(RequestPtr request, std::uint64_t node, std::str
     co_return;
   }
   if (isAcl(name)) {
-    Task<void> work = getAcl(std::move(request), id, std::move(name), room);
-    co_await std::move(work);
-    co_return;
+    const bool present = co_await hasAcl(id, name);
+    if (!present) throw Error(Errc::noAttribute);
   }
   auto value = co_await cluster_->getXattr(id, std::move(name));
   if (!value) throw Error(Errc::noAttribute);
@@ -86,15 +85,12 @@ Task<void> FileSystem::getxattr(RequestPtr request, std::uint64_t node, std::str
 }
 
 // The kernel asks before it checks the permissions of who is not the owner.
-Task<void> FileSystem::getAcl(RequestPtr request, InodeId id, std::string name, std::size_t room) {
+Task<bool> FileSystem::hasAcl(InodeId id, std::string name) {
   auto since = changes_.now();
   auto entry = co_await freshEntry(id);
   notePlain(entry, since);
   auto bit = name == kAclAccess ? kHasAccessAcl : kHasDefaultAcl;
-  if ((entry.attr.acl & bit) == 0) throw Error(Errc::noAttribute);
-  auto value = co_await cluster_->getXattr(id, std::move(name));
-  if (!value) throw Error(Errc::noAttribute);
-  answer(*request, *value, room);
+  co_return (entry.attr.acl & bit) != 0;
 }
 
 Task<bool> FileSystem::losesSetGid(RequestPtr request, InodeId id) {

@@ -265,13 +265,22 @@ Task<Layout> Trackers::caughtUp(InodeId inode, Epoch epoch) {
   co_return schema::toLayout(answer.getLayout());
 }
 
+namespace {
+
+// Of a listing of a storage server's replicas: the page behind `after`.
+template <class Request>
+auto sendForPage(Request request, StorageId storage, InodeId after) {
+  request.setStorage(storage);
+  request.setAfter(after);
+  request.setLimit(kPage);
+  return request.send();
+}
+
+}  // namespace
+
 Task<Trackers::StalePage> Trackers::replicasHere(InodeId after) {
   auto build = [&](schema::Tracker::Client& tracker) {
-    auto request = tracker.replicasHereRequest();
-    request.setStorage(storageId_);
-    request.setAfter(after);
-    request.setLimit(kPage);
-    return request.send();
+    return sendForPage(tracker.replicasHereRequest(), storageId_, after);
   };
   auto answer = co_await ask(build);
   StalePage page;
@@ -282,11 +291,7 @@ Task<Trackers::StalePage> Trackers::replicasHere(InodeId after) {
 
 Task<Trackers::StalePage> Trackers::staleReplicas(InodeId after) {
   auto build = [&](schema::Tracker::Client& tracker) {
-    auto request = tracker.staleReplicasRequest();
-    request.setStorage(storageId_);
-    request.setAfter(after);
-    request.setLimit(kPage);
-    return request.send();
+    return sendForPage(tracker.staleReplicasRequest(), storageId_, after);
   };
   auto answer = co_await ask(build);
   StalePage page;

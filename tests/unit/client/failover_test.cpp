@@ -23,6 +23,15 @@ class FailoverTest : public ::testing::Test {
     fake.run(file->flush());
     return fake.clock.now() - before;
   }
+  // With "hello" on both servers and " world" under way: the primary dies, and there is no tracker to tell.
+  void loseServerAndTracker() {
+    start();
+    write(0, "hello");
+    flush();
+    fake.killTracker(0);
+    fake.killStorage(1);
+    write(5, " world");
+  }
   Errc failure(Task<void> task) {
     try {
       fake.run(std::move(task));
@@ -185,12 +194,7 @@ TEST_F(FailoverTest, without_trackers_a_restarted_primary_is_found_again) {
 }
 
 TEST_F(FailoverTest, a_server_that_came_back_while_no_tracker_could_be_told_is_not_reported) {
-  start();
-  write(0, "hello");
-  flush();
-  fake.killTracker(0);
-  fake.killStorage(1);
-  write(5, " world");
+  loseServerAndTracker();
   fake.advance(seconds(1));
   fake.startStorage(1);
   fake.advance(milliseconds(1500));
@@ -203,12 +207,7 @@ TEST_F(FailoverTest, a_server_that_came_back_while_no_tracker_could_be_told_is_n
 }
 
 TEST_F(FailoverTest, a_server_that_is_still_away_is_reported_when_a_tracker_is_back) {
-  start();
-  write(0, "hello");
-  flush();
-  fake.killTracker(0);
-  fake.killStorage(1);
-  write(5, " world");
+  loseServerAndTracker();
   fake.advance(seconds(5));
   fake.startTracker(0);
   EXPECT_LT(flush(), seconds(1));

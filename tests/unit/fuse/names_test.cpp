@@ -15,7 +15,21 @@
 namespace vcfs::fuse::test {
 namespace {
 
-class Names : public Mounted {};
+class Names : public Mounted {
+ protected:
+  // f0, f1 …, each with its number in it.
+  void makeSealed(int count) {
+    onLoop([&] {
+      for (int i = 0; i < count; ++i) {
+        auto id = store_->make(kRootInode, "f" + std::to_string(i), FileType::regular, 0644, 0, 0);
+        auto& node = store_->node(id);
+        node.bytes = std::to_string(i);
+        node.attr.size = node.bytes.size();
+        node.attr.state = FileState::closed;
+      }
+    });
+  }
+};
 
 TEST_F(Names, a_made_file_is_found_again) {
   write("a", "hello");
@@ -163,12 +177,7 @@ TEST_F(Names, statfs_tells_usable_bytes) {
 }
 
 TEST_F(Names, a_large_directory_is_listed_whole_and_in_few_questions) {
-  onLoop([&] {
-    for (int i = 0; i < 5000; ++i) {
-      auto id = store_->make(kRootInode, "f" + std::to_string(i), FileType::regular, 0644, 0, 0);
-      store_->node(id).attr.state = FileState::closed;
-    }
-  });
+  makeSealed(5000);
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(point_)) {
     struct stat info = {};
@@ -181,29 +190,17 @@ TEST_F(Names, a_large_directory_is_listed_whole_and_in_few_questions) {
 }
 
 TEST_F(Names, files_read_in_the_order_of_their_listing_are_asked_for_together) {
-  onLoop([&] {
-    for (int i = 0; i < 300; ++i) {
-      auto id = store_->make(kRootInode, "f" + std::to_string(1000 + i), FileType::regular, 0644, 0, 0);
-      store_->node(id).attr.state = FileState::closed;
-      store_->node(id).bytes = std::to_string(i);
-      store_->node(id).attr.size = store_->node(id).bytes.size();
-    }
-  });
+  makeSealed(300);
   int listed = 0;
   for (const auto& entry : std::filesystem::directory_iterator(point_)) listed += entry.is_regular_file() ? 1 : 0;
   ASSERT_EQ(listed, 300);
   const int asked = calls("getAttr") + calls("lookup") + calls("readDir");
-  for (int i = 0; i < 300; ++i) EXPECT_EQ(read("f" + std::to_string(1000 + i)), std::to_string(i));
+  for (int i = 0; i < 300; ++i) EXPECT_EQ(read("f" + std::to_string(i)), std::to_string(i));
   EXPECT_LT(calls("getAttr") + calls("lookup") + calls("readDir") - asked, 30);
 }
 
 TEST_F(Names, a_listing_that_is_not_used_for_stat_is_good_for_it_all_the_same) {
-  onLoop([&] {
-    for (int i = 0; i < 2000; ++i) {
-      auto id = store_->make(kRootInode, "f" + std::to_string(i), FileType::regular, 0644, 0, 0);
-      store_->node(id).attr.state = FileState::closed;
-    }
-  });
+  makeSealed(2000);
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(point_)) names.push_back(entry.path());
   ASSERT_EQ(names.size(), 2000u);
