@@ -19,7 +19,7 @@ struct Options {
   ClusterOptions cluster;
   std::string advertise;
   std::int64_t maxConnections = 16384;
-  std::string readyFile;
+  DaemonSettings daemon;
 };
 
 Options parse(int argc, char** argv) {
@@ -53,7 +53,7 @@ Options parse(int argc, char** argv) {
   settings.size("read-ahead", o.cluster.readAhead, 0, 1u << 30, "per file read sequentially");
   settings.size("read-ahead-total", o.cluster.readAheadTotal, 0, std::uint64_t{1} << 40, "all files together");
   settings.flag("access-log", o.http.accessLog, "log every request");
-  settings.text("ready-file", o.readyFile, "file to make (with the pid) when the server answers");
+  o.daemon.addTo(settings);
   settings.parseOrExit(argc, argv);
   return o;
 }
@@ -123,5 +123,5 @@ int main(int argc, char** argv) {
   raiseDescriptorLimit(options);
   Program program(std::move(options));
   return program.daemon.run([&program] { return program.start(); }, [&program] { return program.stop(); },
-                            program.options.readyFile);
+                            program.options.daemon);
 }

@@ -22,7 +22,7 @@ struct Options {
   std::string cluster = "vcfs";
   std::int64_t block = 1 << 20;
   std::int64_t recoverAbove = 0;
-  std::string readyFile;
+  DaemonSettings daemon;
 };
 
 Options parse(int argc, char** argv) {
@@ -37,7 +37,7 @@ Options parse(int argc, char** argv) {
                    "ids made durable at once; a restart skips what is left of a block");
   settings.integer("recover-above", o.recoverAbove, 0, (std::int64_t{1} << 62) - 1, "id",
                    "only after damage to the data directory: go on above this id, the highest in use");
-  settings.text("ready-file", o.readyFile, "file to make (with the pid) when the server answers");
+  o.daemon.addTo(settings);
   settings.parseOrExit(argc, argv);
   if (o.data.empty() == o.catalog.empty()) {
     std::fprintf(stderr, "vcfs-idserver: give --data DIRECTORY, or --catalog mariadb://… for several ID servers\n");
@@ -97,6 +97,6 @@ struct Program {
 int main(int argc, char** argv) {
   Options options = parse(argc, argv);
   Program program(std::move(options));
-  std::string readyFile = program.options.readyFile;
-  return program.daemon.run([&program] { return program.start(); }, [&program] { return program.stop(); }, readyFile);
+  return program.daemon.run([&program] { return program.start(); }, [&program] { return program.stop(); },
+                            program.options.daemon);
 }

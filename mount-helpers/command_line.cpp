@@ -65,7 +65,7 @@ class Reader {
     } else if (name == "options") {
       all_.options.push_back(value());
     } else if (name == "ready-file") {
-      all_.request.readyFile = value();
+      all_.request.daemon.readyFile = value();
     } else if (name == "log-level") {
       all_.options.push_back("log_level=" + value());
     } else {

@@ -31,7 +31,7 @@ void makeAbsolute(std::string& path) {
 int mountIt(MountRequest request) {
   request.mount.mountPoint = checkMountPoint(request.mount.mountPoint);
   request.cluster.path = request.mount.mountPoint;
-  makeAbsolute(request.readyFile);
+  makeAbsolute(request.daemon.readyFile);
   makeAbsolute(request.logFile);
   if (request.foreground) return serveMount(std::move(request), nullptr) == 0 ? 0 : kMountFailed;
   auto logFile = request.logFile;

@@ -118,12 +118,12 @@ class MountDaemon {
 }  // namespace
 
 int serveMount(MountRequest request, std::function<void()> ready) {
-  auto readyFile = request.readyFile;
+  const DaemonSettings settings = request.daemon;
   // Until the mount answers, what goes wrong is told once, in the message that ends it.
   log::setup(request.verbose ? log::Level::info : log::Level::error, "mount.vcfs");
   Daemon daemon;
   MountDaemon mounting(daemon.runtime(), std::move(request), std::move(ready));
-  return daemon.run([&mounting] { return mounting.start(); }, [&mounting] { return mounting.stop(); }, readyFile);
+  return daemon.run([&mounting] { return mounting.start(); }, [&mounting] { return mounting.stop(); }, settings);
 }
 
 }  // namespace vcfs::mounting

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include "common/base/daemon.h"
 #include "fuse/mount_settings.h"
 #include "vcfs/cluster.h"
 
@@ -17,7 +18,7 @@ struct MountRequest {
   std::chrono::milliseconds mountTimeout{10'000};  // how long trackers may take to answer when mounting
   std::string logFile;                             // "": syslog
   std::string logLevel = "info";
-  std::string readyFile;
+  DaemonSettings daemon;
   bool foreground = false;
   bool verbose = false;
   bool sloppy = false;  // ignore unknown options (mount -s)

@@ -2,6 +2,7 @@
 
 #include <sys/mount.h>
 
+#include <charconv>
 #include <functional>
 #include <optional>
 
@@ -71,6 +72,16 @@ Option text(std::string name, std::string standard, std::string meaning,
   return {std::move(name), std::move(standard), std::move(meaning), false, apply};
 }
 
+void setSpin(MountRequest& request, const std::string& value) {
+  std::int64_t parsed = 0;
+  const char* end = value.data() + value.size();
+  auto [at, error] = std::from_chars(value.data(), end, parsed);
+  if (error != std::errc() || at != end || parsed < 0 || parsed > 1000) {
+    refuse("spin", value, "a number of microseconds from 0 to 1000 is wanted");
+  }
+  request.daemon.spinMicroseconds = parsed;
+}
+
 void setLogLevel(MountRequest& request, const std::string& value) {
   log::Level level;
   if (!log::parseLevel(value, level)) refuse("log_level", value, "debug, info, warn, error or off is wanted");
@@ -117,11 +128,15 @@ std::vector<Option> makeOptions() {
   all.push_back(duration("mount_timeout", "10s", milliseconds(100), milliseconds(3'600'000),
                          "how long mounting waits for a tracker to answer",
                          [](R& r) -> milliseconds& { return r.mountTimeout; }));
+  all.push_back({"spin", "200",
+                 "while requests follow each other more closely than this many microseconds, stay awake between them; "
+                 "0: sleep at once",
+                 false, setSpin});
   all.push_back(
       text("log", "syslog", "a file to which events are appended", [](R& r) -> std::string& { return r.logFile; }));
   all.push_back({"log_level", "info", "debug, info, warn, error or off", false, setLogLevel});
   all.push_back(text("ready_file", "", "a file that is made, with the process id in it, when the mount answers",
-                     [](R& r) -> std::string& { return r.readyFile; }));
+                     [](R& r) -> std::string& { return r.daemon.readyFile; }));
   all.push_back({"foreground", "", "stay attached to the terminal and log there, as -f", true,
                  [](R& r, const std::string&) { r.foreground = true; }});
   return all;

@@ -23,7 +23,7 @@ struct Config {
   storage::Options options;
   storage::DiskStoreOptions disk;
   std::int64_t openFiles = 1024;
-  std::string readyFile;
+  DaemonSettings daemon;
 };
 
 Config parse(int argc, char** argv) {
@@ -68,7 +68,7 @@ Config parse(int argc, char** argv) {
                    "at most so fast; 0: as live traffic allows");
   settings.integer("cached-files", c.options.cachedFiles, 100, 100'000'000, "files",
                    "closed files whose state is kept in memory");
-  settings.text("ready-file", c.readyFile, "made, with the process id, once the server answers");
+  c.daemon.addTo(settings);
   settings.parseOrExit(argc, argv);
   c.disk.directory = c.options.dataDirectory;
   c.disk.name = c.options.name;
@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
       store.syncAll();
       store.markClean();
     };
-    const int code = daemon.run(start, stop, config.readyFile);
+    const int code = daemon.run(start, stop, config.daemon);
     service.reset();
     return code;
   } catch (const Error& error) {

@@ -15,7 +15,7 @@ struct Options {
   std::int64_t connections = 4;
   std::chrono::milliseconds catalogBudget{1'500};
   std::int64_t rebuildFiles = 512;
-  std::string readyFile;
+  DaemonSettings daemon;
 };
 
 void declare(Settings& settings, Options& o) {
@@ -45,7 +45,7 @@ void declare(Settings& settings, Options& o) {
   settings.size("min-free", o.tracker.map.minFreeBytes, 0, std::uint64_t{1} << 50,
                 "a storage server with less free space is given no new files");
   settings.text("cluster", o.tracker.cluster, "name of a new cluster");
-  settings.text("ready-file", o.readyFile, "written with the pid when the tracker answers");
+  o.daemon.addTo(settings);
 }
 
 }  // namespace
@@ -72,5 +72,5 @@ int main(int argc, char** argv) {
     if (service) service->stop();
     if (catalog) co_await catalog->sync();
   };
-  return daemon.run(start, stop, options.readyFile);
+  return daemon.run(start, stop, options.daemon);
 }

@@ -15,6 +15,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/rpc/system_runtime.h"
+#include "common/runtime/idle_spin.h"
 
 namespace vcfs {
 
@@ -56,6 +57,13 @@ void raiseFileLimit() {
 }
 
 }  // namespace
+
+void DaemonSettings::addTo(Settings& settings) {
+  settings.text("ready-file", readyFile, "made, with the process id, once the daemon answers");
+  settings.integer(
+      "spin", spinMicroseconds, 0, 1000, "microseconds",
+      "while requests follow each other more closely than this, stay awake between them; 0: sleep at once");
+}
 
 struct Daemon::Impl : SystemRuntime {
   int exitCode = 0;
@@ -104,7 +112,7 @@ Daemon::Daemon() {
 Daemon::~Daemon() = default;
 Runtime& Daemon::runtime() { return impl_->runtime; }
 
-int Daemon::run(std::function<Task<void>()> start, std::function<Task<void>()> stop, const std::string& readyFile) {
+int Daemon::run(std::function<Task<void>()> start, std::function<Task<void>()> stop, const DaemonSettings& settings) {
   Impl& impl = *impl_;
   asio::signal_set signals(impl.io, SIGTERM, SIGINT);
   signals.async_wait([&](asio::error_code error, int) {
@@ -112,9 +120,9 @@ int Daemon::run(std::function<Task<void>()> start, std::function<Task<void>()> s
     impl.stopping = true;
     impl.runtime.spawn("stop", impl.ending(stop));
   });
-  impl.runtime.spawn("start", impl.starting(start, readyFile));
-  impl.io.run();
-  if (!readyFile.empty()) std::remove(readyFile.c_str());
+  impl.runtime.spawn("start", impl.starting(start, settings.readyFile));
+  runLoop(impl.io, IdleSpin(std::chrono::microseconds(settings.spinMicroseconds)));
+  if (!settings.readyFile.empty()) std::remove(settings.readyFile.c_str());
   return impl.exitCode;
 }
 

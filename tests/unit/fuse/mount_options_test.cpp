@@ -48,12 +48,13 @@ TEST(Source, refuses_what_is_none) {
 
 TEST(Options, are_parsed_with_their_units) {
   MountRequest request;
-  applyOptions("stall_limit=5s,send_window=16MiB,attr_cache=250,max_lag=0,read_ahead=1MiB", request);
+  applyOptions("stall_limit=5s,send_window=16MiB,attr_cache=250,max_lag=0,read_ahead=1MiB,spin=20", request);
   EXPECT_EQ(request.cluster.stallLimit, 5s);
   EXPECT_EQ(request.cluster.sendWindow, 16u << 20);
   EXPECT_EQ(request.mount.attrCache, 250ms);
   EXPECT_EQ(request.cluster.maxLag, 0ms);
   EXPECT_EQ(request.mount.readAheadKb, 1024u);
+  EXPECT_EQ(request.daemon.spinMicroseconds, 20);
 }
 
 TEST(Options, those_of_fstab_are_taken_or_ignored) {
@@ -78,6 +79,8 @@ TEST(Options, bad_ones_are_named) {
   EXPECT_THAT(refusal([&] { applyOptions("foreground=1", request); }), HasSubstr("takes no value"));
   EXPECT_THAT(refusal([&] { applyOptions("remount,ro", request); }), HasSubstr("remount"));
   EXPECT_THAT(refusal([&] { applyOptions("log_level=loud", request); }), HasSubstr("log_level"));
+  EXPECT_THAT(refusal([&] { applyOptions("spin=1001", request); }), HasSubstr("from 0 to 1000"));
+  EXPECT_THAT(refusal([&] { applyOptions("spin=1ms", request); }), HasSubstr("from 0 to 1000"));
 }
 
 TEST(Options, unknown_ones_are_ignored_when_told_to_be_sloppy) {
@@ -91,7 +94,7 @@ TEST(CommandLine, takes_options_anywhere) {
   EXPECT_TRUE(request.mount.readOnly);
   EXPECT_TRUE(request.foreground);
   EXPECT_TRUE(request.verbose);
-  EXPECT_EQ(request.readyFile, "/run/x");
+  EXPECT_EQ(request.daemon.readyFile, "/run/x");
   EXPECT_EQ(request.source, "h1:21000,h2:21000:/sub");
   EXPECT_EQ(request.subdirectory, "/sub");
   EXPECT_EQ(request.mount.mountPoint, "/mnt/x");
