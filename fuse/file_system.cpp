@@ -74,20 +74,23 @@ void FileSystem::changed(const Change& change) {
       if (pages) inode->pages.reset();
       believed = std::exchange(inode->believed, false);
     }
+    const bool asking = questions_.underWay(change.inode);
+    const Duration after = asking ? Questions::kTakenUp : questions_.pending(change.inode, runtime_.clock.now());
     if (pages) {
-      kernel_->dropPages(nodeOf(change.inode));
-    } else if (believed && !questions_.contains(change.inode)) {
-      // Not for our own file's closing, which we hear of too: the kernel knows nothing old. Nor while the kernel is
-      // asking: it gets an answer that it does not believe for long, and would throw it away if it were told now, and
-      // check permissions against an older mode.
-      kernel_->dropAttributes(nodeOf(change.inode));
+      kernel_->dropPages(nodeOf(change.inode), after);
+    } else if (believed && !asking) {
+      // Not for our own file's closing, which we hear of too: the kernel knows nothing old. Nor while it is asking: it
+      // gets an answer that it does not believe for long.
+      kernel_->dropAttributes(nodeOf(change.inode), after);
     }
   }
   if (change.parent != 0 && !change.name.empty()) {
     changes_.note(change.parent);
     if (auto parent = inodes_.find(change.parent)) {
       parent->known = false;
-      kernel_->dropAttributes(nodeOf(change.parent));
+      if (!questions_.underWay(change.parent)) {
+        kernel_->dropAttributes(nodeOf(change.parent), questions_.pending(change.parent, runtime_.clock.now()));
+      }
     }
     kernel_->dropName(nodeOf(change.parent), change.name);
   }
@@ -132,9 +135,22 @@ bool FileSystem::isFresh(const Inode& inode) const {
   return inode.known && runtime_.clock.now() - inode.fetched < Duration(settings_.attrCache);
 }
 
+FileSystem::Asking::Asking(FileSystem& files, InodeId id)
+    : files_(files), id_(id), kept_(files.kernel_ != nullptr && files.kernel_->keepAttributes(files.nodeOf(id))) {
+  files_.questions_.asked(id_);
+}
+
+FileSystem::Asking::~Asking() {
+  files_.questions_.answered(id_, files_.runtime_.clock.now());
+  // There was no answer: what the kernel knows is as old as it was.
+  if (kept_ && files_.kernel_ != nullptr) files_.kernel_->dropAttributes(files_.nodeOf(id_));
+}
+
 // What others changed is told to the kernel on another thread. Who opens the file is to see it: attributes that the
 // kernel should have forgotten by now would cut what is read.
 Task<void> FileSystem::kernelForgot(std::uint64_t node) {
+  if (kernel_ == nullptr || !kernel_->forgetting(node)) co_return;
+  kernel_->forgetNow(node);  // who opens it has taken up what it asked for
   const TimePoint until = runtime_.clock.now() + kKernelPatience;
   while (kernel_ != nullptr && kernel_->forgetting(node) && runtime_.clock.now() < until) {
     co_await runtime_.clock.sleep(kLookAgain);

@@ -5,6 +5,7 @@
 #include "fuse/kernel_cache.h"
 #include "fuse/mount_settings.h"
 #include "fuse/policy/open_ahead.h"
+#include "fuse/policy/questions.h"
 #include "fuse/session/request.h"
 #include "fuse/tables/change_log.h"
 #include "fuse/tables/directory_names.h"
@@ -111,6 +112,20 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> kernelForgot(std::uint64_t node);
   // The same for an inode that is open here, but does not wait long for trackers: open files go on without them.
   Task<Entry> entryOfOpen(InodePtr inode);
+  // The kernel is asking for an inode's attributes: it hears nothing else about them until it has its answer.
+  class Asking {
+   public:
+    Asking(FileSystem& files, InodeId id);
+    Asking(const Asking&) = delete;
+    Asking& operator=(const Asking&) = delete;
+    ~Asking();
+    void answered() { kept_ = false; }
+
+   private:
+    FileSystem& files_;
+    const InodeId id_;
+    bool kept_;  // an order to forget what the answer makes new was taken back
+  };
   struct Question;
   Task<void> ask(InodeId inode, std::shared_ptr<Question> question);
   void noteOwnChange(const Entry& entry);
@@ -148,9 +163,9 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   ChangeLog changes_;
   DirectoryNames directoryNames_;
   OpenAhead ahead_;
-  PlainInodes plain_;                                // have no extended attributes
-  std::unordered_map<InodeId, unsigned> questions_;  // GETATTRs under way
-  bool rangeLocksUsed_ = false;                      // by anybody on this mount, ever
+  PlainInodes plain_;            // have no extended attributes
+  Questions questions_;          // GETATTRs
+  bool rangeLocksUsed_ = false;  // by anybody on this mount, ever
   HandleTable<FileHandle> files_;
   HandleTable<DirHandle> directories_;
 };

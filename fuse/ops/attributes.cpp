@@ -10,30 +10,9 @@
 
 namespace vcfs::fuse {
 
-namespace {
-
-// The kernel is asking about an inode.
-class Asking {
- public:
-  Asking(std::unordered_map<InodeId, unsigned>& questions, InodeId id) : questions_(questions), id_(id) {
-    ++questions_[id_];
-  }
-  Asking(const Asking&) = delete;
-  Asking& operator=(const Asking&) = delete;
-  ~Asking() {
-    if (--questions_[id_] == 0) questions_.erase(id_);
-  }
-
- private:
-  std::unordered_map<InodeId, unsigned>& questions_;
-  const InodeId id_;
-};
-
-}  // namespace
-
 Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
   auto id = inodeOf(node);
-  Asking asking(questions_, id);
+  Asking asking(*this, id);
   auto since = changes_.now();
   Entry entry;
   auto inode = inodes_.find(id);
@@ -46,12 +25,14 @@ Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
   } else if (inode && inode->entry.attr.type == FileType::directory) {
     entry = co_await freshEntry(id);
     request->attributes(toStat(entry.attr), attributesLast(entry, since));
+    asking.answered();
     co_return;
   } else {
     entry = co_await cluster_->getAttr(id);
   }
   co_await present(entry, since, 0);
   request->attributes(toStat(entry.attr), attributesLast(entry, since));
+  asking.answered();
 }
 
 Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct stat wanted, int which,

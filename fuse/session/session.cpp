@@ -1,6 +1,7 @@
 #include "fuse/session/session.h"
 
 #include <linux/fuse.h>
+#include <poll.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -32,7 +33,8 @@ Session::Session(Runtime& runtime, const MountSettings& settings, int fd)
       descriptor_(runtime.io, fd),
       inFlight_(runtime.io),
       buffer_(rpc::Buffer::allocate(settings.maxTransfer + kHeaderRoom)),
-      inodeNotifier_([this](const Notifier::Order& order) { execute(order); }, kQueueLimit),
+      inodeNotifier_([this](const Notifier::Order& order) { execute(order); }, kQueueLimit,
+                     {[this] { return unread(); }, [this] { return read_.load(); }}),
       nameNotifier_([this](const Notifier::Order& order) { execute(order); }, kQueueLimit) {
   inFlight_.setNow(&runtime.clock);
   char program[] = "mount.vcfs";
@@ -108,6 +110,7 @@ void Session::stop() {
 Session::Received Session::receive() {
   auto n = ::read(fd_, buffer_->data(), settings_.maxTransfer + kHeaderRoom);
   if (n >= 0) {
+    ++read_;
     take(static_cast<std::size_t>(n));
     return Received::request;
   }
@@ -212,8 +215,14 @@ Task<void> Session::expireOld() {
   }
 }
 
-void Session::dropAttributes(InodeId node) { inodeNotifier_.push({Notifier::Order::Kind::attributes, node, {}}); }
-void Session::dropPages(InodeId node) { inodeNotifier_.push({Notifier::Order::Kind::pages, node, {}}); }
+void Session::dropAttributes(InodeId node, Duration after) {
+  inodeNotifier_.push({Notifier::Order::Kind::attributes, node, {}}, after);
+}
+void Session::dropPages(InodeId node, Duration after) {
+  inodeNotifier_.push({Notifier::Order::Kind::pages, node, {}}, after);
+}
+bool Session::keepAttributes(InodeId node) { return inodeNotifier_.withdrawAttributes(node); }
+void Session::forgetNow(InodeId node) { inodeNotifier_.hurry(node); }
 bool Session::forgetting(InodeId node) const { return inodeNotifier_.underWay(node); }
 void Session::dropName(InodeId directory, const std::string& name) {
   nameNotifier_.push({Notifier::Order::Kind::name, directory, name});
@@ -241,6 +250,11 @@ void Session::execute(const Notifier::Order& order) {
       return;
     }
   }
+}
+
+bool Session::unread() const {
+  pollfd device = {fd_, POLLIN, 0};
+  return ::poll(&device, 1, 0) > 0 && (device.revents & POLLIN) != 0;
 }
 
 ssize_t Session::send(int fd, iovec* pieces, int count) {

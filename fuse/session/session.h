@@ -32,8 +32,10 @@ class Session final : public KernelCache {
   InFlight& inFlight() { return inFlight_; }
 
   // ---- KernelCache
-  void dropAttributes(InodeId node) override;
-  void dropPages(InodeId node) override;
+  void dropAttributes(InodeId node, Duration after) override;
+  void dropPages(InodeId node, Duration after) override;
+  bool keepAttributes(InodeId node) override;
+  void forgetNow(InodeId node) override;
   bool forgetting(InodeId node) const override;
   void dropName(InodeId directory, const std::string& name) override;
   void dropEverything() override;
@@ -54,6 +56,7 @@ class Session final : public KernelCache {
   Task<void> watchCaller(RequestPtr request);
   Task<void> expireOld();
   void execute(const Notifier::Order& order);
+  bool unread() const;  // any thread
   ssize_t send(int fd, iovec* pieces, int count);
   static ssize_t sendHook(int fd, iovec* pieces, int count, void* self);
   static ssize_t readHook(int fd, void* buffer, std::size_t size, void* self);
@@ -68,6 +71,7 @@ class Session final : public KernelCache {
   std::shared_ptr<rpc::Buffer> buffer_;
   std::size_t messageSize_ = 0;                // of the request being decoded
   std::uint32_t lent_ = 0;                     // receive buffers that small WRITEs keep while they wait
+  std::atomic<std::uint64_t> read_ = 0;        // requests, ever
   std::atomic<std::uint64_t> initUnique_ = 0;  // also looked at by the notifiers' threads
   wire::Features offered_;
   wire::Features features_;

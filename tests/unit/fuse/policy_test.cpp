@@ -12,6 +12,7 @@
 #include "fuse/errno_map.h"
 #include "fuse/policy/fatal_signal.h"
 #include "fuse/policy/io_mode.h"
+#include "fuse/policy/questions.h"
 #include "fuse/policy/size_gate.h"
 #include "fuse/session/notifier.h"
 #include "fuse/session/wire.h"
@@ -217,29 +218,126 @@ TEST_F(Gate, the_same_or_a_smaller_size_is_told_at_once) {
   EXPECT_TRUE(again);
 }
 
-TEST(Notifier, does_what_it_is_told_once_and_in_order) {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::vector<std::string> done;
-  bool open = false;
-  Notifier notifier(
-      [&](const Notifier::Order& order) {
-        std::unique_lock lock(mutex);
-        changed.wait(lock, [&] { return open; });
-        done.push_back(order.name);
-        changed.notify_all();
-      },
-      3);
-  auto order = [](std::string name) { return Notifier::Order{Notifier::Order::Kind::name, 1, std::move(name)}; };
-  notifier.push(order("first"));
-  while (notifier.queued() > 0) std::this_thread::yield();
-  for (auto name : {"a", "a", "b", "c", "d"}) notifier.push(order(name));
+// A notifier whose kernel can be held up, and the orders that it has carried out.
+class Orders : public ::testing::Test {
+ protected:
+  using Order = Notifier::Order;
+  using Kind = Order::Kind;
+
+  void open() {
+    std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  // Carried out so far: the first `count`, waited for.
+  std::vector<std::string> done(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::seconds(10), [&] { return done_.size() >= count; });
+    return done_;
+  }
+  // The thread has taken what was queued and is held up with it.
+  void busyWith(Notifier& notifier, Order order) {
+    notifier.push(std::move(order));
+    while (notifier.queued() > 0) std::this_thread::yield();
+  }
+  void execute(const Order& order) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return open_; });
+    done_.push_back(order.kind == Kind::name ? order.name : std::to_string(order.node));
+    changed_.notify_all();
+  }
+  static Order name(std::string name) { return Order{Kind::name, 1, std::move(name)}; }
+  static Order attributes(InodeId node) { return Order{Kind::attributes, node, {}}; }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> done_;
+  bool open_ = false;
+};
+
+TEST_F(Orders, are_carried_out_once_and_in_order) {
+  Notifier notifier([this](const Order& order) { execute(order); }, 3);
+  busyWith(notifier, name("first"));
+  for (auto one : {"a", "a", "b", "c", "d"}) notifier.push(name(one));
   EXPECT_EQ(notifier.dropped(), 1u);
-  std::unique_lock lock(mutex);
-  open = true;
-  changed.notify_all();
-  changed.wait(lock, [&] { return done.size() == 4; });
-  EXPECT_EQ(done, (std::vector<std::string>{"first", "a", "b", "c"}));
+  open();
+  EXPECT_EQ(done(4), (std::vector<std::string>{"first", "a", "b", "c"}));
+}
+
+TEST_F(Orders, about_attributes_can_be_taken_back_while_they_wait) {
+  Notifier notifier([this](const Order& order) { execute(order); }, 10);
+  busyWith(notifier, name("first"));
+  notifier.push(attributes(7));
+  notifier.push(attributes(8), std::chrono::hours(1));
+  notifier.push(Order{Kind::pages, 9, {}});
+  EXPECT_TRUE(notifier.withdrawAttributes(7));
+  EXPECT_FALSE(notifier.withdrawAttributes(7));
+  EXPECT_FALSE(notifier.underWay(7));
+  EXPECT_TRUE(notifier.withdrawAttributes(8));
+  EXPECT_FALSE(notifier.withdrawAttributes(9)) << "pages must be dropped whoever asks";
+  notifier.push(attributes(7));
+  open();
+  EXPECT_EQ(done(3), (std::vector<std::string>{"first", "9", "7"}));
+}
+
+TEST_F(Orders, for_later_let_others_pass_and_can_be_hurried) {
+  open();
+  Notifier notifier([this](const Order& order) { execute(order); }, 10);
+  notifier.push(attributes(7), std::chrono::hours(1));
+  notifier.push(attributes(8), std::chrono::milliseconds(1));
+  notifier.push(attributes(9));
+  EXPECT_EQ(done(2), (std::vector<std::string>{"9", "8"}));
+  EXPECT_TRUE(notifier.underWay(7));
+  notifier.hurry(7);
+  EXPECT_EQ(done(3).back(), "7");
+}
+
+TEST_F(Orders, about_attributes_wait_until_what_the_kernel_asked_was_read) {
+  open();
+  std::atomic<bool> unread = true;
+  std::atomic<std::uint64_t> read = 0;
+  std::atomic<int> looks = 0;
+  Notifier::Requests requests{[&] { return ++looks, unread.load(); }, [&] { return read.load(); }};
+  Notifier notifier([this](const Order& order) { execute(order); }, 10, requests);
+  notifier.push(name("other"));
+  EXPECT_EQ(done(1).size(), 1u) << "names do not wait";
+  notifier.push(attributes(7));
+  while (looks < 2) std::this_thread::yield();
+  notifier.withdrawAttributes(7);  // it was for this one
+  EXPECT_EQ(notifier.queued(), 0u);
+  notifier.push(attributes(8));
+  read = 1000;  // whatever was waiting then has been read; there always is something
+  EXPECT_EQ(done(2).back(), "8");
+}
+
+TEST(Questions, are_under_way_until_each_was_answered) {
+  Questions questions;
+  questions.asked(7);
+  questions.asked(7);
+  questions.answered(7, TimePoint{1});
+  EXPECT_TRUE(questions.underWay(7));
+  questions.answered(7, TimePoint{1});
+  EXPECT_FALSE(questions.underWay(7));
+}
+
+TEST(Questions, are_pending_until_the_answer_must_have_been_taken_up) {
+  Questions questions(2);
+  const TimePoint start{1'000'000'000};
+  auto answer = [&](InodeId inode, TimePoint when) {
+    questions.asked(inode);
+    questions.answered(inode, when);
+  };
+  answer(7, start);
+  EXPECT_EQ(questions.pending(7, start), Questions::kTakenUp);
+  EXPECT_EQ(questions.pending(8, start), Duration(0));
+  const auto half = Questions::kTakenUp / 2;
+  answer(7, start + half);
+  EXPECT_EQ(questions.pending(7, start + Questions::kTakenUp), half);
+  EXPECT_EQ(questions.pending(7, start + Questions::kTakenUp * 2), Duration(0));
+  answer(8, start + half);
+  answer(9, start + half);
+  EXPECT_EQ(questions.pending(7, start + half), Duration(0)) << "it remembers a bounded number";
+  EXPECT_EQ(questions.pending(9, start + half), Questions::kTakenUp);
 }
 
 struct Message {
