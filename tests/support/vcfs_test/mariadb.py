@@ -17,10 +17,11 @@ def _template():
     target = env.CACHE / "mariadb"
     if not (target / "mysql").exists():
         env.CACHE.mkdir(parents=True, exist_ok=True)
-        making = env.CACHE / "mariadb.new"
+        making, temporary = env.CACHE / "mariadb.new", env.CACHE / "mariadb.tmp"
         shutil.rmtree(making, ignore_errors=True)
+        temporary.mkdir(exist_ok=True)
         subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={making}", "--user=root", "--skip-test-db",
-                        "--auth-root-authentication-method=normal", "--innodb-log-file-size=16M"],
+                        "--auth-root-authentication-method=normal", "--innodb-log-file-size=16M", f"--tmpdir={temporary}"],
                        check=True, capture_output=True, timeout=120)
         shutil.rmtree(target, ignore_errors=True)
         making.rename(target)
@@ -43,12 +44,16 @@ class MariadbServer:
         # As the packages do: Galera's transfer of state does not work as root.
         subprocess.run(["chown", "-R", "mysql:", str(self._data)], check=True)
         self._socket = self._data / "s"
+        # A server that starts removes the temporary tables in its directory, whosever they are.
+        self._temporary = cluster.scratch.path / f"{name}.tmp"
+        self._temporary.mkdir()
+        subprocess.run(["chown", "mysql:", str(self._temporary)], check=True)
 
     def _line(self, first):
         line = ["mariadbd", "--no-defaults", f"--datadir={self._data}", "--user=mysql", f"--socket={self._socket}",
                 f"--bind-address={self.host.address}", f"--port={PORT}", "--skip-name-resolve", "--innodb-buffer-pool-size=64M",
                 "--innodb-log-file-size=16M", "--innodb-autoinc-lock-mode=2", "--binlog-format=ROW", f"--pid-file={self._data}/pid",
-                "--performance-schema=OFF", "--max-connections=100"]
+                "--performance-schema=OFF", "--max-connections=100", f"--tmpdir={self._temporary}"]
         if self._peers:
             addresses = ",".join(host.address for host in self._peers)
             # As docs/operations.md says: a node that is not heard of for 2 s is given up, and the others agree on it at once. With
