@@ -262,10 +262,26 @@ interface Tracker {
   # the tracker answered something that was sent less than NAME_LEASE_MS ago. Any number of sessions have it at a time.
   # Not granted: others are making names there just now, or the session has too many (1000).
   # Errors: notFound, notDirectory, notSupported (several trackers share the catalog), invalid (no watch() before).
+
+  # ---- times of reading ---------------------------------------------------------------------------------------------
+
+  noteReads @49 (reads :List(ReadTime)) -> (status :Status);
+  # These were read at the caller, which found by its mount's rule (relatime) that their atime moves. At most 1000 per
+  # call (invalid). An atime moves forward only, and only from what the caller knew it to be: one that somebody set
+  # since stays. Nothing else changes, ctime neither. What does not exist is passed over. Committed when it returns, not
+  # on stable storage; repeating it is harmless. Others are told (Change.times) when it is about 100 or fewer.
 }
 
 const nameLeaseMs :UInt32 = 1000;
 # A client that does not answer recallNames() has its connection closed, and is waited for this long.
+
+struct ReadTime {
+  inode @0 :UInt64;
+  oldNs @1 :Int64;           # the atime that was known; with `unknown` it means nothing
+  newNs @2 :Int64;           # when it was read
+  unknown @3 :Bool;          # the tracker judges: atime moves if it was not later than mtime and ctime, or is a day old,
+                             # and if the inode was not changed (ctime) after it was read
+}
 
 struct AuditFile {
   attr @0 :Attr;
@@ -319,4 +335,5 @@ struct Change {
   unlinked @3 :Bool;       # the inode's last name is gone: pin it if you have it open
   data @4 :Bool;           # bytes were changed other than by appending: drop cached pages
   locks @5 :Bool;          # nothing but: a lock of `inode` was given up. Sent to trackers and to clients that wait
+  times @6 :Bool;          # nothing but: atime of `inode` moved as somebody read it
 }

@@ -41,6 +41,7 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
                        std::uint32_t flags) override;
   Task<Entry> link(InodeId inode, InodeId newParent, std::string newName) override;
   Task<Entry> setAttr(InodeId inode, AttrChange change) override;
+  Task<void> noteReads(std::vector<ReadTime> reads) override;
   Task<void> syncNames() override;
   Task<std::optional<std::string>> getXattr(InodeId inode, std::string name) override;
   Task<std::vector<std::string>> listXattr(InodeId inode) override;

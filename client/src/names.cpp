@@ -360,6 +360,22 @@ Task<Entry> ClusterImpl::setAttr(InodeId inode, AttrChange change) {
   co_return entry;
 }
 
+Task<void> ClusterImpl::noteReads(std::vector<ReadTime> reads) {
+  auto self = shared_from_this();
+  auto build = [&](Tracker& tracker) {
+    auto request = tracker.noteReadsRequest();
+    auto list = request.initReads(static_cast<unsigned>(reads.size()));
+    for (unsigned i = 0; i < list.size(); ++i) {
+      list[i].setInode(reads[i].inode);
+      if (reads[i].oldNs) list[i].setOldNs(*reads[i].oldNs);
+      list[i].setUnknown(!reads[i].oldNs);
+      list[i].setNewNs(reads[i].newNs);
+    }
+    return request.send();
+  };
+  co_await core_->trackers->callFor(build, core_->options.requestLimit);
+}
+
 Task<void> ClusterImpl::syncNames() {
   auto self = shared_from_this();
   co_await names_->syncAll();

@@ -27,6 +27,7 @@ class TrackerSession::WatcherServer final : public schema::Watcher::Server {
       change.unlinked = reader.getUnlinked();
       change.data = reader.getData();
       change.locks = reader.getLocks();
+      change.times = reader.getTimes();
       // The tracker itself missed something: it was cut off from another one.
       change.everything = change.inode == 0 && change.parent == 0 && change.name.empty();
       session->deliver(change);

@@ -83,6 +83,8 @@ struct SetAttrParams {
   std::int64_t ctimeNs = 0;
 };
 Task<Outcome> setAttr(SqlTx& tx, InodeId inode, SetAttrParams params, Occasion occasion);
+// atime of what was read, as Tracker.noteReads says.
+Task<bool> noteReads(SqlTx& tx, std::vector<ReadTime> reads);
 Task<Outcome> openForWrite(SqlTx& tx, InodeId inode, ClientId client, Occasion occasion);
 
 // ---- extended attributes

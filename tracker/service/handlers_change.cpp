@@ -10,6 +10,9 @@ namespace {
 constexpr Duration kHeardLimit = std::chrono::milliseconds(300);
 constexpr std::int64_t kPinNs = 60'000'000'000;
 constexpr unsigned kMaxPins = 1000;
+constexpr unsigned kMaxReads = 1000;
+// Of more than this nobody is told: who reads so much is not watched file by file, and the others' caches end in time.
+constexpr std::size_t kToldReads = 100;
 
 FileType toType(schema::FileType type) {
   const auto value = static_cast<std::uint16_t>(type);
@@ -181,6 +184,27 @@ Task<void> Handlers::pin(PinContext context) {
   const std::int64_t expires = core_->runtime.clock.wallNs() + kPinNs;
   auto op = [inodes, client, expires](SqlTx& tx) { return ops::pin(tx, inodes, client, expires); };
   co_await core_->catalog.write(std::move(op));
+}
+
+Task<void> Handlers::noteReads(NoteReadsContext context) {
+  auto list = context.getParams().getReads();
+  if (list.size() > kMaxReads) throw Error(Errc::invalid, "noteReads: at most 1000 per call");
+  std::vector<ReadTime> reads;
+  std::vector<Change> changes;
+  for (auto reader : list) {
+    ReadTime read;
+    read.inode = reader.getInode();
+    if (!reader.getUnknown()) read.oldNs = reader.getOldNs();
+    read.newNs = reader.getNewNs();
+    Change change;
+    change.inode = read.inode;
+    change.times = true;
+    if (list.size() <= kToldReads) changes.push_back(std::move(change));
+    reads.push_back(read);
+  }
+  auto op = [reads](SqlTx& tx) { return ops::noteReads(tx, reads); };
+  co_await core_->catalog.write(std::move(op));
+  core_->hub.publish(changes, session_->client);
 }
 
 }  // namespace vcfs::tracker

@@ -22,6 +22,7 @@ Change toChange(schema::Change::Reader reader) {
   change.unlinked = reader.getUnlinked();
   change.data = reader.getData();
   change.locks = reader.getLocks();
+  change.times = reader.getTimes();
   return change;
 }
 

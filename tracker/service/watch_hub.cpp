@@ -44,7 +44,7 @@ std::vector<Change> nextChanges(std::deque<Change>& pending) {
   while (!pending.empty() && taken.size() < kMaxPerCall) {
     Change change = std::move(pending.front());
     pending.pop_front();
-    const bool isPlain = change.name.empty() && !change.unlinked && !change.data && !change.locks;
+    const bool isPlain = change.name.empty() && !change.unlinked && !change.data && !change.locks && !change.times;
     if (isPlain && !plain.insert(change.inode).second) continue;
     taken.push_back(std::move(change));
   }
@@ -59,6 +59,7 @@ void fill(capnp::List<schema::Change>::Builder list, const std::vector<Change>& 
     list[i].setUnlinked(changes[i].unlinked);
     list[i].setData(changes[i].data);
     list[i].setLocks(changes[i].locks);
+    list[i].setTimes(changes[i].times);
   }
 }
 

@@ -98,6 +98,8 @@ class Cluster {
                                std::uint32_t flags) = 0;
   virtual Task<Entry> link(InodeId inode, InodeId newParent, std::string newName) = 0;
   virtual Task<Entry> setAttr(InodeId inode, AttrChange change) = 0;
+  // Tells a tracker what was read here, at most 1000 at a time.
+  virtual Task<void> noteReads(std::vector<ReadTime> /*reads*/) { throw Error(Errc::notSupported, "times of reading"); }
   virtual Task<void> syncNames() = 0;
   virtual Task<std::optional<std::string>> getXattr(InodeId inode, std::string name) = 0;
   virtual Task<std::vector<std::string>> listXattr(InodeId inode) = 0;

@@ -81,6 +81,13 @@ struct AttrChange {
   bool mtimeNow = false;
 };
 
+// Something was read here, which moves its atime. schema/tracker.capnp (noteReads) says when.
+struct ReadTime {
+  InodeId inode = 0;
+  std::optional<std::int64_t> oldNs;  // the atime that it replaces, if it is known
+  std::int64_t newNs = 0;
+};
+
 struct SpaceInfo {
   std::uint64_t totalBytes = 0;  // usable: already divided by the number of copies
   std::uint64_t freeBytes = 0;
@@ -122,6 +129,7 @@ struct Change {
   bool unlinked = false;
   bool data = false;        // bytes changed other than by appending
   bool locks = false;       // nothing but: a lock of `inode` was given up
+  bool times = false;       // nothing but: its atime moved as somebody read it
   bool everything = false;  // the connection to the trackers was lost meanwhile: anything may have changed
 };
 
