@@ -1,7 +1,7 @@
 """The database behind three trackers fails while meetings are recorded and names come and go.
 
-Fault model: one node of a three-node Galera cluster is killed or cut off; every process, nodes too, is restarted in its turn; or
-all of the database is away for a minute.
+Fault model: one node of a three-node Galera cluster is killed, hangs or is cut off; every process, nodes too, is restarted in its
+turn; or all of the database is away for a minute.
 Survival is expected because two nodes of three go on, every request can be repeated with its id, and open files need no names.
 VCFS_TEST_DATABASE_AWAY is the length of the absence (seconds).
 """
@@ -93,6 +93,17 @@ class Galera(TrackersCase):
         self.cluster.databases[0].host.cut()
         self.wait_for_growth(2_000_000, deadline=30)
         self.cluster.network.heal()
+        self.finish_load(GALERA_MS, HUNG_MS, figure="names_database")
+
+    def test_node_in_use_hanging_under_load_and_back(self):
+        self.start_load()
+        node = self.cluster.databases[0]
+        node.hang()
+        self.wait_for_growth(2_000_000, deadline=30)
+        node.go_on()
+        # The others have given it up; it joins them again.
+        node.wait_ready()
+        self.wait_for_growth(500_000)
         self.finish_load(GALERA_MS, HUNG_MS, figure="names_database")
 
 

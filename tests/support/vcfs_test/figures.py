@@ -19,7 +19,7 @@ TABLE = {
     "names_killed": ("longest operation on a name, a tracker killed", "ms", 200),
     "names_hung": ("longest operation on a name, a tracker hung or cut off", "ms", 3000),
     "database_away": ("longest stall of a recorder, all of the database away for 60 s", "ms", None),
-    "names_database": ("longest operation on a name, a Galera node killed or cut off", "ms", None),
+    "names_database": ("longest operation on a name, a Galera node killed, hung or cut off", "ms", None),
     "recovered": ("recorder's host gone until its recording is sealed", "s", None),
     "behind_30_mb": ("whole again, server back 30 MB behind", "s", 2),
 }

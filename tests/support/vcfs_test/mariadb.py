@@ -1,6 +1,7 @@
 """A private MariaDB server, alone or as a node of a Galera cluster, on a host of a private network."""
 import os
 import shutil
+import signal
 import subprocess
 
 from . import env
@@ -98,6 +99,13 @@ class MariadbServer:
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+    def hang(self):
+        """It keeps its connections and answers nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
         """As an administrator does: a node of a Galera cluster says goodbye."""

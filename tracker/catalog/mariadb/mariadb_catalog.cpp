@@ -78,9 +78,14 @@ MariadbCatalog::MariadbCatalog(Runtime& runtime, MariadbOptions options, bool fl
       choice_(options_.url.servers.size()),
       arrived_(runtime.io),
       readerFree_(runtime.io) {
+  if (options_.url.servers.size() > 1) {
+    auto hangs = [this](std::size_t server) { leave(server); };
+    probe_ = std::make_shared<ServerProbe>(runtime_, options_.url, options_.connectLimit, std::move(hangs));
+  }
   const int writers = std::max(1, options_.connections / 2);
   for (int i = 0; i < std::max(2, options_.connections); ++i) {
     auto slot = std::make_shared<Slot>();
+    slots_.push_back(slot);
     if (i >= writers) {
       idleReaders_.push_back(std::move(slot));
       continue;
@@ -92,6 +97,7 @@ MariadbCatalog::MariadbCatalog(Runtime& runtime, MariadbOptions options, bool fl
 
 MariadbCatalog::~MariadbCatalog() {
   *alive_ = false;
+  probe_.reset();
   arrived_.notifyAll();
   readerFree_.notifyAll();
 }
@@ -158,11 +164,13 @@ Task<void> MariadbCatalog::connect(Slot& slot) {
       return connectBlocking(url, at, limit, limit);
     };
     MYSQL* mysql = nullptr;
+    bool silent = false;
     try {
       mysql = co_await connecting_->run(std::move(open));
     } catch (const MariadbError& error) {
       if (error.cure() == Cure::none) throw;
       why = error.what();
+      silent = !error.byServer();
     }
     if (!*alive) {
       if (mysql != nullptr) mysql_close(mysql);
@@ -170,11 +178,18 @@ Task<void> MariadbCatalog::connect(Slot& slot) {
     }
     if (mysql == nullptr) {
       choice_.failed(*server, runtime_.clock.now());
+      if (silent) leave(*server);
       continue;
     }
     choice_.worked(*server);
     slot.server = *server;
-    slot.connection = std::make_unique<MariadbConnection>(runtime_, mysql, options_.statementLimit);
+    std::function<void()> slow;
+    if (probe_) {
+      slow = [weak = std::weak_ptr(probe_), at = *server] {
+        if (auto probe = weak.lock()) probe->suspect(at);
+      };
+    }
+    slot.connection = std::make_unique<MariadbConnection>(runtime_, mysql, options_.statementLimit, std::move(slow));
     co_return;
   }
   throw noServer(why);
@@ -184,15 +199,26 @@ Task<void> MariadbCatalog::connect(Slot& slot) {
 void MariadbCatalog::retire(Slot& slot) {
   if (!slot.connection || slot.connection->usable()) return;
   if (slot.connection->serverUnfit()) {
-    const TimePoint now = runtime_.clock.now();
-    choice_.failed(slot.server, now);
-    // Nodes that are not ready say so at every attempt.
-    if (now - saidAt_ >= kSayAgain) {
-      saidAt_ = now;
-      log::warn("catalog.server_left", {{"server", options_.url.servers[slot.server].host}});
-    }
+    choice_.failed(slot.server, runtime_.clock.now());
+    sayLeft(slot.server);
   }
   slot.connection.reset();
+}
+
+void MariadbCatalog::sayLeft(std::size_t server) {
+  // Nodes that are not ready say so at every attempt.
+  const TimePoint now = runtime_.clock.now();
+  if (now - saidAt_ < kSayAgain) return;
+  saidAt_ = now;
+  log::warn("catalog.server_left", {{"server", options_.url.servers[server].host}});
+}
+
+void MariadbCatalog::leave(std::size_t server) {
+  choice_.failed(server, runtime_.clock.now());
+  sayLeft(server);
+  for (auto& slot : slots_) {
+    if (slot->connection && slot->server == server) slot->connection->abandon();
+  }
 }
 
 // ---- writing

@@ -10,6 +10,7 @@
 #include "common/runtime/runtime.h"
 #include "tracker/catalog/catalog.h"
 #include "tracker/catalog/mariadb/mariadb_connection.h"
+#include "tracker/catalog/mariadb/server_probe.h"
 
 namespace vcfs::tracker {
 
@@ -30,10 +31,11 @@ struct MariadbOptions {
 // Statements run on the loop, without threads (Connector/C's non-blocking calls); only connecting has one. Operations
 // that arrive while the writers are busy share a transaction. What a repeat can cure (deadlocks, failed certification,
 // a node that is not ready, lost connections) is repeated with a growing pause inside the operation's budget, at
-// another node where the URL names several. After a lost connection the outcome of a COMMIT is unknown: the repeat then
-// meets its own request id and is recognised by it. A write whose budget is over is `unavailable` to its caller, but
-// what was sent may still be committed; that, too, is found by the request id. Reads see, statement by statement, what
-// is committed.
+// another node where the URL names several. There, a server that has not answered for 250 ms is connected to once
+// more; when it does not greet within a second it hangs, and is left. After a lost connection the outcome of a
+// COMMIT is unknown: the repeat then meets its own request id and is recognised by it. A write whose budget is over is
+// `unavailable` to its caller, but what was sent may still be committed; that, too, is found by the request id. Reads
+// see, statement by statement, what is committed.
 class MariadbCatalog final : public Catalog {
  public:
   // Connects once, brings the schema up to date (one tracker at a time does) and returns. Throws Error.
@@ -55,6 +57,8 @@ class MariadbCatalog final : public Catalog {
   Task<void> ready(Slot& slot);
   Task<void> connect(Slot& slot);
   void retire(Slot& slot);
+  void leave(std::size_t server);  // it hangs, or cannot be reached
+  void sayLeft(std::size_t server);
   void takeBatch(Batch& batch);
   Task<void> writer(std::shared_ptr<Slot> slot);
   Task<void> runBatch(Slot& slot, Batch& batch);
@@ -74,6 +78,8 @@ class MariadbCatalog final : public Catalog {
   std::deque<std::shared_ptr<Pending>> queue_;
   Signal arrived_;
   std::vector<std::shared_ptr<Slot>> writers_;
+  std::vector<std::shared_ptr<Slot>> slots_;  // all of them
+  std::shared_ptr<ServerProbe> probe_;        // where there is another server to go to
   std::deque<std::shared_ptr<Slot>> idleReaders_;
   Signal readerFree_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -20,6 +20,8 @@ bool saysLost(unsigned number) {
   return number == CR_SERVER_LOST || number == CR_SERVER_GONE_ERROR || number == CR_SERVER_LOST_EXTENDED;
 }
 
+bool isServers(unsigned number) { return number < CR_MIN_ERROR || number > CR_MAX_ERROR; }
+
 Errc toErrc(unsigned number) {
   if (cureOf(number) != Cure::none) return Errc::unavailable;
   switch (number) {
@@ -129,7 +131,9 @@ unsigned wholeSeconds(std::chrono::milliseconds time) {
 }  // namespace
 
 MariadbError::MariadbError(unsigned number, const std::string& text)
-    : Error(toErrc(number), "catalog: MariaDB says " + std::to_string(number) + ": " + text), cure_(cureOf(number)) {}
+    : Error(toErrc(number), "catalog: MariaDB says " + std::to_string(number) + ": " + text),
+      cure_(cureOf(number)),
+      byServer_(isServers(number)) {}
 
 MYSQL* connectBlocking(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit,
                        std::chrono::milliseconds answerLimit) {
@@ -164,8 +168,29 @@ MYSQL* connectBlocking(const MariadbUrl& url, std::size_t server, std::chrono::m
   throw error;
 }
 
-MariadbConnection::MariadbConnection(Runtime& runtime, MYSQL* connected, Duration limit)
-    : runtime_(runtime), mysql_(connected), limit_(limit), socket_(runtime.io, mysql_get_socket(connected)) {
+bool connects(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit) {
+  MYSQL* mysql = mysql_init(nullptr);
+  if (mysql == nullptr) return true;  // that is not the server's fault
+  const unsigned seconds = wholeSeconds(limit);
+  mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+  mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
+  mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+  const MariadbServerAddress& address = url.servers[server];
+  const char* socket = address.socket.empty() ? nullptr : address.socket.c_str();
+  const char* host = address.socket.empty() ? address.host.c_str() : nullptr;
+  const bool in = mysql_real_connect(mysql, host, url.user.c_str(), url.password.c_str(), nullptr, address.port, socket,
+                                     0) != nullptr;
+  const unsigned number = mysql_errno(mysql);
+  mysql_close(mysql);
+  return in || isServers(number);
+}
+
+MariadbConnection::MariadbConnection(Runtime& runtime, MYSQL* connected, Duration limit, std::function<void()> slow)
+    : runtime_(runtime),
+      mysql_(connected),
+      limit_(limit),
+      socket_(runtime.io, mysql_get_socket(connected)),
+      slow_(std::move(slow)) {
   // A server that was cut off acknowledges nothing; one that thinks for long does. (On a Unix socket this is refused.)
   const unsigned milliseconds = kUnacknowledgedMs;
   ::setsockopt(mysql_get_socket(connected), IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
@@ -190,17 +215,29 @@ void MariadbConnection::fail(unsigned number, const std::string& text) {
   throw error;
 }
 
+void MariadbConnection::abandon() {
+  usable_ = false;
+  // The library's call that waits for the socket ends by itself, with "lost connection".
+  ::shutdown(socket_.native_handle(), SHUT_RDWR);
+}
+
+// Somebody waits for the server.
+void MariadbConnection::watch() {
+  const TimePoint now = runtime_.clock.now();
+  const TimePoint end = waitingSince_ + limit_;
+  if (now >= end) return abandon();
+  if (now - waitingSince_ >= kSlow && slow_) slow_();
+  timer_ = runtime_.clock.callAt(std::min(now + kSlow, end), [this] { watch(); });
+}
+
 Task<int> MariadbConnection::wait(int events) {
   waitingSince_ = runtime_.clock.now();
-  // On a shut-down socket the library's call ends by itself, with "lost connection".
-  auto deadline = runtime_.clock.callAt(runtime_.clock.now() + limit_, [this] {
-    usable_ = false;
-    ::shutdown(socket_.native_handle(), SHUT_RDWR);
-  });
+  watch();
   const bool writing = (events & MYSQL_WAIT_WRITE) != 0 && (events & MYSQL_WAIT_READ) == 0;
   const auto kind = writing ? asio::posix::stream_descriptor::wait_write : asio::posix::stream_descriptor::wait_read;
   asio::error_code ignored;
   co_await socket_.async_wait(kind, asio::redirect_error(asio::use_awaitable, ignored));
+  timer_.reset();
   co_return writing ? MYSQL_WAIT_WRITE : MYSQL_WAIT_READ;
 }
 

@@ -3,6 +3,7 @@
 #include <mysql.h>
 
 #include <asio/posix/stream_descriptor.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -21,9 +22,11 @@ class MariadbError : public Error {
  public:
   MariadbError(unsigned number, const std::string& text);
   Cure cure() const { return cure_; }
+  bool byServer() const { return byServer_; }  // it said so itself
 
  private:
   Cure cure_;
+  bool byServer_;
 };
 
 // Connects to one of the URL's servers and prepares the session. Blocks: for at most `limit` until it is connected and
@@ -31,12 +34,17 @@ class MariadbError : public Error {
 MYSQL* connectBlocking(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit,
                        std::chrono::milliseconds answerLimit);
 
+// Whether the server greets somebody who connects within `limit` (rounded up to seconds), if only to refuse. Blocks.
+bool connects(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit);
+
 // One connection, on the loop: every wait for the server is a wait for its socket. One statement at a time. A statement
 // that takes longer than `limit`, or whose packets nobody acknowledges for a second, ends with the connection being
 // shut down (MariadbError, Cure::reconnect).
 class MariadbConnection {
  public:
-  MariadbConnection(Runtime& runtime, MYSQL* connected, Duration limit);
+  // `slow` is called, again and again, while the server does not answer for kSlow.
+  static constexpr Duration kSlow = std::chrono::milliseconds(250);
+  MariadbConnection(Runtime& runtime, MYSQL* connected, Duration limit, std::function<void()> slow);
   ~MariadbConnection();
   MariadbConnection(const MariadbConnection&) = delete;
   MariadbConnection& operator=(const MariadbConnection&) = delete;
@@ -44,12 +52,14 @@ class MariadbConnection {
   Task<void> command(std::string sql);  // BEGIN, COMMIT … : no values, no rows
   // `locking`: the statement's "/*lock*/" becomes FOR UPDATE.
   Task<Rows> run(const Statement& statement, std::vector<Value> values, bool locking);
+  void abandon();  // its server hangs: what is under way ends, and it is not usable any more
   bool usable() const { return usable_; }
   // Not just this connection is lost: its server was silent for long, or said that it is not ready.
   bool serverUnfit() const { return serverUnfit_; }
 
  private:
   Task<int> wait(int events);
+  void watch();
   Task<MYSQL_STMT*> prepared(const Statement& statement, bool locking);
   Task<Rows> fetch(MYSQL_STMT* statement);
   [[noreturn]] void fail(unsigned number, const std::string& text);
@@ -59,7 +69,9 @@ class MariadbConnection {
   Duration limit_;
   asio::posix::stream_descriptor socket_;
   std::unordered_map<const char*, MYSQL_STMT*> statements_[2];  // plain, locking
+  std::function<void()> slow_;
   TimePoint waitingSince_;
+  std::unique_ptr<Clock::Timer> timer_;  // while it waits
   bool usable_ = true;
   bool serverUnfit_ = false;
 };
