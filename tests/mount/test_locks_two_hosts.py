@@ -3,6 +3,7 @@ and ends with its holder."""
 import errno
 import fcntl
 import os
+import select
 import signal
 import struct
 import subprocess
@@ -15,6 +16,9 @@ from vcfs_test.shared import StoreCase, cluster
 from vcfs_test.wait import wait_for
 
 _other = None
+LOCK_CALLS = {"72", "73"} if os.uname().machine == "x86_64" else {"25", "32"}  # fcntl, flock
+# Who waits asks again a second after it asked; in less it must have been told.
+TOLD_SECONDS = 0.5
 F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW = 36, 37, 38
 
 
@@ -63,6 +67,14 @@ class Holder:
 
     def locked(self):
         assert self.process.stdout.readline().strip() == "locked"
+        return self
+
+    def wait_waiting(self):
+        """Until it is inside flock(2) or fcntl(2)."""
+        def inside():
+            with open(f"/proc/{self.process.pid}/syscall") as f:
+                return f.read().split()[0] in LOCK_CALLS
+        wait_for(inside, 20, "it to ask for the lock", interval=0.002)
         return self
 
     def ends(self, limit=20):
@@ -148,15 +160,24 @@ class TwoHosts(StoreCase):
     def test_who_waits_gets_it_when_it_is_released(self):
         for kind in ("flock", "range", "ofd"):
             with self.subTest(kind):
-                holder = self.hold(self.here, kind)
-                waiting = self.hold(self.there, kind, wait=False)
-                time.sleep(0.3)
-                self.assertIsNone(waiting.process.poll())
-                begun = time.monotonic()
-                holder.ends()
-                waiting.locked()
-                self.assertLess(time.monotonic() - begun, 0.9, "it was not told")
-                waiting.ends()
+                # What a busy machine adds is not what is asked here: the best of some.
+                took = []
+                while len(took) < 5 and min(took, default=9) > TOLD_SECONDS:
+                    took.append(self.time_until_told(kind))
+                self.assertLess(min(took), TOLD_SECONDS, "it was not told")
+
+    def time_until_told(self, kind):
+        holder = self.hold(self.here, kind)
+        waiting = self.hold(self.there, kind, wait=False).wait_waiting()
+        time.sleep(0.1)
+        self.assertIsNone(waiting.process.poll())
+        self.assertFalse(select.select([waiting.process.stdout], [], [], 0)[0], "it got a lock that another has")
+        holder.ends()
+        begun = time.monotonic()
+        waiting.locked()
+        took = time.monotonic() - begun
+        waiting.ends()
+        return took
 
     def test_who_waits_on_the_same_host_gets_it_too(self):
         holder = self.hold(self.here, "range")
