@@ -98,7 +98,10 @@ void FileSystem::changed(const Change& change) {
 
 double FileSystem::attributesLast(const Entry& entry, std::uint64_t since) {
   if (entry.attr.state == FileState::open || changes_.changedSince(entry.attr.inode, since)) return 0;
-  if (auto inode = inodes_.find(entry.attr.inode)) inode->believed = true;
+  if (auto inode = inodes_.find(entry.attr.inode)) {
+    inode->believed = true;
+    inode->told = pageVersionOf(entry.attr);
+  }
   return std::chrono::duration<double>(settings_.attrCache).count();
 }
 
@@ -155,6 +158,15 @@ Task<void> FileSystem::kernelForgot(std::uint64_t node) {
   while (kernel_ != nullptr && kernel_->forgetting(node) && runtime_.clock.now() < until) {
     co_await runtime_.clock.sleep(kLookAgain);
   }
+}
+
+// Where changes are not told in time, who opens a file may learn of one before the kernel does.
+void FileSystem::forgetOlder(const Entry& entry) {
+  auto inode = inodes_.find(entry.attr.inode);
+  if (kernel_ == nullptr || !inode || !inode->believed) return;
+  if (entry.attr.state != FileState::open && inode->told == pageVersionOf(entry.attr)) return;
+  inode->believed = false;
+  kernel_->dropAttributes(nodeOf(inode->id));
 }
 
 Task<Entry> FileSystem::freshEntry(InodeId id) {

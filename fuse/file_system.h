@@ -110,6 +110,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   bool mayBeMoving(const Attr& listed, std::uint64_t since);
   Task<void> fetchEntries(OpenAhead::Range range);
   Task<void> kernelForgot(std::uint64_t node);
+  // What the kernel believes of it, when it is not this.
+  void forgetOlder(const Entry& entry);
   // The same for an inode that is open here, but does not wait long for trackers: open files go on without them.
   Task<Entry> entryOfOpen(InodePtr inode);
   // The kernel is asking for an inode's attributes: it hears nothing else about them until it has its answer.

@@ -39,6 +39,7 @@ Task<void> FileSystem::open(RequestPtr request, std::uint64_t node, int flags) {
   // The kernel checked this against the mode it knows; opening makes no difference for pipes and devices.
   auto mode = modeOf(wishOf(flags));
   auto file = co_await cluster_->open(entry, mode);
+  if (!cluster_->changesAreTold()) forgetOlder(entry);
   co_await kernelForgot(node);
   auto inode = inodes_.get(entry.attr.inode);
   if (mode.write && entry.attr.state != FileState::open) {

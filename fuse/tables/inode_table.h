@@ -19,8 +19,9 @@ struct Inode {
   Entry entry;  // as of `fetched`; valid if `known`
   bool known = false;
   TimePoint fetched;
-  InodeId parent = 0;    // a directory's; 0: not known
-  bool believed = true;  // the kernel may hold attributes of it that it believes
+  InodeId parent = 0;               // a directory's; 0: not known
+  bool believed = true;             // the kernel may hold attributes of it that it believes
+  std::optional<PageVersion> told;  // the version of the latest of them
 
   std::optional<PageVersion> pages;  // the version of the bytes that the kernel's pages are of
   std::uint32_t cachedHandles = 0;   // open through the page cache

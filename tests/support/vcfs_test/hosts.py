@@ -89,7 +89,7 @@ class HostCluster(Cluster):
         url = self._catalog(self) if self._catalog else f"sqlite:{self.scratch.path}/catalog/catalog.db"
         hosts = [self.network.host(f"tracker{i}") for i in range(self._trackers)]
         self.addresses = [f"{h.address}:{TRACKER_PORT}" for h in hosts]
-        told = ",".join(self.addresses[i] for i in (self._told or range(self._trackers)))
+        told = self._addresses(self._told)
         ids = self._add_idservers(url)
         for i, host in enumerate(hosts):
             listen = f"{host.address}:{TRACKER_PORT}"
@@ -101,7 +101,6 @@ class HostCluster(Cluster):
         for i in range(self._httpd):
             host = self.network.host(f"httpd{i}")
             self._add(host.name, host, ["vcfs-httpd", "--listen", f"{host.address}:{HTTP_PORT}", "--trackers", told])
-        self._told_text = told
         self._add_mount("recorder", self.mount, self._mount_options)
 
     def _add(self, name, host, line):
@@ -124,10 +123,13 @@ class HostCluster(Cluster):
         self._add(name, host, ["vcfs-storage", "--name", name, "--zone", name, "--group", "g1", "--data", data, "--listen",
                                f"{host.address}:{STORAGE_PORT}", "--trackers", told, *self._storage_options])
 
-    def _add_mount(self, host_name, point, options=""):
+    def _addresses(self, trackers):
+        return ",".join(self.addresses[i] for i in (trackers or range(self._trackers)))
+
+    def _add_mount(self, host_name, point, options="", told=None):
         point.mkdir(exist_ok=True)
         daemon = self._add(f"mount{len(self._mounts)}", self.network.host(host_name),
-                           ["mount.vcfs", f"{self._told_text}:/", point, "-f", "-o", ",".join(["rw", *filter(None, [options])])])
+                           ["mount.vcfs", f"{self._addresses(told or self._told)}:/", point, "-f", "-o", ",".join(["rw", *filter(None, [options])])])
         daemon.point = point
         self._mounts.append(daemon)
         return daemon
@@ -143,8 +145,9 @@ class HostCluster(Cluster):
                 len([s for s in status["storages"] if s["state"] == "up"]) == self._count
         wait_for(all_up, 20, "every tracker and storage server to be up")
 
-    def mount_again(self, name="viewer", options="", subdirectory="/"):
-        daemon = self._add_mount(name, self.scratch.path / name, options)
+    def mount_again(self, name="viewer", options="", subdirectory="/", told=None):
+        """`told`: the trackers it is told of, the first of which it uses; without it those of the cluster."""
+        daemon = self._add_mount(name, self.scratch.path / name, options, told)
         daemon.start()
         daemon.wait_ready()
         return daemon.point
