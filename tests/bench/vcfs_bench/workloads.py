@@ -2,6 +2,7 @@
 carry their unit. GiB of user data is what cpu_s_per_GiB is counted by."""
 import os
 import shutil
+import statistics
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -114,6 +115,45 @@ def memory_200(system, options):
     if memory is None:
         return {}
     return {"MiB": round(memory / MIB, 1), "p99_ms": result["call"]["p99_ms"]}
+
+
+def catch_up(system, options):
+    """A storage server that lacks `size` in eight files comes back while 50 recordings run. p99 of their write() with the copying
+    and, before, without it; what the disk gives (written and synced) beside what was copied."""
+    if not hasattr(system, "cluster"):
+        return {}
+    cluster = system.cluster
+    alone, _ = _paced(system, 50, options.seconds)
+    victim = sorted(cluster.storages())[-1]
+    cluster.kill(victim)
+    folder = fresh(system, "behind")
+    for number in range(8):
+        io("write", folder / f"f{number}", size=options.size // 8, block=MIB)
+    machine.settle()
+    names = [f"/bench/behind/f{number}" for number in range(8)]
+
+    def whole():
+        return all(sum(r["state"] == "in-sync" for r in cluster.stat(name)["replicas"]) == 2 for name in names)
+
+    beside = []
+    with ThreadPoolExecutor(1) as recorders:
+        cluster.restart(victim)
+        begin = time.monotonic()
+        while not whole():
+            if not beside or beside[-1].done():
+                beside.append(recorders.submit(_paced, system, 50, min(5, options.seconds)))
+            if time.monotonic() - begin > 600:
+                raise Failed(f"not whole after 600 s: {cluster.status()['files']}")
+            time.sleep(0.1)
+        took = time.monotonic() - begin
+        p99 = [one.result()[0]["call"]["p99_ms"] for one in beside]
+    shutil.rmtree(folder)
+    disk = cluster.scratch.path / "disk"
+    local = io("write", disk, size=options.size // 4, block=MIB)
+    disk.unlink()
+    return {"seconds": round(took, 1), "MB_s": round(options.size / took / 1e6, 1), "disk_MB_s": local["MB_s"],
+            "p99_ms": statistics.median(p99) if p99 else 0, "p99_max_ms": max(p99, default=0),
+            "alone_p99_ms": alone["call"]["p99_ms"]}
 
 
 def follower_lag(system, options):
@@ -269,6 +309,7 @@ WORKLOADS = {
     "recorders_50": recorders_50,
     "recorders_sustained": recorders_sustained,
     "memory_200_recorders": memory_200,
+    "catch_up": catch_up,
     "follower_lag": follower_lag,
     "small_files_1": small_files(1),
     "small_files_8": small_files(8),
