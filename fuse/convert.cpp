@@ -71,9 +71,16 @@ struct stat toStat(const Attr& attr) {
   s.st_rdev = attr.rdev;
   s.st_size = static_cast<off_t>(attr.size);
   s.st_blksize = 4096;  // stdio buffers this much: more would hold a recording back from its followers
-  // 0 means "not known yet": du and cp must not take a full file for an empty or sparse one.
-  const bool unknown = attr.blocks == 0 && attr.type == FileType::regular;
+  // 0 means "not known yet": du and cp must not take a full file for an empty or sparse one. Of a sealed file it is
+  // known, but the few bytes of a small one may stand where no block is counted, and tar takes a file without for a
+  // hole.
+  const bool sealed = attr.state == FileState::closed || attr.state == FileState::recovered;
+  const bool unknown = attr.blocks == 0 && attr.type == FileType::regular && (!sealed || attr.size <= 512);
   s.st_blocks = static_cast<blkcnt_t>(unknown ? (attr.size + 511) / 512 : attr.blocks);
+  if (attr.type == FileType::directory) {  // as that of a local disk; some programs take 0 for something unusual
+    s.st_size = 4096;
+    s.st_blocks = 8;
+  }
   s.st_atim = toTimespec(attr.atimeNs);
   s.st_mtim = toTimespec(attr.mtimeNs);
   s.st_ctim = toTimespec(attr.ctimeNs);

@@ -113,7 +113,7 @@ interface Tracker {
 
   rename @14 (parent :UInt64, name :Data, newParent :UInt64, newName :Data, flags :UInt32, request :RequestId)
          -> (status :Status, entry :Entry, replaced :Entry);
-  # Atomic, over an existing name too. flags: 1 NOREPLACE, 2 EXCHANGE. replaced: the inode that lost its name, if any.
+  # Atomic, over an existing name too. flags: 1 NOREPLACE, 2 EXCHANGE. replaced: the inode that lost its name or was exchanged, if any.
   # Errors also: notEmpty, isDirectory, notDirectory, invalid (into its own subtree).
 
   link @15 (inode :UInt64, newParent :UInt64, newName :Data, request :RequestId) -> (status :Status, entry :Entry);

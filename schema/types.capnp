@@ -107,6 +107,7 @@ struct Attr {
   changeId @14 :UInt64; # raised by every change of this inode in the catalog; equal ids mean equal attributes
   acl @15 :UInt8;       # POSIX ACLs it has: 1 access, 2 default; without either the mode says it all.
                         # 4: it has a file capability. 8: certainly no extended attribute at all (older trackers never say so)
+                        # 16: mtime is one that somebody set (utimens), which stands against writes from before ctime
 }
 
 enum ReplicaState {

@@ -1,5 +1,7 @@
 #include "client/src/file_node.h"
 
+#include "vcfs/set_times.h"
+
 namespace vcfs::client {
 
 std::shared_ptr<FileNode> FileNode::of(const std::shared_ptr<Core>& core, const Entry& entry) {
@@ -168,13 +170,19 @@ std::uint64_t FileNode::size() const {
   return writes_ ? writes_->window().projectedSize(sizes_->size()) : sizes_->size();
 }
 
-void FileNode::merge(Attr& attr) const {
+void FileNode::mtimeWasSet(const Attr& attr) {
+  setMtimeNs_ = attr.mtimeNs;
+  setAtNs_ = attr.ctimeNs;
+}
+
+void FileNode::merge(Attr& attr) {
   const FileInfo& info = sizes_->info();
   const bool local = writes_ && !writes_->window().empty();
   attr.state = sizes_->state() == FileState::none ? attr.state : sizes_->state();
   attr.size = size();
-  // 0 of a file that has bytes means that nobody knows yet; of an empty one it is what is stored.
-  if (info.blocks != 0 || attr.size == 0) attr.blocks = info.blocks;
+  // 0 of a file that has bytes means that nobody knows yet, unless a server said so; of an empty one it is what is
+  // stored.
+  if (info.blocks != 0 || attr.size == 0 || sizes_->heard()) attr.blocks = info.blocks;
   if (local) {
     const std::uint64_t whole = (attr.size + 4095) / 4096 * 8;
     attr.blocks = std::max(attr.blocks, std::min(attr.blocks + writes_->window().charged() / 512, whole));
@@ -184,7 +192,15 @@ void FileNode::merge(Attr& attr) const {
   // A write moves mtime and ctime; a later utimens or chmod (which the catalog knows) is not undone by an older write.
   std::int64_t written = info.mtimeNs;
   if (local) written = std::max(written, writes_->lastWriteNs());
-  if (written > attr.ctimeNs) attr.mtimeNs = attr.ctimeNs = written;
+  const bool set = (attr.acl & kMtimeSet) != 0;
+  if (set && setMtimeNs_ != attr.mtimeNs) mtimeWasSet(attr);
+  if (written > attr.ctimeNs) {
+    attr.mtimeNs = attr.ctimeNs = written;
+  } else if (!set) {
+    attr.mtimeNs = std::max(attr.mtimeNs, written);
+  } else if (written > setAtNs_) {
+    attr.mtimeNs = written;
+  }
 }
 
 Task<void> FileNode::stat() {

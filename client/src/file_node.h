@@ -51,7 +51,9 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
   std::uint64_t size() const;
   bool open() const { return sizes_->state() == FileState::open; }
   // Size, times and state into attributes that a tracker gave.
-  void merge(Attr& attr) const;
+  void merge(Attr& attr);
+  // The catalog has these attributes since somebody here set their mtime (utimens).
+  void mtimeWasSet(const Attr& attr);
   // Asks the primary how the file is, when it is open.
   Task<void> stat();
   Task<Growth> waitForGrowth(std::uint64_t known, Duration limit);
@@ -83,6 +85,9 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
   bool writable_ = false;  // the catalog says `open` and we have not closed it since
   bool closing_ = false;
   bool keepingAlive_ = false;
+  // The latest mtime that is known to have been set, and when that was at the latest.
+  std::optional<std::int64_t> setMtimeNs_;
+  std::int64_t setAtNs_ = 0;
   bool unlinked_ = false;
   std::uint64_t catalogChange_ = 0;  // Attr::changeId of the newest entry we saw
   bool refreshing_ = false;

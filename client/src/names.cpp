@@ -356,6 +356,7 @@ Task<Entry> ClusterImpl::setAttr(InodeId inode, AttrChange change) {
   };
   auto answer = co_await core_->trackers->call(build);
   Entry entry = schema::toEntry(answer.getEntry());
+  if (times && node) node->mtimeWasSet(entry.attr);
   co_await refresh(entry);
   co_return entry;
 }

@@ -2,6 +2,7 @@
 import errno
 import os
 import threading
+import time
 import unittest
 
 from vcfs_test import syscalls
@@ -206,6 +207,19 @@ class Rename(RenameCase):
         os.rename(self.path("a/f"), self.path("b/f"))
         self.assertGreater(os.stat(self.path("a")).st_mtime, 1000)
         self.assertGreater(os.stat(self.path("b")).st_mtime, 1000)
+
+    def test_exchanging_moves_ctime_of_both(self):
+        for kind, make in (("file", self.make), ("directory", lambda name: os.mkdir(self.path(name)))):
+            with self.subTest(kind):
+                paths = [self.path(kind + end) for end in "ab"]
+                make(kind + "a")
+                make(kind + "b")
+                before = [os.stat(path).st_ctime_ns for path in paths]
+                time.sleep(0.012)
+                syscalls.renameat2(paths[0], paths[1], syscalls.RENAME_EXCHANGE)
+                after = [os.stat(path).st_ctime_ns for path in paths]
+                self.assertGreater(after[1], before[0])
+                self.assertGreater(after[0], before[1])
 
     def test_sibling_directories_can_be_swapped_through_a_third_name(self):
         for name in "ab":

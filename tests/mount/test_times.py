@@ -128,6 +128,23 @@ class Times(StoreCase):
                 last = now
                 time.sleep(0.005)
 
+    def test_mtime_of_an_open_file_does_not_go_back_when_something_else_is_changed(self):
+        path = self.make("f", b"x")
+        os.utime(path, ns=(LONG_AGO, LONG_AGO))
+        with open(path, "r+b", buffering=0) as f:
+            f.write(b"y")
+            written = os.stat(path).st_mtime_ns
+            self.assertGreater(written, LONG_AGO)
+            time.sleep(0.012)
+            for change in (lambda: os.chmod(path, 0o600), lambda: os.link(path, path + ".l"),
+                           lambda: os.setxattr(path, "user.a", b"1")):
+                change()
+                self.assertGreaterEqual(os.stat(path).st_mtime_ns, written)
+            os.utime(path, ns=(11, 12))
+            os.chmod(path, 0o644)
+            self.assertEqual(os.stat(path).st_mtime_ns, 12)
+        self.assertEqual(os.stat(path).st_mtime_ns, 12)
+
     def test_touch_of_an_absent_name_makes_it(self):
         self.run_tool("touch", "-d", "2020-02-02T02:02:02.123456789", self.path("f"))
         self.assertEqual(os.stat(self.path("f")).st_mtime_ns % 10**9, 123456789)

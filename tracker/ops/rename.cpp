@@ -67,6 +67,8 @@ Task<void> exchange(SqlTx& tx, const RenameParams& p, InodeRow source, InodeRow 
   co_await touchCtime(tx, target.attr.inode, now);
   const int links = int{target.isDirectory()} - int{source.isDirectory()};
   co_await touchParents(tx, p, links, -links, now);
+  const InodeRow other = co_await getInode(tx, target.attr.inode);
+  outcome->replaced = other.entry();
   tellNames(*outcome, p, target.attr.inode, source.attr.inode);
 }
 

@@ -5,6 +5,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "vcfs/file_capability.h"
+#include "vcfs/set_times.h"
 
 namespace vcfs::tracker::ops {
 
@@ -94,9 +95,11 @@ Task<void> insertReplicas(SqlTx& tx, InodeId inode, const ReplicaSet& replicas) 
 }  // namespace
 
 std::uint8_t InodeRow::acls() const {
-  return static_cast<std::uint8_t>(
-      ((flags & kFlagAccessAcl) != 0 ? kHasAccessAcl : 0) | ((flags & kFlagDefaultAcl) != 0 ? kHasDefaultAcl : 0) |
-      ((flags & kFlagCapability) != 0 ? kHasCapability : 0) | ((flags & kFlagXattrs) == 0 ? kNoXattrs : 0));
+  const bool mtimeSet = mtimeFixedNs != 0 && attr.mtimeNs <= mtimeFixedNs;
+  return static_cast<std::uint8_t>((mtimeSet ? kMtimeSet : 0) | ((flags & kFlagAccessAcl) != 0 ? kHasAccessAcl : 0) |
+                                   ((flags & kFlagDefaultAcl) != 0 ? kHasDefaultAcl : 0) |
+                                   ((flags & kFlagCapability) != 0 ? kHasCapability : 0) |
+                                   ((flags & kFlagXattrs) == 0 ? kNoXattrs : 0));
 }
 
 Entry InodeRow::entry() const {

@@ -60,6 +60,7 @@ class SizeView {
     info_.size = size;
   }
 
+  bool heard() const { return exact_ != 0 || grown_ != 0; }  // from a server, not only from the catalog
   const FileInfo& info() const { return info_; }
   std::uint64_t size() const { return info_.size; }
   FileState state() const { return info_.state; }
