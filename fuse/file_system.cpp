@@ -21,7 +21,11 @@ FileSystem::FileSystem(Runtime& runtime, std::shared_ptr<Cluster> cluster, const
       cluster_(std::move(cluster)),
       settings_(settings),
       kernel_(&kernel),
-      inodes_(runtime.io, settings.inodeCache) {}
+      inodes_(runtime.io, settings.inodeCache),
+      atimeRules_(atimeRules(settings.mountFlags, settings.readOnly)),
+      readsDelay_(settings.atimeDelay),
+      reads_(settings.inodeCache),
+      readsTold_(runtime.io) {}
 
 void FileSystem::listen() {
   std::weak_ptr<FileSystem> weak = shared_from_this();
@@ -60,6 +64,16 @@ void FileSystem::changed(const Change& change) {
     inodes_.distrustAll();
     kernel_->dropEverything();
     inodes_.forEachOpen([this](const Inode& inode) { kernel_->dropAttributes(nodeOf(inode.id)); });
+    return;
+  }
+  if (change.times) {
+    changes_.note(change.inode);
+    auto inode = inodes_.find(change.inode);
+    if (inode) inode->known = false;
+    const bool believed = !inode || std::exchange(inode->believed, false);
+    if (believed && !questions_.underWay(change.inode)) {
+      kernel_->dropAttributes(nodeOf(change.inode), questions_.pending(change.inode, runtime_.clock.now()));
+    }
     return;
   }
   if (change.inode != 0) {
@@ -114,7 +128,7 @@ fuse_entry_param FileSystem::parameters(const Entry& entry, std::uint64_t since)
   notePlain(entry, since);
   fuse_entry_param param = {};
   param.ino = nodeOf(entry.attr.inode);
-  param.attr = toStat(entry.attr);
+  param.attr = toldStat(entry.attr);
   param.attr_timeout = attributesLast(entry, since);
   param.entry_timeout = std::chrono::duration<double>(settings_.entryCache).count();
   return param;
@@ -252,6 +266,7 @@ void FileSystem::noteOwnChange(const Entry& entry) {
 void FileSystem::noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks) {
   changes_.note(directory);
   auto inode = inodes_.find(directory);
+  if (inode) inode->changedHere = true;
   if (!inode || !inode->known) return;
   if (whenNs == 0) {
     inode->known = false;

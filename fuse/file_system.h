@@ -12,6 +12,7 @@
 #include "fuse/tables/handle_table.h"
 #include "fuse/tables/inode_table.h"
 #include "fuse/tables/plain_inodes.h"
+#include "fuse/tables/read_times.h"
 #include "vcfs/cluster.h"
 
 namespace vcfs::fuse {
@@ -61,7 +62,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> flush(RequestPtr request, std::uint64_t handle, std::uint64_t owner);
   Task<void> release(RequestPtr request, std::uint64_t handle);
   Task<void> fsync(RequestPtr request, std::uint64_t handle);
-  Task<void> read(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size);
+  Task<void> read(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size, int flags);
   // `fromPages`: written back by the kernel from mapped pages, not by a write().
   // `flags`: the descriptor's as of now (fcntl may have changed O_APPEND since it was opened).
   Task<void> write(RequestPtr request, std::uint64_t handle, std::uint64_t offset, Piece payload, bool fromPages,
@@ -78,9 +79,14 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
 
   // ---- directories (ops/directories.cpp)
   Task<void> opendir(RequestPtr request, std::uint64_t node);
-  Task<void> readdir(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size, bool plus);
+  Task<void> readdir(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size, bool plus,
+                     int flags);
   void releasedir(std::uint64_t handle);
   Task<void> fsyncdir(RequestPtr request, std::uint64_t node);
+
+  // ---- times of reading (ops/read_times.cpp)
+  // Tells a tracker what was read, for at most `limit`. For the end of the mount; else it happens by itself.
+  Task<void> tellReadsNow(Duration limit);
 
   std::size_t openFiles() const { return files_.size(); }
   std::size_t knownInodes() const { return inodes_.size(); }
@@ -157,6 +163,17 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> fillPage(std::shared_ptr<DirHandle> directory, std::uint64_t after);
   Task<InodeId> parentOf(InodeId directory);
 
+  // Something was read, which may move its atime. `flags`: the descriptor's.
+  void noteRead(Inode& inode, int flags = 0);
+  void noteReadOf(InodeId inode, int flags = 0);  // the same, of what need not be remembered here
+  bool nextReadMovesAtime(Inode& inode);
+  // A read that the kernel answers from its pages is not heard of: it forgets them where that read moves an atime.
+  Task<void> hearOfNextRead(InodeId inode);
+  Task<void> tellReads();
+  Task<void> tellWaitingReads();
+  Task<void> settleReads(InodeId inode);  // before somebody sets its atime
+  struct stat toldStat(const Attr& attr);
+
   Runtime& runtime_;
   std::shared_ptr<Cluster> cluster_;
   const MountSettings& settings_;
@@ -165,8 +182,13 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   ChangeLog changes_;
   DirectoryNames directoryNames_;
   OpenAhead ahead_;
-  PlainInodes plain_;            // have no extended attributes
-  Questions questions_;          // GETATTRs
+  PlainInodes plain_;    // have no extended attributes
+  Questions questions_;  // GETATTRs
+  const AtimeRules atimeRules_;
+  const Duration readsDelay_;
+  ReadTimes reads_;
+  Signal readsTold_;
+  bool tellingReads_ = false;
   bool rangeLocksUsed_ = false;  // by anybody on this mount, ever
   HandleTable<FileHandle> files_;
   HandleTable<DirHandle> directories_;

@@ -88,6 +88,10 @@ Task<void> Mount::serve() {
   }
 }
 
+Task<void> Mount::tellReads(std::chrono::milliseconds limit) {
+  if (fileSystem_) co_await fileSystem_->tellReadsNow(Duration(limit));
+}
+
 bool Mount::waitedLongEnough(TimePoint until) const { return runtime_.clock.now() >= until; }
 
 Task<void> Mount::stop(std::chrono::milliseconds limit) {

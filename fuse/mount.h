@@ -29,6 +29,8 @@ class Mount {
   // Unmounts and waits until every request is answered, at most `limit` when programs still use the mount (they then
   // see errors).
   Task<void> stop(std::chrono::milliseconds limit);
+  // Tells a tracker what was read and is not told yet. For after the end, before the cluster is let go.
+  Task<void> tellReads(std::chrono::milliseconds limit);
   const FileSystem& fileSystem() const { return *fileSystem_; }
 
  private:

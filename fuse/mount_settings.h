@@ -18,6 +18,7 @@ struct MountSettings {
   std::chrono::milliseconds attrCache{10'000};    // attributes of what nobody writes; files being written: never
   std::chrono::milliseconds entryCache{10'000};   // names; changes by others are pushed
   std::chrono::milliseconds negativeCache{1000};  // names that do not exist
+  std::chrono::milliseconds atimeDelay{1000};     // what was read is told to a tracker at most this much later
   std::uint32_t maxTransfer = 1u << 20;           // bytes of one READ or WRITE
   std::uint32_t readAheadKb = 4096;               // of the kernel, per file; 0: leave it as the kernel set it
   std::chrono::milliseconds opLimit{40'000};      // a request that is not answered by then is answered with EIO

@@ -14,6 +14,7 @@ namespace vcfs::mounting {
 namespace {
 
 constexpr auto kStopLimit = std::chrono::milliseconds(3000);
+constexpr auto kReadsLimit = std::chrono::milliseconds(1000);
 
 class MountDaemon {
  public:
@@ -103,6 +104,7 @@ class MountDaemon {
   Task<void> shutdown() {
     if (!cluster_ || shut_) co_return;
     shut_ = true;
+    if (mount_) co_await mount_->tellReads(kReadsLimit);
     co_await cluster_->shutdown();
   }
 

@@ -122,6 +122,9 @@ std::vector<Option> makeOptions() {
   all.push_back(duration("negative_cache", "1s", milliseconds(0), milliseconds(3'600'000),
                          "how long the kernel may believe that a name does not exist",
                          [](R& r) -> milliseconds& { return r.mount.negativeCache; }));
+  all.push_back(duration("atime_delay", "1s", milliseconds(100), milliseconds(3'600'000),
+                         "an atime that a read moved is stored this much later, many at a time",
+                         [](R& r) -> milliseconds& { return r.mount.atimeDelay; }));
   all.push_back(duration("ping_limit", "1s", milliseconds(100), milliseconds(60'000),
                          "a server that answers nothing for this long is taken for dead",
                          [](R& r) -> milliseconds& { return r.cluster.pingLimit; }));
@@ -163,14 +166,14 @@ bool applyGeneric(const std::string& name, MountRequest& request) {
       {"dev", 0, flag(MS_NODEV)},
       {"noexec", flag(MS_NOEXEC), 0},
       {"exec", 0, flag(MS_NOEXEC)},
-      {"noatime", flag(MS_NOATIME), 0},
+      {"noatime", flag(MS_NOATIME), flag(MS_STRICTATIME)},
       {"atime", 0, flag(MS_NOATIME)},
       {"nodiratime", flag(MS_NODIRATIME), 0},
       {"diratime", 0, flag(MS_NODIRATIME)},
-      {"relatime", flag(MS_RELATIME), 0},
+      {"relatime", flag(MS_RELATIME), flag(MS_NOATIME) | flag(MS_STRICTATIME)},
       {"norelatime", 0, flag(MS_RELATIME)},
-      {"strictatime", 0, 0},
-      {"nostrictatime", 0, 0},
+      {"strictatime", flag(MS_STRICTATIME), flag(MS_NOATIME) | flag(MS_RELATIME)},
+      {"nostrictatime", 0, flag(MS_STRICTATIME)},
       {"lazytime", 0, 0},
       {"nolazytime", 0, 0},
       {"sync", flag(MS_SYNCHRONOUS), 0},

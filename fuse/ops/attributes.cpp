@@ -6,6 +6,7 @@
 #include "fuse/convert.h"
 #include "fuse/errno_map.h"
 #include "fuse/file_system.h"
+#include "fuse/policy/fatal_signal.h"
 #include "vcfs/file_capability.h"
 
 namespace vcfs::fuse {
@@ -24,14 +25,14 @@ Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
     co_await cluster_->refresh(entry);
   } else if (inode && inode->entry.attr.type == FileType::directory) {
     entry = co_await freshEntry(id);
-    request->attributes(toStat(entry.attr), attributesLast(entry, since));
+    request->attributes(toldStat(entry.attr), attributesLast(entry, since));
     asking.answered();
     co_return;
   } else {
     entry = co_await cluster_->getAttr(id);
   }
   co_await present(entry, since, 0);
-  request->attributes(toStat(entry.attr), attributesLast(entry, since));
+  request->attributes(toldStat(entry.attr), attributesLast(entry, since));
   asking.answered();
 }
 
@@ -49,8 +50,12 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
     } else {
       entry = co_await cluster_->truncate(id, size);
     }
-    if (auto inode = inodes_.find(id)) inode->pages.reset();
+    if (auto inode = inodes_.find(id)) {
+      inode->pages.reset();
+      inode->changedHere = true;
+    }
   }
+  if ((which & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW)) != 0) co_await settleReads(id);
   auto others = co_await setOthers(request, id, wanted, which);
   changes_.note(id);
   auto since = changes_.now();
@@ -62,7 +67,8 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
     co_await cluster_->refresh(*entry);
   }
   co_await present(*entry, since, 0);
-  request->attributes(toStat(entry->attr), attributesLast(*entry, since));
+  if ((which & FUSE_SET_ATTR_SIZE) == 0) co_await hearOfNextRead(id);
+  request->attributes(toldStat(entry->attr), attributesLast(*entry, since));
 }
 
 // Mode, owner and times.
@@ -87,6 +93,8 @@ Task<std::optional<Entry>> FileSystem::setOthers(RequestPtr request, InodeId id,
     auto mode = withoutPrivilegesOf(*request, known.attr);
     // Nothing but "privileges go" is chown(-1, -1), or comes before a change of bytes, which sees to it itself.
     const bool may = which != 0 || request->uid() == 0 || request->uid() == known.attr.uid;
+    // Somebody else's chown(-1, -1) is refused where it would take privileges away, as on a local disk.
+    if (which == 0 && !may && mode != known.attr.mode && callsChown(request->pid())) throw Error(Errc::notPermitted);
     const bool has = known.attr.type != FileType::directory && known.attr.type != FileType::symlink;
     if (may && has && mode != known.attr.mode) change.mode = mode, any = true;
   }

@@ -27,16 +27,19 @@ constexpr std::uint64_t kMaxFileSize = 0x7fffffff0000;
 
 }  // namespace
 
-Task<void> FileSystem::read(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size) {
+Task<void> FileSystem::read(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size,
+                            int flags) {
   auto file = fileAt(handle);
   if (file->direct) {
     auto pieces = co_await file->file->read(offset, size);
+    noteRead(*file->inode, flags);
     request->pieces(pieces, size);
     co_return;
   }
   co_await file->inode->gate.beginRead();
   CachedRead reading(file->inode);
   auto pieces = co_await file->file->read(offset, size);
+  noteRead(*file->inode, flags);
   request->pieces(pieces, size);
 }
 
@@ -63,6 +66,7 @@ Task<void> FileSystem::write(RequestPtr request, std::uint64_t handle, std::uint
   auto target = file->file;
   const bool append = !fromPages && (flags & O_APPEND) != 0;
   if (append != file->append) target = co_await counterpartOf(file);
+  file->inode->changedHere = true;
   co_await target->write(offset, payload.data, std::move(owner));
   const bool durable = file->syncEach || (flags & (O_SYNC | O_DSYNC)) != 0;  // pwritev2(RWF_DSYNC) too
   if (durable) co_await file->file->sync();
@@ -80,6 +84,7 @@ Task<void> FileSystem::fallocate(RequestPtr request, std::uint64_t handle, int m
   if (offset > kMaxFileSize || length > kMaxFileSize - offset) throw Error(Errc::tooLarge);
   if (request->uid() != 0) co_await dropPrivileges(request, file->inode);
   co_await file->file->allocate(offset, length, static_cast<std::uint32_t>(mode));
+  file->inode->changedHere = true;
   file->inode->pages.reset();
   changes_.note(file->inode->id);
   request->done();
@@ -96,6 +101,14 @@ Task<void> FileSystem::copy(RequestPtr request, std::uint64_t fromHandle, std::u
   if (file->syncEach) co_await file->file->sync();
   file->inode->pages.reset();
   file->inode->known = false;
+  const auto before = from->inode->entry.attr.atimeNs;
+  noteRead(*from->inode);
+  if (from->inode->entry.attr.atimeNs != before && kernel_ != nullptr) {
+    // The kernel knows that a read moves atime, but not of this one.
+    kernel_->dropAttributes(nodeOf(from->inode->id));
+    co_await kernelForgot(nodeOf(from->inode->id));
+  }
+  file->inode->changedHere = true;
   changes_.note(file->inode->id);
   if (copied != 0) co_await file->inode->gate.beforeTelling(offset + copied);
   request->written(copied);
@@ -103,6 +116,10 @@ Task<void> FileSystem::copy(RequestPtr request, std::uint64_t fromHandle, std::u
 
 Task<void> FileSystem::seek(RequestPtr request, std::uint64_t handle, std::uint64_t offset, bool hole) {
   auto file = fileAt(handle);
+  if (offset > kMaxFileSize) {
+    request->error(errnoNoSuchPlace());
+    co_return;
+  }
   std::uint64_t found = 0;
   try {
     found = co_await file->file->seek(offset, hole);

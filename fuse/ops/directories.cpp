@@ -105,7 +105,7 @@ std::optional<std::size_t> indexBehind(const DirHandle& directory, std::uint64_t
 }  // namespace
 
 Task<void> FileSystem::readdir(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size,
-                               bool plus) {
+                               bool plus, int flags) {
   auto directory = directories_.find(handle);
   if (!directory) throw Error(Errc::invalid, "no such open directory");
   Listing listing(std::min<std::size_t>(size, settings_.maxTransfer), plus);
@@ -147,6 +147,7 @@ Task<void> FileSystem::readdir(RequestPtr request, std::uint64_t handle, std::ui
       if (room) after = found.cookie;
     }
   }
+  noteReadOf(directory->directory, flags);
   request->bytes(listing.data(), listing.size());
 }
 

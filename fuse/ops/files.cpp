@@ -93,13 +93,16 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
 
 std::uint64_t FileSystem::openHandle(std::shared_ptr<File> file, InodePtr inode, int flags, fuse_file_info& answer) {
   auto wish = wishOf(flags);
+  const bool readMoves = wish.read && nextReadMovesAtime(*inode);
+  // The kernel knows where an empty file ends and would not ask.
+  if (readMoves && inode->known && inode->entry.attr.size == 0) wish.direct = true;
   OpenSituation situation;
   situation.state = inode->entry.attr.state;
   situation.cachedHandles = inode->cachedHandles;
   situation.directWriters = inode->directWriters;
   situation.kernelMapsDirect = kernel_ != nullptr && kernel_->mapsDirect();
   auto version = pageVersionOf(inode->entry.attr);
-  situation.pagesAreCurrent = inode->known && inode->pages == version;
+  situation.pagesAreCurrent = inode->known && inode->pages == version && !readMoves;
   auto mode = chooseIoMode(wish, situation);
 
   auto handle = std::make_shared<FileHandle>();

@@ -141,6 +141,7 @@ Task<void> FileSystem::rename(RequestPtr request, std::uint64_t parent, std::str
   if (flags == kExchange && renamed.replaced) {
     if (auto inode = inodes_.find(renamed.replaced->attr.inode)) inode->parent = 0;
   }
+  co_await hearOfNextRead(renamed.entry.attr.inode);
   request->done();
 }
 
@@ -148,6 +149,7 @@ Task<void> FileSystem::link(RequestPtr request, std::uint64_t node, std::uint64_
   auto entry = co_await cluster_->link(inodeOf(node), inodeOf(newParent), std::move(newName));
   noteOwnChangeIn(inodeOf(newParent), entry.attr.ctimeNs);
   noteOwnChange(entry);
+  co_await hearOfNextRead(entry.attr.inode);
   auto since = changes_.now();
   co_await cluster_->refresh(entry);
   co_await present(entry, since, 0);
@@ -156,6 +158,9 @@ Task<void> FileSystem::link(RequestPtr request, std::uint64_t node, std::uint64_
 
 Task<void> FileSystem::readlink(RequestPtr request, std::uint64_t node) {
   auto target = co_await cluster_->readLink(inodeOf(node));
+  auto inode = inodes_.find(inodeOf(node));
+  if (inode) inode->linkCached = true;
+  noteReadOf(inodeOf(node));
   request->link(target);
 }
 

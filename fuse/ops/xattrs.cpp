@@ -133,7 +133,11 @@ Task<void> FileSystem::setxattr(RequestPtr request, std::uint64_t node, std::str
   }
   changes_.note(id);
   plain_.remove(id);
-  if (auto inode = inodes_.find(id)) inode->known = false;
+  if (auto inode = inodes_.find(id)) {
+    inode->known = false;
+    inode->changedHere = true;
+  }
+  co_await hearOfNextRead(id);
   request->done();
 }
 
@@ -143,7 +147,11 @@ Task<void> FileSystem::removexattr(RequestPtr request, std::uint64_t node, std::
   requireOffered(name);
   co_await cluster_->removeXattr(id, std::move(name));
   changes_.note(id);
-  if (auto inode = inodes_.find(id)) inode->known = false;
+  if (auto inode = inodes_.find(id)) {
+    inode->known = false;
+    inode->changedHere = true;
+  }
+  co_await hearOfNextRead(id);
   request->done();
 }
 

@@ -1,8 +1,10 @@
 #include "fuse/policy/fatal_signal.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
@@ -21,6 +23,18 @@ bool killPending(std::string_view status, std::string_view field) {
   return (mask & (1u << 8)) != 0;  // bit n-1 is signal n; SIGKILL is 9
 }
 
+// A file of /proc about a thread; the number of bytes, not more than 0 when there is none.
+ssize_t readOf(pid_t tid, const char* what, char* text, std::size_t room) {
+  if (tid <= 0) return -1;
+  char path[60];
+  std::snprintf(path, sizeof path, "/proc/%d/%s", static_cast<int>(tid), what);
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  const auto n = ::read(fd, text, room);
+  ::close(fd);
+  return n;
+}
+
 }  // namespace
 
 CallerState callerStateFromStatus(std::string_view status) {
@@ -29,15 +43,26 @@ CallerState callerStateFromStatus(std::string_view status) {
 }
 
 CallerState callerState(pid_t tid) {
-  if (tid <= 0) return CallerState::unknown;
-  char path[40];
-  std::snprintf(path, sizeof path, "/proc/%d/status", static_cast<int>(tid));
-  int fd = ::open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return CallerState::unknown;
   char text[4096];
-  auto n = ::read(fd, text, sizeof text);
-  ::close(fd);
+  const auto n = readOf(tid, "status", text, sizeof text);
   return n > 0 ? callerStateFromStatus({text, static_cast<std::size_t>(n)}) : CallerState::unknown;
+}
+
+bool isChown(std::string_view call) {
+  long number = -1;
+  std::from_chars(call.data(), call.data() + call.size(), number);
+  static constexpr long kCalls[] = {
+#ifdef SYS_chown
+      SYS_chown, SYS_lchown,
+#endif
+      SYS_fchown, SYS_fchownat};
+  return std::find(std::begin(kCalls), std::end(kCalls), number) != std::end(kCalls);
+}
+
+bool callsChown(pid_t tid) {
+  char text[256];
+  const auto n = readOf(tid, "syscall", text, sizeof text);
+  return n > 0 && isChown({text, static_cast<std::size_t>(n)});
 }
 
 bool isThreadOf(pid_t tid, pid_t process) {

@@ -16,6 +16,10 @@ CallerState callerStateFromStatus(std::string_view status);
 // Of a thread in our pid namespace. `unknown` when it cannot be seen.
 CallerState callerState(pid_t tid);
 
+// Whether the thread is in a chown(2) of any kind: SETATTR with nothing to set is that or precedes a change of bytes.
+bool callsChown(pid_t tid);
+bool isChown(std::string_view call);  // of the text of /proc/<tid>/syscall
+
 // Whether the process has this thread now. False when it cannot be seen.
 bool isThreadOf(pid_t tid, pid_t process);
 

@@ -117,7 +117,7 @@ void opCreate(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, 
 
 void opRead(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* file) {
   Call call(req, size);
-  call.start(call.files.read(call.request, file->fh, static_cast<std::uint64_t>(offset), size));
+  call.start(call.files.read(call.request, file->fh, static_cast<std::uint64_t>(offset), size, file->flags));
 }
 
 void opWrite(fuse_req_t req, fuse_ino_t, const char* data, std::size_t size, off_t offset, fuse_file_info* file) {
@@ -148,12 +148,12 @@ void opOpendir(fuse_req_t req, fuse_ino_t node, fuse_file_info*) {
 
 void opReaddir(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* file) {
   Call call(req);
-  call.start(call.files.readdir(call.request, file->fh, static_cast<std::uint64_t>(offset), size, false));
+  call.start(call.files.readdir(call.request, file->fh, static_cast<std::uint64_t>(offset), size, false, file->flags));
 }
 
 void opReaddirplus(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* file) {
   Call call(req);
-  call.start(call.files.readdir(call.request, file->fh, static_cast<std::uint64_t>(offset), size, true));
+  call.start(call.files.readdir(call.request, file->fh, static_cast<std::uint64_t>(offset), size, true, file->flags));
 }
 
 void opReleasedir(fuse_req_t req, fuse_ino_t, fuse_file_info* file) {

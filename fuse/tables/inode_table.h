@@ -29,6 +29,8 @@ struct Inode {
   std::uint32_t handles = 0;
   std::uint32_t unheard = 0;   // of them, those whose close() the kernel does not tell
   std::weak_ptr<File> writer;  // the latest opened for writing here
+  bool changedHere = false;    // since it was last read here: the next read moves atime
+  bool linkCached = false;     // a symbolic link whose target the kernel may answer by itself
   SizeGate gate;
 };
 using InodePtr = std::shared_ptr<Inode>;

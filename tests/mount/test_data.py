@@ -7,6 +7,7 @@ from vcfs_test import syscalls
 from vcfs_test.expand import each, expand
 from vcfs_test.files import pattern
 from vcfs_test.shared import StoreCase
+from vcfs_test.wait import wait_for
 
 KIB, MIB = 1024, 1 << 20
 SIZES = [(str(n), n) for n in (0, 1, 7, 511, 4095, 4096, 4097, 65535, 131072, 131073, MIB - 1, MIB, MIB + 1, 5 * MIB + 13)]
@@ -157,6 +158,18 @@ class ReadWrite(DataCase):
         os.ftruncate(fd, 0)
         self.assertEqual(os.fstat(fd).st_blocks, 0)
 
+    def test_a_closed_file_without_data_takes_no_blocks(self):
+        with open(self.path("f"), "wb") as f:
+            f.truncate(1 << 30)
+        with open(self.path("g"), "w+b", buffering=0) as f:
+            f.write(b"x" * MIB)
+            syscalls.fallocate(f.fileno(), syscalls.FALLOC_PUNCH_HOLE | syscalls.FALLOC_KEEP_SIZE, 0, MIB)
+            self.assertLess(os.fstat(f.fileno()).st_blocks, 64)
+        for name in "fg":
+            wait_for(lambda name=name: os.stat(self.path(name)).st_blocks < 64, 5, f"the blocks of {name}")
+            with open(self.path(name), "r+b"):  # the catalog's opinion, then the server's
+                self.assertLess(os.stat(self.path(name)).st_blocks, 64)
+
     def test_blocks_tell_about_what_is_stored(self):
         self.make("f", pattern(MIB))
         st = os.stat(self.path("f"))
@@ -204,6 +217,8 @@ class Holes(DataCase):
         fd = self.rw(content=b"abc")
         self.assertErrno(errno.ENXIO, os.lseek, fd, 3, os.SEEK_DATA)
         self.assertErrno(errno.ENXIO, os.lseek, fd, 4, os.SEEK_HOLE)
+        self.assertErrno(errno.ENXIO, os.lseek, fd, -1, os.SEEK_DATA)
+        self.assertErrno(errno.ENXIO, os.lseek, fd, 1 << 62, os.SEEK_HOLE)
 
     def test_the_end_is_a_hole(self):
         self.assertEqual(os.lseek(self.rw(content=b"abc"), 0, os.SEEK_HOLE), 3)

@@ -194,6 +194,13 @@ class Owners(StoreCase):
         as_user(BOB, self.make, "d/f")
         as_user(ALICE, os.unlink, self.path("d/f"))
 
+    def test_chown_of_nothing_by_somebody_else_takes_no_privileges_away(self):
+        plain, privileged = self.make("plain", mode=0o644), self.make("privileged", mode=0o6755)
+        before = os.stat(privileged)
+        as_user(ALICE, os.chown, plain, -1, -1)
+        self.assertErrno(errno.EPERM, as_user, ALICE, os.chown, privileged, -1, -1)
+        self.assertEqual(os.stat(privileged), before)
+
     def test_moving_a_directory_to_another_parent_needs_write_permission_on_it(self):
         for name in ("a", "b"):
             os.mkdir(self.path(name))
