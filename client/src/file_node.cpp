@@ -194,13 +194,11 @@ void FileNode::merge(Attr& attr) {
   if (local) written = std::max(written, writes_->lastWriteNs());
   const bool set = (attr.acl & kMtimeSet) != 0;
   if (set && setMtimeNs_ != attr.mtimeNs) mtimeWasSet(attr);
-  if (written > attr.ctimeNs) {
-    attr.mtimeNs = attr.ctimeNs = written;
-  } else if (!set) {
-    attr.mtimeNs = std::max(attr.mtimeNs, written);
-  } else if (written > setAtNs_) {
-    attr.mtimeNs = written;
+  if (!set || written > attr.ctimeNs || written > setAtNs_) {
+    attr.mtimeNs = set || written > attr.ctimeNs ? written : std::max(attr.mtimeNs, written);
+    attr.acl &= static_cast<std::uint8_t>(~kMtimeSet);  // these attributes may come here once more
   }
+  attr.ctimeNs = std::max(attr.ctimeNs, written);
 }
 
 Task<void> FileNode::stat() {

@@ -37,6 +37,7 @@ void ReadTimes::note(InodeId inode, std::optional<std::int64_t> oldNs, std::int6
   if (item.state == State::sending) {
     item.again = true;
   } else if (item.state == State::told) {
+    item.olderNs = item.oldNs;
     item.oldNs = oldNs;
     move(item, State::waiting);
   }
@@ -63,7 +64,7 @@ std::int64_t ReadTimes::shown(const Attr& attr) {
     if (item.state == State::waiting) item.oldNs = attr.atimeNs;
     return std::max(attr.atimeNs, item.newNs);
   }
-  const bool same = attr.atimeNs == *item.oldNs;
+  const bool same = attr.atimeNs == *item.oldNs || attr.atimeNs == item.toldNs || attr.atimeNs == item.olderNs;
   return same ? std::max(attr.atimeNs, item.newNs) : attr.atimeNs;
 }
 
@@ -84,6 +85,7 @@ std::vector<ReadTime> ReadTimes::take(std::size_t limit) {
     read.oldNs = item.oldNs;
     read.newNs = item.newNs;
     batch.push_back(read);
+    item.toldNs = item.newNs;
     move(item, State::sending);
   }
   return batch;
@@ -95,7 +97,7 @@ void ReadTimes::told(const std::vector<ReadTime>& batch, bool success) {
     if (at == items_.end() || at->second.state != State::sending) continue;  // forgotten meanwhile
     Item& item = at->second;
     const bool again = std::exchange(item.again, false);
-    if (success && again && item.oldNs) item.oldNs = read.newNs;
+    if (success && again && item.oldNs) item.olderNs = std::exchange(item.oldNs, read.newNs);
     move(item, success && !again ? State::told : State::waiting);
   }
 }

@@ -38,6 +38,8 @@ class ReadTimes {
     State state = State::waiting;
     std::optional<std::int64_t> oldNs;
     std::int64_t newNs = 0;
+    // What a tracker may say as well: what it was told, and what was there before that.
+    std::optional<std::int64_t> toldNs, olderNs;
     bool again = false;  // read once more while it is being told
     std::list<InodeId>::iterator place;
   };

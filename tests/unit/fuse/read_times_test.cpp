@@ -74,7 +74,9 @@ TEST(ReadTimes, a_read_while_it_is_told_is_told_too) {
   reads.note(7, 5, 20);
   const auto batch = reads.take(10);
   reads.note(7, 20, 30);
+  EXPECT_EQ(reads.shown(attrOf(20, 5, 5)), 30) << "the tracker knows, and we have not heard that it does";
   reads.told(batch, true);
+  EXPECT_EQ(reads.shown(attrOf(5, 5, 5)), 30) << "an answer from before";
   const auto next = reads.take(10);
   ASSERT_EQ(next.size(), 1u);
   EXPECT_EQ(next[0].oldNs, 20);
