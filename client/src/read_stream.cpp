@@ -122,7 +122,8 @@ Task<std::vector<Piece>> ReadStream::read(std::uint64_t offset, std::size_t leng
   const bool slow = sizes_->state() == FileState::open && core_->now() - lastRead_ > kFreshWhileOpen / 2;
   lastRead_ = core_->now();
   if (mayReadAhead && !slow) {
-    if (!plan_.sequential() && !chunks_.empty()) invalidate(0);
+    // What was asked for before the first read (fetchAhead) is for it.
+    if (plan_.started() && !plan_.sequential() && !chunks_.empty()) invalidate(0);
     for (const auto& range : plan_.onRead(offset, length, sizes_->size(), roomAhead())) {
       // A chunk that is there already (the plan was reset) is not asked for twice.
       if (!find(range.offset) && nextChunkAfter(range.offset) >= range.offset + range.length) {

@@ -27,6 +27,7 @@ class ReadPlan {
   // Everything requested ahead was thrown away.
   void reset();
   bool sequential() const { return streak_ >= 1; }
+  bool started() const { return started_; }  // something was read
 
  private:
   bool continues(std::uint64_t offset, std::uint64_t length) const;

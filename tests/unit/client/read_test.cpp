@@ -48,6 +48,14 @@ TEST_F(ReadTest, one_large_read_is_split_and_whole) {
   EXPECT_EQ(read(*file, 1000, 10'000'000), text.substr(1000));
 }
 
+TEST_F(ReadTest, what_will_be_read_is_fetched_once) {
+  const std::string text = pattern(4096);
+  auto file = open(fake.makeFile("a", text, FileState::closed));
+  file->willRead(0, 4096);
+  EXPECT_EQ(read(*file, 0, 4096), text);
+  EXPECT_EQ(reads(), 1);
+}
+
 TEST_F(ReadTest, small_random_reads_ask_for_no_more_than_they_need) {
   const std::string text = pattern(5'000'000);
   auto file = open(fake.makeFile("a", text, FileState::closed));
