@@ -11,7 +11,12 @@ namespace {
 // How long the attributes of an open file wait for a tracker before what is remembered must do.
 constexpr Duration kTrackerPatience = std::chrono::milliseconds(300);
 constexpr Duration kKernelPatience = std::chrono::milliseconds(500);
+constexpr std::chrono::milliseconds kBelievedUnsure{10'000};
+// At most: then the tracker is asked, though nobody told of a change.
+constexpr std::chrono::milliseconds kRemembered{10'000};
 constexpr Duration kLookAgain = std::chrono::milliseconds(1);
+
+double toSeconds(std::chrono::milliseconds time) { return std::chrono::duration<double>(time).count(); }
 
 }  // namespace
 
@@ -62,8 +67,14 @@ void FileSystem::changed(const Change& change) {
     changes_.noteEverything();
     plain_.clear();
     inodes_.distrustAll();
+    keptListings_.clear();
+    openedAhead_.clear();
     kernel_->dropEverything();
-    inodes_.forEachOpen([this](const Inode& inode) { kernel_->dropAttributes(nodeOf(inode.id)); });
+    inodes_.forEach([this](const Inode& inode) {
+      // What is reached without a name: open files, working directories.
+      const bool directory = inode.entry.attr.type == FileType::directory;
+      if (inode.handles > 0 || directory) kernel_->dropAttributes(nodeOf(inode.id));
+    });
     return;
   }
   if (change.times) {
@@ -79,6 +90,7 @@ void FileSystem::changed(const Change& change) {
   if (change.inode != 0) {
     changes_.note(change.inode);
     plain_.remove(change.inode);
+    openedAhead_.drop(change.inode);
     bool pages = change.data;
     bool believed = true;
     if (auto inode = inodes_.find(change.inode)) {
@@ -100,11 +112,10 @@ void FileSystem::changed(const Change& change) {
   }
   if (change.parent != 0 && !change.name.empty()) {
     changes_.note(change.parent);
-    if (auto parent = inodes_.find(change.parent)) {
-      parent->known = false;
-      if (!questions_.underWay(change.parent)) {
-        kernel_->dropAttributes(nodeOf(change.parent), questions_.pending(change.parent, runtime_.clock.now()));
-      }
+    keptListings_.forget(change.parent);
+    if (auto parent = inodes_.find(change.parent)) parent->known = false;
+    if (!questions_.underWay(change.parent)) {
+      kernel_->dropAttributes(nodeOf(change.parent), questions_.pending(change.parent, runtime_.clock.now()));
     }
     kernel_->dropName(nodeOf(change.parent), change.name);
   }
@@ -116,7 +127,14 @@ double FileSystem::attributesLast(const Entry& entry, std::uint64_t since) {
     inode->believed = true;
     inode->told = pageVersionOf(entry.attr);
   }
-  return std::chrono::duration<double>(settings_.attrCache).count();
+  return toSeconds(believed(settings_.attrCache));
+}
+
+// Long only where no change can be missed: several trackers may have lost sight of each other, and a kernel that cannot
+// be told to forget everything may have been without a tracker.
+std::chrono::milliseconds FileSystem::believed(std::chrono::milliseconds setting) const {
+  const bool sure = kernel_ != nullptr && kernel_->dropsEverything() && cluster_->changesAreTold();
+  return sure ? setting : std::min(setting, kBelievedUnsure);
 }
 
 void FileSystem::notePlain(const Entry& entry, std::uint64_t since) {
@@ -130,7 +148,7 @@ fuse_entry_param FileSystem::parameters(const Entry& entry, std::uint64_t since)
   param.ino = nodeOf(entry.attr.inode);
   param.attr = toldStat(entry.attr);
   param.attr_timeout = attributesLast(entry, since);
-  param.entry_timeout = std::chrono::duration<double>(settings_.entryCache).count();
+  param.entry_timeout = toSeconds(believed(settings_.entryCache));
   return param;
 }
 
@@ -149,7 +167,7 @@ bool FileSystem::mayBeMoving(const Attr& listed, std::uint64_t since) {
 }
 
 bool FileSystem::isFresh(const Inode& inode) const {
-  return inode.known && runtime_.clock.now() - inode.fetched < Duration(settings_.attrCache);
+  return inode.known && runtime_.clock.now() - inode.fetched < Duration(std::min(settings_.attrCache, kRemembered));
 }
 
 FileSystem::Asking::Asking(FileSystem& files, InodeId id)
@@ -223,6 +241,36 @@ Task<void> FileSystem::fetchEntries(OpenAhead::Range range) {
     const Attr& attr = found.entry.attr;
     if (attr.type != FileType::regular || mayBeMoving(attr, since)) continue;
     inodes_.remember(found.entry, runtime_.clock.now());
+    if (attr.size > 0 && attr.size <= OpenedAhead::kLargest) co_await openAhead(found.entry);
+  }
+}
+
+// The bytes of a small file are asked for before it is opened. What is opened ahead is of a sealed file of which every
+// change is told before it counts (Cluster::changesAreTold), and dropped when one is.
+Task<void> FileSystem::openAhead(Entry entry) {
+  const auto version = pageVersionOf(entry.attr);
+  const auto id = entry.attr.inode;
+  const auto size = entry.attr.size;
+  if (openedAhead_.contains(id)) co_return;
+  OpenMode mode;
+  mode.read = true;
+  auto file = co_await cluster_->open(std::move(entry), mode);
+  file->willRead(0, size);
+  openedAhead_.add(id, version, std::move(file), runtime_.clock.now());
+  if (!std::exchange(expiringAhead_, true)) runtime_.spawn("fuse.expire_ahead", expireAhead());
+}
+
+Task<void> FileSystem::expireAhead() {
+  std::weak_ptr<FileSystem> weak = weak_from_this();
+  auto& clock = runtime_.clock;
+  while (true) {
+    co_await clock.sleep(OpenedAhead::kKept);
+    auto self = weak.lock();
+    if (!self) co_return;
+    self->openedAhead_.expire(clock.now());
+    if (!self->openedAhead_.empty()) continue;
+    self->expiringAhead_ = false;
+    co_return;
   }
 }
 
@@ -254,6 +302,7 @@ Task<Entry> FileSystem::entryOfOpen(InodePtr inode) {
 void FileSystem::noteOwnChange(const Entry& entry) {
   if (entry.attr.inode == 0) return;
   changes_.note(entry.attr.inode);
+  openedAhead_.drop(entry.attr.inode);
   auto inode = inodes_.find(entry.attr.inode);
   if (!inode) return;
   inode->entry = entry;

@@ -4,6 +4,7 @@
 #include "common/runtime/runtime.h"
 #include "fuse/kernel_cache.h"
 #include "fuse/mount_settings.h"
+#include "fuse/policy/kept_listings.h"
 #include "fuse/policy/open_ahead.h"
 #include "fuse/policy/questions.h"
 #include "fuse/session/request.h"
@@ -11,6 +12,7 @@
 #include "fuse/tables/directory_names.h"
 #include "fuse/tables/handle_table.h"
 #include "fuse/tables/inode_table.h"
+#include "fuse/tables/opened_ahead.h"
 #include "fuse/tables/plain_inodes.h"
 #include "fuse/tables/read_times.h"
 #include "vcfs/cluster.h"
@@ -103,6 +105,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   // What the kernel is told of an entry: how long it may believe it depends on who may be changing it.
   void notePlain(const Entry& entry, std::uint64_t since);  // `since` as with present()
   double attributesLast(const Entry& entry, std::uint64_t since);
+  std::chrono::milliseconds believed(std::chrono::milliseconds setting) const;
   fuse_entry_param parameters(const Entry& entry, std::uint64_t since);
   // Makes an entry fit to be told; its size is as of now (Cluster::getAttr and refresh see to that). `since`:
   // changes_.now() from before the question was asked. The caller answers without awaiting anything else.
@@ -115,6 +118,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   // Whether what a listing of before told of it may be old. `since` as with present().
   bool mayBeMoving(const Attr& listed, std::uint64_t since);
   Task<void> fetchEntries(OpenAhead::Range range);
+  Task<void> openAhead(Entry entry);
+  Task<void> expireAhead();
   Task<void> kernelForgot(std::uint64_t node);
   // What the kernel believes of it, when it is not this.
   void forgetOlder(const Entry& entry);
@@ -160,6 +165,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> reportMade(RequestPtr request, Entry entry, std::uint64_t since, InodeId parent);
   Task<std::optional<Entry>> setOthers(RequestPtr request, InodeId inode, const struct stat& wanted, int which);
 
+  Task<bool> mayKeepListing(DirHandle& directory);
   Task<void> fillPage(std::shared_ptr<DirHandle> directory, std::uint64_t after);
   Task<InodeId> parentOf(InodeId directory);
 
@@ -182,6 +188,9 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   ChangeLog changes_;
   DirectoryNames directoryNames_;
   OpenAhead ahead_;
+  OpenedAhead openedAhead_;
+  bool expiringAhead_ = false;
+  KeptListings keptListings_;
   PlainInodes plain_;    // have no extended attributes
   Questions questions_;  // GETATTRs
   const AtimeRules atimeRules_;

@@ -18,7 +18,8 @@ class KernelCache {
   // Takes back what the kernel has not heard yet of dropAttributes(). False: nothing.
   virtual bool keepAttributes(InodeId node) = 0;
   virtual void dropName(InodeId directory, const std::string& name) = 0;
-  virtual void dropEverything() = 0;  // every name; open files keep their pages
+  virtual void dropEverything() = 0;         // every name; open files keep their pages
+  virtual bool dropsEverything() const = 0;  // false: this kernel cannot, its cache times apply
   // Somebody waits for it: what was not to be told before some time is told at once.
   virtual void forgetNow(InodeId node) = 0;
   // Whether the kernel has yet to forget attributes or pages of it that it was to drop.

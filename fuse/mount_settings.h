@@ -15,8 +15,8 @@ struct MountSettings {
   InodeId root = kRootInode;  // the directory of the store that is the mount's root
   bool readOnly = false;
   bool allowOther = true;                         // other users than the one who mounted
-  std::chrono::milliseconds attrCache{10'000};    // attributes of what nobody writes; files being written: never
-  std::chrono::milliseconds entryCache{10'000};   // names; changes by others are pushed
+  std::chrono::milliseconds attrCache{60'000};    // attributes of what nobody writes; files being written: never
+  std::chrono::milliseconds entryCache{60'000};   // names; changes by others are pushed
   std::chrono::milliseconds negativeCache{1000};  // names that do not exist
   std::chrono::milliseconds atimeDelay{1000};     // what was read is told to a tracker at most this much later
   std::uint32_t maxTransfer = 1u << 20;           // bytes of one READ or WRITE

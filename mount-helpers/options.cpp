@@ -113,10 +113,10 @@ std::vector<Option> makeOptions() {
   all.push_back(size("read_ahead_total", "64MiB", 0, 64 * kGiB, "the same, all files of this mount together",
                      [](R& r, std::uint64_t v) { r.cluster.readAheadTotal = v; }));
   all.push_back(
-      duration("attr_cache", "10s", milliseconds(0), milliseconds(3'600'000),
+      duration("attr_cache", "60s", milliseconds(0), milliseconds(3'600'000),
                "how long the kernel may believe attributes; those of a file that is being written it never does",
                [](R& r) -> milliseconds& { return r.mount.attrCache; }));
-  all.push_back(duration("entry_cache", "10s", milliseconds(0), milliseconds(3'600'000),
+  all.push_back(duration("entry_cache", "60s", milliseconds(0), milliseconds(3'600'000),
                          "how long the kernel may believe names",
                          [](R& r) -> milliseconds& { return r.mount.entryCache; }));
   all.push_back(duration("negative_cache", "1s", milliseconds(0), milliseconds(3'600'000),

@@ -11,7 +11,7 @@ Core::Core(Runtime& rt, ClusterOptions o, ClientId id)
       trackers(std::make_shared<TrackerSession>(runtime, options, id)),
       storages(std::make_shared<StoragePool>(runtime, options, id)),
       failures(std::make_shared<FailureReporter>(runtime, trackers)),
-      lags(std::make_shared<LagQueue>(runtime)),
+      lags(std::make_shared<LagQueue>(runtime, Duration(options.maxLag) / 5)),
       sendBudget(runtime.io, options.sendWindowTotal),
       readBudget(runtime.io, options.readAheadTotal) {}
 

@@ -2,12 +2,6 @@
 
 namespace vcfs::client {
 
-namespace {
-
-constexpr Duration kTogether = std::chrono::milliseconds(2);
-
-}  // namespace
-
 void LagQueue::add(std::weak_ptr<Sleeper> sleeper, TimePoint due) {
   Entry entry;
   entry.sleeper = std::move(sleeper);
@@ -25,7 +19,7 @@ void LagQueue::arm() {
 
 void LagQueue::fire() {
   timer_.reset();
-  const TimePoint until = runtime_.clock.now() + kTogether;
+  const TimePoint until = runtime_.clock.now() + together_;
   while (!entries_.empty() && entries_.front().due <= until) {
     Entry entry = std::move(entries_.front());
     entries_.pop_front();

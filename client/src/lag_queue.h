@@ -8,7 +8,7 @@
 namespace vcfs::client {
 
 // Wakes the files whose oldest byte has waited long enough. All files have the same max lag, so they fall due in the
-// order in which they came and one timer serves them all; those due within a moment of each other share a wake-up.
+// order in which they came and one timer serves them all.
 class LagQueue : public std::enable_shared_from_this<LagQueue> {
  public:
   class Sleeper {
@@ -18,7 +18,8 @@ class LagQueue : public std::enable_shared_from_this<LagQueue> {
     virtual void lagPassed(TimePoint until) = 0;
   };
 
-  explicit LagQueue(Runtime& runtime) : runtime_(runtime) {}
+  // `together`: those that fall due within so long share a wake-up, the later ones early.
+  LagQueue(Runtime& runtime, Duration together) : runtime_(runtime), together_(together) {}
   void add(std::weak_ptr<Sleeper> sleeper, TimePoint due);
 
  private:
@@ -30,6 +31,7 @@ class LagQueue : public std::enable_shared_from_this<LagQueue> {
     TimePoint due;
   };
   Runtime& runtime_;
+  const Duration together_;
   std::deque<Entry> entries_;  // ascending by due, nearly: a replay may come a little late, which is harmless
   std::unique_ptr<Clock::Timer> timer_;
 };

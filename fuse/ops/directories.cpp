@@ -61,9 +61,24 @@ Task<void> FileSystem::opendir(RequestPtr request, std::uint64_t node) {
   auto directory = std::make_shared<DirHandle>();
   directory->directory = inodeOf(node);
   fuse_file_info answer = {};
+  answer.cache_readdir = 1;
+  answer.keep_cache = co_await mayKeepListing(*directory) ? 1 : 0;
   answer.fh = directories_.add(std::move(directory));
   if (!request->opened(answer)) directories_.remove(answer.fh);
   co_return;
+}
+
+// A directory that was listed lately is asked for its ctime, so that what another host did in it is seen by every
+// opendir() after it.
+Task<bool> FileSystem::mayKeepListing(DirHandle& directory) {
+  const auto id = directory.directory;
+  if (!keptListings_.worthAsking(id, runtime_.clock.now())) {
+    if (auto inode = inodes_.find(id); inode && inode->known) directory.ctimeNs = inode->entry.attr.ctimeNs;
+    co_return false;
+  }
+  const auto entry = co_await cluster_->getAttr(id);
+  directory.ctimeNs = entry.attr.ctimeNs;
+  co_return keptListings_.holds(id, entry.attr.ctimeNs);
 }
 
 Task<InodeId> FileSystem::parentOf(InodeId directory) {
@@ -112,6 +127,8 @@ Task<void> FileSystem::readdir(RequestPtr request, std::uint64_t handle, std::ui
   bool room = true;
   if (offset == 0) {
     directory->filled = false;  // rewound: what is there now
+    const Duration counts = Duration(believed(std::min(settings_.entryCache, settings_.attrCache))) / 2;
+    keptListings_.began(directory->directory, directory->ctimeNs, runtime_.clock.now() + counts);
     room = listing.add(".", dotEntry(directory->directory), kBehindDot);
     offset = kBehindDot;
   }
@@ -123,7 +140,8 @@ Task<void> FileSystem::readdir(RequestPtr request, std::uint64_t handle, std::ui
   auto after = offset == kBehindDotDot ? 0 : offset;
   while (room) {
     // Attributes that have waited here for too long are not told any more.
-    bool old = directory->filled && plus && runtime_.clock.now() - directory->fetched > Duration(settings_.attrCache);
+    bool old = directory->filled && plus &&
+               runtime_.clock.now() - directory->fetched > Duration(believed(settings_.attrCache));
     auto index = old ? std::nullopt : indexBehind(*directory, after);
     if (!index) {
       if (listing.size() > 2048) break;  // enough for this answer: do not make the caller wait for the next page

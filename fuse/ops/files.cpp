@@ -38,7 +38,8 @@ Task<void> FileSystem::open(RequestPtr request, std::uint64_t node, int flags) {
   auto entry = co_await entryToOpen(inodeOf(node));
   // The kernel checked this against the mode it knows; opening makes no difference for pipes and devices.
   auto mode = modeOf(wishOf(flags));
-  auto file = co_await cluster_->open(entry, mode);
+  auto file = openedAhead_.take(entry.attr.inode, pageVersionOf(entry.attr));
+  if (!file || mode.write) file = co_await cluster_->open(entry, mode);
   if (!cluster_->changesAreTold()) forgetOlder(entry);
   co_await kernelForgot(node);
   auto inode = inodes_.get(entry.attr.inode);

@@ -27,9 +27,11 @@ Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::str
   }
   if (!entry) {
     bool appeared = changes_.changedSince(directory, since);
-    request->noEntry(appeared ? 0 : std::chrono::duration<double>(settings_.negativeCache).count());
+    const auto last = std::chrono::duration<double>(believed(settings_.negativeCache));
+    request->noEntry(appeared ? 0 : last.count());
     co_return;
   }
+  keptListings_.askedFor(directory);
   const bool below = entry->attr.type == FileType::directory && name != "." && name != "..";
   co_await present(*entry, since, below ? directory : 0);
   request->entry(parameters(*entry, since));

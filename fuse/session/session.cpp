@@ -23,7 +23,8 @@ constexpr std::uint32_t kLentLimit = 16;     // whole receive buffers kept by wa
 constexpr std::size_t kQueueLimit = 65'536;  // invalidations waiting for the kernel
 constexpr std::size_t kZeroCopyFrom = 256u << 10;
 constexpr auto kCallerCheck = std::chrono::milliseconds(100);
-constexpr int kNotifyIncrementEpoch = 8;  // Linux 6.16: every cached name is looked up again
+constexpr int kNotifyIncrementEpoch = 8;             // Linux 6.16: every cached name is looked up again
+constexpr unsigned kNotifyIncrementEpochSince = 44;  // minor version of the protocol
 }  // namespace
 
 Session::Session(Runtime& runtime, const MountSettings& settings, int fd)
@@ -64,6 +65,7 @@ Session::~Session() {
 }
 
 void Session::configure(fuse_conn_info* connection) {
+  dropsEverything_ = connection->proto_minor >= kNotifyIncrementEpochSince;
   connection->max_write = settings_.maxTransfer;
   connection->max_read = settings_.maxTransfer;
   connection->max_readahead = std::max(settings_.readAheadKb * 1024, connection->max_readahead);

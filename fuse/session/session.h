@@ -39,6 +39,7 @@ class Session final : public KernelCache {
   bool forgetting(InodeId node) const override;
   void dropName(InodeId directory, const std::string& name) override;
   void dropEverything() override;
+  bool dropsEverything() const override { return dropsEverything_; }
   bool mapsDirect() const override { return features_.mapDirect; }
 
   // ---- for dispatch.cpp, while a request is being decoded
@@ -75,6 +76,7 @@ class Session final : public KernelCache {
   std::atomic<std::uint64_t> initUnique_ = 0;  // also looked at by the notifiers' threads
   wire::Features offered_;
   wire::Features features_;
+  bool dropsEverything_ = false;
   bool running_ = false;
   bool stopping_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -32,6 +32,7 @@ struct DirHandle {
   DirPage page;
   std::uint64_t after = 0;  // the cookie the page begins behind
   bool filled = false;
+  std::int64_t ctimeNs = 0;  // the directory's from before it was opened; 0: not known
   TimePoint fetched;
   std::uint64_t change = 0;  // the change log's position when it was fetched
 };

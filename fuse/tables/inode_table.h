@@ -48,10 +48,8 @@ class InodeTable {
   void forget(InodeId id);  // if no handle is open on it
   void distrustAll();       // what is known of any inode must be asked for again
   template <class F>
-  void forEachOpen(F f) {
-    for (auto& [id, slot] : slots_) {
-      if (slot.inode->handles > 0) f(*slot.inode);
-    }
+  void forEach(F f) const {
+    for (const auto& [id, slot] : slots_) f(*slot.inode);
   }
   std::size_t size() const { return slots_.size(); }
 

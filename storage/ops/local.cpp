@@ -105,13 +105,15 @@ void Node::runOnLoop(FilePtr file, std::function<void()> job, std::function<void
     if (self->runtime.clock.now() - begun > self->options.slowWrite) self->slowUntil_ = self->runtime.clock.now() + 1s;
     done();
   };
-  // A primary's message to the other replicas leaves at the end of this turn, and need not wait for our disk.
+  // A primary's message to the other replicas need not wait for our disk. It is handed to its connection in the rest of
+  // this turn, which sends it in the next.
   if (!file->replica.isPrimary() && file->loopJobs == 0) return run();
   ++file->loopJobs;
-  asio::post(runtime.io, [file, run = std::move(run)] {
+  auto turn = [file, run = std::move(run)] {
     --file->loopJobs;
     run();
-  });
+  };
+  asio::post(runtime.io, [io = &runtime.io, turn = std::move(turn)]() mutable { asio::post(*io, std::move(turn)); });
 }
 
 // Everything that changes a file on this disk goes through here, in order.

@@ -67,6 +67,17 @@ class TwoHosts(StoreCase):
             with open(self.there(name), "rb") as f:
                 self.assertEqual(f.read(), b"old" if i < 3 else b"rewritten")
 
+    def test_small_files_read_ahead_of_their_opening_are_as_they_were_closed(self):
+        for i in range(200):
+            self.make(f"d{i:03d}", b"old" * 100)
+        names = sorted(os.listdir(self.there()))
+        for i, name in enumerate(names):
+            # The bytes of the next ones have been fetched with those before them.
+            if i % 3 == 0 and i + 1 < len(names):
+                self.make(names[i + 1], b"new" * 100)  # as long as it was
+            with open(self.there(name), "rb") as f:
+                self.assertEqual(f.read(), (b"new" if i % 3 == 1 else b"old") * 100, name)
+
     def test_truncating_here_is_seen_there(self):
         self.make("f", b"x" * 5000)
         there = self.open(self.there("f"), os.O_RDONLY)
@@ -169,6 +180,36 @@ class TwoHosts(StoreCase):
             stop.set()
             reader.join()
         self.assertEqual(wrong, [])
+
+    def test_a_listing_holds_what_was_made_before_it(self):
+        for i in range(100):
+            self.make(f"old{i}", b"")
+        for i in range(100):
+            self.make(f"new{i}", b"x")
+            os.unlink(self.path(f"old{i}"))
+            listed = os.listdir(self.there())
+            self.assertEqual(len(listed), 100)
+            self.assertIn(f"new{i}", listed)
+            self.assertNotIn(f"old{i}", listed)
+            self.assertEqual(sorted(os.listdir(self.there())), sorted(listed))
+
+    def test_a_listing_is_true_although_the_directorys_time_was_set_back(self):
+        self.make("a", b"")
+        os.utime(self.dir, ns=(10**18, 10**18))
+        self.assertEqual(os.listdir(self.there()), ["a"])
+        self.assertEqual(os.listdir(self.there()), ["a"])
+        self.make("b", b"")
+        os.utime(self.dir, ns=(10**18, 10**18))
+        self.assertEqual(sorted(os.listdir(self.there())), ["a", "b"])
+
+    def test_a_directory_that_is_read_again_from_its_start_tells_what_came_since(self):
+        self.make("a", b"")
+        os.listdir(self.there())
+        os.listdir(self.there())
+        fd = self.open(self.there(), os.O_RDONLY | os.O_DIRECTORY)
+        self.assertEqual(os.listdir(fd), ["a"])
+        self.make("b", b"")
+        self.wait_seen(lambda: sorted(os.listdir(fd)) == ["a", "b"], 1, "the new name in the open directory")
 
     def test_link_as_a_lock_has_one_winner(self):
         for i in range(10):

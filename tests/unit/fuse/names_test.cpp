@@ -210,6 +210,24 @@ TEST_F(Names, a_listing_that_is_not_used_for_stat_is_good_for_it_all_the_same) {
   EXPECT_LT(calls("lookup") + calls("getAttr") - asked, 20);
 }
 
+TEST_F(Names, a_directory_that_did_not_change_is_not_read_again) {
+  makeSealed(500);
+  auto list = [&] {
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(point_)) names.insert(entry.path().filename());
+    return names;
+  };
+  EXPECT_EQ(list().size(), 500u);
+  EXPECT_EQ(list().size(), 500u);  // from now on the directory's time is known
+  const int asked = calls("readDir");
+  EXPECT_EQ(list().size(), 500u);
+  EXPECT_EQ(calls("readDir"), asked);
+  write("new", "x");
+  EXPECT_EQ(list().count("new"), 1u);
+  ASSERT_EQ(::unlink(path("f7").c_str()), 0);
+  EXPECT_EQ(list().count("f7"), 0u);
+}
+
 TEST_F(Names, seekdir_goes_back_to_where_telldir_was) {
   onLoop([&] {
     for (int i = 0; i < 700; ++i) store_->make(kRootInode, "f" + std::to_string(i), FileType::regular, 0644, 0, 0);
