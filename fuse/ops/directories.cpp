@@ -76,9 +76,15 @@ Task<bool> FileSystem::mayKeepListing(DirHandle& directory) {
     if (auto inode = inodes_.find(id); inode && inode->known) directory.ctimeNs = inode->entry.attr.ctimeNs;
     co_return false;
   }
-  const auto entry = co_await cluster_->getAttr(id);
-  directory.ctimeNs = entry.attr.ctimeNs;
-  co_return keptListings_.holds(id, entry.attr.ctimeNs);
+  try {
+    const auto entry = co_await cluster_->getAttr(id);
+    directory.ctimeNs = entry.attr.ctimeNs;
+  } catch (const Error& error) {
+    // Removed under who still stands in it: it can be opened, and has nothing in it.
+    if (error.code() != Errc::notFound) throw;
+    co_return false;
+  }
+  co_return keptListings_.holds(id, directory.ctimeNs);
 }
 
 Task<InodeId> FileSystem::parentOf(InodeId directory) {

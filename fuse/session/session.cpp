@@ -194,8 +194,8 @@ void Session::interrupt(std::uint64_t unique) {
 // Lets go of a caller that is being killed. The operation itself goes on to its end.
 Task<void> Session::watchCaller(RequestPtr request) {
   int unknown = 0;
-  // What ends soon anyway is waited for, as on a local disk: who has seen a process die does not find its last file made
-  // afterwards.
+  // What ends soon anyway is waited for, as on a local disk: who has seen a process die does not find its last file
+  // made afterwards.
   if (!request->origin().waits) co_await runtime_.clock.sleep(kCallerCheck);
   while (!request->answered()) {
     if (request->origin().waits) fileSystem_->interruptLock(request->origin().unique);

@@ -25,6 +25,15 @@ class Directories(StoreCase):
         os.rmdir(self.path("d/e"))
         self.assertEqual(os.stat(self.path("d")).st_nlink, 2)
 
+    def test_a_removed_directory_that_was_listed_before_can_still_be_opened_by_who_stands_in_it(self):
+        os.mkdir(self.path("d"))
+        inside = os.open(self.path("d"), os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, inside)
+        for _ in range(2):
+            self.assertEqual(os.listdir(self.path("d")), [])
+        os.rmdir(self.path("d"))
+        os.close(os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=inside))
+
     def test_rmdir_of_a_full_directory_is_ENOTEMPTY(self):
         os.mkdir(self.path("d"))
         self.make("d/f")
