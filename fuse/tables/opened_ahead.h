@@ -19,7 +19,7 @@ class OpenedAhead {
   static constexpr std::uint64_t kLargest = 16u << 10;  // bytes of a file
   static constexpr Duration kKept = std::chrono::seconds(3);
 
-  explicit OpenedAhead(std::size_t capacity = 256) : capacity_(capacity) {}
+  explicit OpenedAhead(std::size_t capacity = 1024) : capacity_(capacity) {}
 
   void add(InodeId inode, PageVersion version, std::shared_ptr<File> file, TimePoint now) {
     files_[inode] = Opened{version, std::move(file), now};
