@@ -61,6 +61,8 @@ FileType fileTypeOf(std::uint32_t mode) {
   }
 }
 
+double toSeconds(std::chrono::milliseconds time) { return std::chrono::duration<double>(time).count(); }
+
 struct stat toStat(const Attr& attr) {
   struct stat s = {};
   s.st_ino = attr.inode;

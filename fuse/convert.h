@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
 #include <cstdint>
 
 #include "vcfs/types.h"
@@ -12,6 +13,7 @@ namespace vcfs::fuse {
 std::uint32_t modeBits(FileType type);    // S_IFREG …
 FileType fileTypeOf(std::uint32_t mode);  // of a mode with type bits
 struct stat toStat(const Attr& attr);
+double toSeconds(std::chrono::milliseconds time);
 std::int64_t toNs(const timespec& time);
 std::string_view nameOf(FileState state);  // "open", "closed", "recovered", ""
 

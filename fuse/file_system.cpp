@@ -16,8 +16,6 @@ constexpr std::chrono::milliseconds kBelievedUnsure{10'000};
 constexpr std::chrono::milliseconds kRemembered{10'000};
 constexpr Duration kLookAgain = std::chrono::milliseconds(1);
 
-double toSeconds(std::chrono::milliseconds time) { return std::chrono::duration<double>(time).count(); }
-
 }  // namespace
 
 FileSystem::FileSystem(Runtime& runtime, std::shared_ptr<Cluster> cluster, const MountSettings& settings,
@@ -63,28 +61,13 @@ Task<void> FileSystem::guarded(RequestPtr request, Task<void> operation) {
 // Somebody else changed something. The kernel hears of it on the notifiers' threads.
 void FileSystem::changed(const Change& change) {
   if (kernel_ == nullptr) return;
-  if (change.everything) {
-    changes_.noteEverything();
-    plain_.clear();
-    inodes_.distrustAll();
-    keptListings_.clear();
-    openedAhead_.clear();
-    kernel_->dropEverything();
-    inodes_.forEach([this](const Inode& inode) {
-      // What is reached without a name: open files, working directories.
-      const bool directory = inode.entry.attr.type == FileType::directory;
-      if (inode.handles > 0 || directory) kernel_->dropAttributes(nodeOf(inode.id));
-    });
-    return;
-  }
+  if (change.everything) return forgetEverything();
   if (change.times) {
     changes_.note(change.inode);
     auto inode = inodes_.find(change.inode);
     if (inode) inode->known = false;
     const bool believed = !inode || std::exchange(inode->believed, false);
-    if (believed && !questions_.underWay(change.inode)) {
-      kernel_->dropAttributes(nodeOf(change.inode), questions_.pending(change.inode, runtime_.clock.now()));
-    }
+    if (believed) forgetAttributes(change.inode);
     return;
   }
   if (change.inode != 0) {
@@ -100,25 +83,42 @@ void FileSystem::changed(const Change& change) {
       if (pages) inode->pages.reset();
       believed = std::exchange(inode->believed, false);
     }
-    const bool asking = questions_.underWay(change.inode);
-    const Duration after = asking ? Questions::kTakenUp : questions_.pending(change.inode, runtime_.clock.now());
     if (pages) {
+      const bool asking = questions_.underWay(change.inode);
+      const Duration after = asking ? Questions::kTakenUp : questions_.pending(change.inode, runtime_.clock.now());
       kernel_->dropPages(nodeOf(change.inode), after);
-    } else if (believed && !asking) {
-      // Not for our own file's closing, which we hear of too: the kernel knows nothing old. Nor while it is asking: it
-      // gets an answer that it does not believe for long.
-      kernel_->dropAttributes(nodeOf(change.inode), after);
+    } else if (believed) {
+      // Not for our own file's closing, which we hear of too: the kernel knows nothing old.
+      forgetAttributes(change.inode);
     }
   }
   if (change.parent != 0 && !change.name.empty()) {
     changes_.note(change.parent);
     keptListings_.forget(change.parent);
     if (auto parent = inodes_.find(change.parent)) parent->known = false;
-    if (!questions_.underWay(change.parent)) {
-      kernel_->dropAttributes(nodeOf(change.parent), questions_.pending(change.parent, runtime_.clock.now()));
-    }
+    forgetAttributes(change.parent);
     kernel_->dropName(nodeOf(change.parent), change.name);
   }
+}
+
+void FileSystem::forgetEverything() {
+  changes_.noteEverything();
+  plain_.clear();
+  inodes_.distrustAll();
+  keptListings_.clear();
+  openedAhead_.clear();
+  kernel_->dropEverything();
+  inodes_.forEach([this](const Inode& inode) {
+    // What is reached without a name: open files, working directories.
+    const bool directory = inode.entry.attr.type == FileType::directory;
+    if (inode.handles > 0 || directory) kernel_->dropAttributes(nodeOf(inode.id));
+  });
+}
+
+// Not while the kernel is asking: it gets an answer that it does not believe for long.
+void FileSystem::forgetAttributes(InodeId id) {
+  if (questions_.underWay(id)) return;
+  kernel_->dropAttributes(nodeOf(id), questions_.pending(id, runtime_.clock.now()));
 }
 
 double FileSystem::attributesLast(const Entry& entry, std::uint64_t since) {

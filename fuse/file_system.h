@@ -96,6 +96,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
  private:
   Task<void> guarded(RequestPtr request, Task<void> operation);
   void changed(const Change& change);
+  void forgetEverything();
+  void forgetAttributes(InodeId id);  // the kernel is to
 
   InodeId inodeOf(std::uint64_t node) const { return node == FUSE_ROOT_ID ? settings_.root : node; }
   std::uint64_t nodeOf(InodeId inode) const { return inode == settings_.root ? FUSE_ROOT_ID : inode; }

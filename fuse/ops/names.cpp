@@ -27,8 +27,7 @@ Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::str
   }
   if (!entry) {
     bool appeared = changes_.changedSince(directory, since);
-    const auto last = std::chrono::duration<double>(believed(settings_.negativeCache));
-    request->noEntry(appeared ? 0 : last.count());
+    request->noEntry(appeared ? 0 : toSeconds(believed(settings_.negativeCache)));
     co_return;
   }
   keptListings_.askedFor(directory);
