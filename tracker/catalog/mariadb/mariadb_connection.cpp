@@ -128,6 +128,26 @@ unsigned wholeSeconds(std::chrono::milliseconds time) {
   return static_cast<unsigned>(std::max<std::int64_t>(1, (time.count() + 999) / 1000));
 }
 
+// Null: no memory.
+MYSQL* prepare(std::chrono::milliseconds connectLimit, std::chrono::milliseconds answerLimit) {
+  MYSQL* mysql = mysql_init(nullptr);
+  if (mysql == nullptr) return nullptr;
+  const unsigned connectSeconds = wholeSeconds(connectLimit);
+  const unsigned answerSeconds = wholeSeconds(answerLimit);
+  mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connectSeconds);
+  mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &answerSeconds);
+  mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &answerSeconds);
+  return mysql;
+}
+
+bool logIn(MYSQL* mysql, const MariadbUrl& url, std::size_t server, const char* database, unsigned long flags) {
+  const MariadbServerAddress& address = url.servers[server];
+  const char* socket = address.socket.empty() ? nullptr : address.socket.c_str();
+  const char* host = address.socket.empty() ? address.host.c_str() : nullptr;
+  return mysql_real_connect(mysql, host, url.user.c_str(), url.password.c_str(), database, address.port, socket,
+                            flags) != nullptr;
+}
+
 }  // namespace
 
 MariadbError::MariadbError(unsigned number, const std::string& text)
@@ -137,18 +157,10 @@ MariadbError::MariadbError(unsigned number, const std::string& text)
 
 MYSQL* connectBlocking(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit,
                        std::chrono::milliseconds answerLimit) {
-  MYSQL* mysql = mysql_init(nullptr);
+  MYSQL* mysql = prepare(limit, answerLimit);
   if (mysql == nullptr) throw Error(Errc::overloaded, "no memory for a connection to MariaDB");
-  const unsigned connectSeconds = wholeSeconds(limit);
-  const unsigned answerSeconds = wholeSeconds(answerLimit);
-  mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connectSeconds);
-  mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &answerSeconds);
-  mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &answerSeconds);
   mysql_options(mysql, MYSQL_OPT_NONBLOCK, nullptr);
   mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "binary");
-  const MariadbServerAddress& address = url.servers[server];
-  const char* socket = address.socket.empty() ? nullptr : address.socket.c_str();
-  const char* host = address.socket.empty() ? address.host.c_str() : nullptr;
   // Row locks do what serialisation is needed; with READ COMMITTED a statement after a lock sees what the lock's former
   // holder committed. Galera: a read sees what other nodes committed before it.
   // A tracker that vanishes in the middle of a transaction must not keep its locks until TCP notices.
@@ -156,30 +168,21 @@ MYSQL* connectBlocking(const MariadbUrl& url, std::size_t server, std::chrono::m
       "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
       "SET SESSION innodb_lock_wait_timeout = 3, idle_transaction_timeout = 1, sql_mode = 'STRICT_ALL_TABLES',"
       " wait_timeout = 86400"};
-  bool ok = mysql_real_connect(mysql, host, url.user.c_str(), url.password.c_str(), url.database.c_str(), address.port,
-                               socket, CLIENT_FOUND_ROWS) != nullptr;
+  bool ok = logIn(mysql, url, server, url.database.c_str(), CLIENT_FOUND_ROWS);
   for (const char* statement : kStatements) ok = ok && mysql_query(mysql, statement) == 0;
   if (ok) {
     mysql_query(mysql, "SET SESSION wsrep_sync_wait = 7");  // unknown to a server without Galera: fine
     return mysql;
   }
-  const MariadbError error(mysql_errno(mysql), std::string(mysql_error(mysql)) + " (" + address.host + ")");
+  const MariadbError error(mysql_errno(mysql), std::string(mysql_error(mysql)) + " (" + url.servers[server].host + ")");
   mysql_close(mysql);
   throw error;
 }
 
 bool connects(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit) {
-  MYSQL* mysql = mysql_init(nullptr);
+  MYSQL* mysql = prepare(limit, limit);
   if (mysql == nullptr) return true;  // that is not the server's fault
-  const unsigned seconds = wholeSeconds(limit);
-  mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-  mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
-  mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
-  const MariadbServerAddress& address = url.servers[server];
-  const char* socket = address.socket.empty() ? nullptr : address.socket.c_str();
-  const char* host = address.socket.empty() ? address.host.c_str() : nullptr;
-  const bool in = mysql_real_connect(mysql, host, url.user.c_str(), url.password.c_str(), nullptr, address.port, socket,
-                                     0) != nullptr;
+  const bool in = logIn(mysql, url, server, nullptr, 0);
   const unsigned number = mysql_errno(mysql);
   mysql_close(mysql);
   return in || isServers(number);
