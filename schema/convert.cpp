@@ -158,6 +158,28 @@ void fill(FileLock::Builder builder, const vcfs::FileLock& lock) {
   builder.setPid(lock.pid);
 }
 
+vcfs::Change toChange(Change::Reader reader) {
+  vcfs::Change change;
+  change.inode = reader.getInode();
+  change.parent = reader.getParent();
+  change.name = toString(reader.getName());
+  change.unlinked = reader.getUnlinked();
+  change.data = reader.getData();
+  change.locks = reader.getLocks();
+  change.times = reader.getTimes();
+  return change;
+}
+
+void fill(Change::Builder builder, const vcfs::Change& change) {
+  builder.setInode(change.inode);
+  builder.setParent(change.parent);
+  if (!change.name.empty()) builder.setName(toData(change.name));
+  builder.setUnlinked(change.unlinked);
+  builder.setData(change.data);
+  builder.setLocks(change.locks);
+  builder.setTimes(change.times);
+}
+
 std::string toString(capnp::Data::Reader data) {
   return std::string(reinterpret_cast<const char*>(data.begin()), data.size());
 }

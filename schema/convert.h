@@ -27,6 +27,9 @@ vcfs::Entry toEntry(Entry::Reader reader);
 void fill(Entry::Builder builder, const vcfs::Entry& entry);
 vcfs::FileLock toLock(FileLock::Reader reader);
 void fill(FileLock::Builder builder, const vcfs::FileLock& lock);
+// `everything` does not travel: a change of neither an inode nor a name stands for it.
+vcfs::Change toChange(Change::Reader reader);
+void fill(Change::Builder builder, const vcfs::Change& change);
 
 std::string toString(capnp::Data::Reader data);
 std::string toString(capnp::Text::Reader text);

@@ -20,14 +20,7 @@ class TrackerSession::WatcherServer final : public schema::Watcher::Server {
     auto session = session_.lock();
     if (!session || session->stopped_) return kj::READY_NOW;
     for (auto reader : context.getParams().getChanges()) {
-      Change change;
-      change.inode = reader.getInode();
-      change.parent = reader.getParent();
-      change.name = schema::toString(reader.getName());
-      change.unlinked = reader.getUnlinked();
-      change.data = reader.getData();
-      change.locks = reader.getLocks();
-      change.times = reader.getTimes();
+      Change change = schema::toChange(reader);
       // The tracker itself missed something: it was cut off from another one.
       change.everything = change.inode == 0 && change.parent == 0 && change.name.empty();
       session->deliver(change);

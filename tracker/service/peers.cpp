@@ -14,18 +14,6 @@ constexpr Duration kPause = std::chrono::milliseconds(500);
 constexpr Duration kPingInterval = std::chrono::milliseconds(500);
 constexpr Duration kPingLimit = std::chrono::seconds(1);
 
-Change toChange(schema::Change::Reader reader) {
-  Change change;
-  change.inode = reader.getInode();
-  change.parent = reader.getParent();
-  change.name = schema::toString(reader.getName());
-  change.unlinked = reader.getUnlinked();
-  change.data = reader.getData();
-  change.locks = reader.getLocks();
-  change.times = reader.getTimes();
-  return change;
-}
-
 // What was missed while a peer could not tell: inode 0 without a name stands for "anything may have changed".
 std::vector<Change> anything() {
   std::vector<Change> changes(1);
@@ -38,7 +26,7 @@ class Peers::Listener final : public schema::Watcher::Server {
   explicit Listener(std::weak_ptr<Peers> peers) : peers_(std::move(peers)) {}
   kj::Promise<void> changed(ChangedContext context) override {
     std::vector<Change> changes;
-    for (auto change : context.getParams().getChanges()) changes.push_back(toChange(change));
+    for (auto change : context.getParams().getChanges()) changes.push_back(schema::toChange(change));
     const auto peers = peers_.lock();
     if (!peers || peers->stopped_) return kj::READY_NOW;
     peers->hub_.publishFromPeer(changes);

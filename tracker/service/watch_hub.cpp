@@ -52,15 +52,7 @@ std::vector<Change> nextChanges(std::deque<Change>& pending) {
 }
 
 void fill(capnp::List<schema::Change>::Builder list, const std::vector<Change>& changes) {
-  for (unsigned i = 0; i < list.size(); ++i) {
-    list[i].setInode(changes[i].inode);
-    list[i].setParent(changes[i].parent);
-    if (!changes[i].name.empty()) list[i].setName(schema::toData(changes[i].name));
-    list[i].setUnlinked(changes[i].unlinked);
-    list[i].setData(changes[i].data);
-    list[i].setLocks(changes[i].locks);
-    list[i].setTimes(changes[i].times);
-  }
+  for (unsigned i = 0; i < list.size(); ++i) schema::fill(list[i], changes[i]);
 }
 
 }  // namespace
