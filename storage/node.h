@@ -118,24 +118,28 @@ class Node : public std::enable_shared_from_this<Node> {
  private:
   friend class CatchUp;
   // node.cpp
+  void run(const char* what, Task<void> loop);
+  Task<void> counted(Task<void> loop);
+  Task<void> pause(Duration duration);  // shorter when the server stops
+  Task<void> tick();                    // leases, eviction, hung peers
+  Task<Heartbeat> heartbeat();
+  // files.cpp
   void load(FilePtr file);
   void loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optional<Error> error);
   bool isSuspect(const File& file) const;
   void evict();
-  Task<void> pause(Duration duration);  // shorter when the server stops
-  void run(const char* what, Task<void> loop);
-  Task<void> counted(Task<void> loop);
-  Task<void> tick();        // leases, eviction, hung peers
+  // ops/writers.cpp
+  void sealVanished(FilePtr file);
+  // cluster/reports.cpp
   Task<void> reportLoop();  // sizes and closings
   Task<void> waitReported(InodeId inode);
-  Task<void> hardenLoop();  // sealed files onto stable storage, off the active list
   void noteReport(File& file);
-  Task<Heartbeat> heartbeat();
-  void sealVanished(FilePtr file);
   std::vector<SizeReport> makeReports(std::vector<InodeId> due);
   void collectDue(const std::set<InodeId>& from, std::vector<InodeId>& due);
   void addResent(std::vector<SizeReport>& reports);
   Task<void> reportBatch(std::vector<SizeReport> reports);
+  // hardening.cpp
+  Task<void> hardenLoop();  // sealed files onto stable storage, off the active list
   using HardenFailures = std::vector<std::pair<InodeId, Error>>;
   HardenFailures harden(const std::vector<InodeId>& inodes);
   void hardened(const std::vector<InodeId>& inodes, const HardenFailures& failures);

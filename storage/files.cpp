@@ -1,0 +1,180 @@
+// The replicas in memory: found on the disk when they are first asked for, forgotten when they rest.
+#include "common/base/log.h"
+#include "storage/node.h"
+
+namespace vcfs::storage {
+
+namespace {
+
+constexpr std::size_t kRemovedRemembered = 100'000;  // about 5 MB
+
+}  // namespace
+
+FilePtr Node::find(InodeId inode) const {
+  auto found = files_.find(inode);
+  return found == files_.end() ? nullptr : found->second;
+}
+
+kj::Promise<void> Node::enter(InodeId inode, kj::Function<kj::Promise<void>(FilePtr)> then) {
+  FilePtr& entry = files_[inode];
+  if (!entry) {
+    entry = std::make_shared<File>(runtime.io, inode);
+    entry->disk = store.file(inode);
+    load(entry);
+  }
+  FilePtr file = entry;
+  file->lastUsed = runtime.clock.now();
+  if (file->ready) return then(std::move(file));
+  auto pair = kj::newPromiseAndFulfiller<kj::Promise<void>>();
+  file->line.push_back(
+      [file, then = kj::mv(then), fulfiller = kj::mv(pair.fulfiller)]() mutable { fulfiller->fulfill(then(file)); });
+  return kj::mv(pair.promise);
+}
+
+void Node::load(FilePtr file) {
+  const InodeId inode = file->inode;
+  if (newest_ && inode > std::max(*newest_, newestMade_)) {
+    loaded(file, std::nullopt, std::nullopt);
+    return;
+  }
+  struct Result {
+    std::optional<LoadedReplica> replica;
+    std::optional<Error> error;
+  };
+  auto result = std::make_shared<Result>();
+  Store* disk = &store;
+  pools.writes->submit(
+      [result, disk, inode] {
+        try {
+          result->replica = disk->load(inode);
+        } catch (const Error& error) {
+          result->error = error;
+        }
+      },
+      [self = shared_from_this(), file, result] { self->loaded(file, result->replica, result->error); });
+}
+
+void Node::loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optional<Error> error) {
+  file->broken = std::move(error);
+  file->meta.inode = file->inode;
+  if (replica) {
+    file->onDisk = true;
+    file->preexisting = true;
+    file->meta = replica->meta;
+    file->replica.restoreEpoch(replica->meta.epoch);
+    file->localEnd = replica->stat.size;
+    file->blocks = replica->stat.blocks;
+    file->state = replica->meta.state;
+    const bool sealed = file->sealed();
+    file->mtimeNs = sealed && replica->meta.mtimeNs != 0 ? replica->meta.mtimeNs : replica->stat.mtimeNs;
+    // Sealed with bytes missing: the machine went down before they were on the disk.
+    const bool shortened = sealed && replica->stat.size != replica->meta.sealedSize;
+    if (shortened || replica->meta.unstable) suspects_.insert(file->inode);
+    file->acks.setPublished(file->localEnd);
+  }
+  if (isSuspect(*file)) {
+    file->replica.distrust();
+    failures_.insert({file->inode, self()});
+    failureSignal_.notifyAll();
+  }
+  // Nobody is let in before everybody who stood in line is.
+  while (!file->line.empty()) {
+    auto line = std::move(file->line);
+    file->line.clear();
+    for (auto& next : line) next();
+  }
+  file->ready = true;
+}
+
+// Whether this replica may lack bytes that it acknowledged, or that were acknowledged while it was away.
+bool Node::isSuspect(const File& file) const {
+  if (!suspects_.contains(file.inode)) return false;
+  if (!file.onDisk) return !store.machineStayedUp();  // its creation was lost with the power
+  if (file.unstable()) return true;
+  if (file.sealed()) return !store.machineStayedUp() || file.localEnd != file.meta.sealedSize;
+  return true;
+}
+
+void Node::forget(FilePtr file) {
+  file->removed = true;
+  // The file may live on other servers: a tracker knows.
+  stepDown(file, Error(Errc::staleEpoch, "this server has no replica of the file any more"));
+  leases_.closeAll(file->inode);
+  orphans_.erase(file->inode);
+  reports_.erase(file->inode);
+  closings_.erase(file->inode);
+  hardening_.erase(file->inode);
+  suspects_.erase(file->inode);
+  file->changed.notifyAll();
+  files_.erase(file->inode);
+}
+
+void Node::noteRemoved(InodeId inode, Epoch epoch) {
+  if (epoch == 0) return;
+  if (!removed_.contains(inode)) removedOrder_.push_back(inode);
+  removed_[inode] = std::max(removed_[inode], epoch);
+  if (removedOrder_.size() <= kRemovedRemembered) return;
+  removed_.erase(removedOrder_.front());
+  removedOrder_.pop_front();
+}
+
+void Node::evict() {
+  if (files_.size() <= static_cast<std::size_t>(options.cachedFiles)) return;
+  const TimePoint now = runtime.clock.now();
+  for (auto entry = files_.begin(); entry != files_.end();) {
+    const File& file = *entry->second;
+    const bool idle = !file.busy() && file.sealed() && now - file.lastUsed > options.lease * 3 &&
+                      !reports_.contains(file.inode) && !hardening_.contains(file.inode) &&
+                      leases_.writers(file.inode) == 0;
+    entry = idle ? files_.erase(entry) : std::next(entry);
+    if (files_.size() <= static_cast<std::size_t>(options.cachedFiles)) return;
+  }
+}
+
+void Node::touch(File& file, const Mutation& mutation) {
+  if (!mutation.changesBytes()) return;
+  const bool appends = mutation.kind == Mutation::Kind::write && mutation.offset >= file.localEnd;
+  if (!appends) ++file.changeId;
+  file.mtimeNs = runtime.clock.wallNs();
+  if (mutation.kind == Mutation::Kind::write) {
+    // An estimate, until the disk is asked when the file is sealed.
+    const auto blocks = [](std::uint64_t bytes) { return (bytes + 4095) / 4096 * 8; };
+    const std::uint64_t whole = blocks(mutation.sizeAfter(file.localEnd));
+    if (file.blocks < whole) file.blocks = std::min(file.blocks + blocks(mutation.data.size()), whole);
+  }
+  loadBytes_ += mutation.data.size();
+  if (file.replica.role() != Role::syncing) return;
+  switch (mutation.kind) {
+    case Mutation::Kind::write:
+      file.live.add(mutation.offset, mutation.offset + mutation.data.size());
+      break;
+    case Mutation::Kind::allocate:
+      if ((mutation.mode & ~1u) != 0) file.live.add(mutation.offset, mutation.offset + mutation.size);
+      break;
+    case Mutation::Kind::truncate:
+      file.live.add(mutation.size, RangeSet::kEnd);
+      break;
+    default:
+      break;
+  }
+}
+
+void Node::fillInfo(schema::FileInfo::Builder info, File& file) {
+  const bool primary = file.replica.role() == Role::primary;
+  info.setSize(file.readableEnd());
+  info.setMtimeNs(file.mtimeNs);
+  info.setBlocks(file.blocks);
+  info.setState(static_cast<schema::FileState>(file.state));
+  info.setEpoch(file.replica.epoch());
+  info.setWriters(static_cast<std::uint32_t>(leases_.writers(file.inode)));
+  info.setChangeId(file.changeId);
+  std::uint64_t toGo = file.bytesToGo;
+  if (primary) {
+    for (const ReplicaSlot& slot : file.slots) {
+      if (slot.syncing && (!slot.joined || slot.failed)) ++toGo;  // a lost one has to begin anew
+    }
+  }
+  info.setBytesToGo(toGo);
+}
+
+}  // namespace vcfs::storage

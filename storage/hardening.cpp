@@ -1,0 +1,83 @@
+// Sealed files are brought onto stable storage and leave the list of active ones.
+#include "common/base/log.h"
+#include "storage/node.h"
+
+namespace vcfs::storage {
+
+using namespace std::chrono_literals;
+
+Task<void> Node::hardenLoop() {
+  auto self = shared_from_this();
+  unsigned round = 0;
+  while (!stopping_) {
+    const Duration pause = 1s;
+    co_await this->pause(pause);
+    auto syncList = [self] { self->store.syncActiveList(); };
+    auto synced = pools.syncs->run(std::move(syncList));
+    try {
+      co_await std::move(synced);
+    } catch (const Error& error) {
+      log::error("active.sync.failed", {{"reason", error.what()}});
+    }
+    if (++round % 3 != 0) continue;
+    std::vector<InodeId> batch;
+    for (InodeId inode : hardening_) {
+      FilePtr file = find(inode);
+      if (file && (file->busy() || closings_.contains(inode))) continue;
+      batch.push_back(inode);
+    }
+    if (batch.empty()) continue;
+    for (InodeId inode : batch) hardening_.erase(inode);
+    auto job = [self, batch] { return self->harden(batch); };
+    auto pending = pools.syncs->run(std::move(job));
+    const HardenFailures failures = co_await std::move(pending);
+    hardened(batch, failures);
+  }
+}
+
+void Node::hardened(const std::vector<InodeId>& inodes, const HardenFailures& failures) {
+  for (InodeId inode : inodes) {
+    const auto failed =
+        std::find_if(failures.begin(), failures.end(), [inode](const auto& one) { return one.first == inode; });
+    if (failed == failures.end()) {
+      markStableIfSealed(inode);
+      continue;
+    }
+    log::error("harden.failed", {{"inode", log::hex(inode)}, {"reason", failed->second.what()}});
+    kj::Promise<void> known = enter(inode, [self = shared_from_this(), error = failed->second](FilePtr file) {
+      self->hardenFailed(file, error);
+      return kj::Promise<void>(kj::READY_NOW);
+    });
+    known.detach([](kj::Exception&&) {});
+  }
+}
+
+// On the pool's thread. Few files one by one, many by one sync of the filesystem.
+Node::HardenFailures Node::harden(const std::vector<InodeId>& inodes) {
+  if (inodes.size() > 16) {
+    try {
+      store.syncAll();
+      return {};
+    } catch (const Error& error) {
+      log::error("disk.sync.failed", {{"reason", error.what()}});  // whose bytes it was is found out one by one
+    }
+  }
+  HardenFailures failures;
+  for (InodeId inode : inodes) {
+    try {
+      store.file(inode)->sync();
+    } catch (const Error& error) {
+      if (error.code() != Errc::notFound) failures.emplace_back(inode, error);
+    }
+  }
+  return failures;
+}
+
+void Node::markStableIfSealed(InodeId inode) {
+  FilePtr file = find(inode);
+  if (file && (!file->sealed() || file->busy())) return;  // written again: stays active
+  std::vector<InodeId> one{inode};
+  store.markStable(one);
+}
+
+}  // namespace vcfs::storage
