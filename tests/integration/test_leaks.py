@@ -24,6 +24,8 @@ CEILING = 600 << 20       # of a daemon's memory, whatever was done
 
 
 class Leaks(unittest.TestCase):
+    time_limit = 4 * 3600 if LONG else 280
+
     @classmethod
     def setUpClass(cls):
         cls.cluster = Cluster(storages=3, options=("--option", "tracker.trash-retention=0s",
@@ -32,14 +34,19 @@ class Leaks(unittest.TestCase):
         cls.local = cls.cluster.scratch.path / "local"
         cls.local.mkdir()
 
-    def run_operations(self, count, rng):
+    def run_operations(self, count, rng, progress=False):
         for begun in range(0, count, PER_SEQUENCE):
+            if progress and begun % 100_000 == 0:
+                print(f"{begun}: {({name: f'{size >> 20} MiB' for name, size in self.memory().items()})}", flush=True)
             weights = model_ops.NAMES if rng.random() < 0.5 else model_ops.BYTES
             operations = model_ops.PREFACE + [model_ops.draw(rng, weights) for _ in range(PER_SEQUENCE)]
             store, local = self.cluster.mount / f"r{begun}", self.local / f"r{begun}"
             for path in (store, local):
                 path.mkdir()
-            model_ops.run_both(operations, str(store), str(local))
+            difference = model_ops.run_both(operations, str(store), str(local))
+            if difference:  # told in the end: it is not what this test is about
+                print(f"sequence at operation {begun}, step {difference[0]}: {difference[1]}", flush=True)
+                self.differences.append(begun)
             for path in (store, local):
                 shared.remove_tree(str(path))
                 if path.exists():
@@ -70,10 +77,11 @@ class Leaks(unittest.TestCase):
         seed = env.seed()
         print(f"seed {seed}, {OPERATIONS} operations", flush=True)
         rng = random.Random(seed)
+        self.differences = []
         self.run_operations(1200, rng)
         descriptors, memory = self.descriptors(), self.memory()
 
-        self.run_operations(OPERATIONS, rng)
+        self.run_operations(OPERATIONS, rng, progress=LONG)
 
         self.assertEqual(os.listdir(self.cluster.mount), [])
         # What lost its name while it was open is kept for up to a minute after its last close.
@@ -89,14 +97,16 @@ class Leaks(unittest.TestCase):
             self.assertEqual(self.count("inodes"), 1)
 
         for name, now in self.descriptors().items():
+            print(f"{name}: {descriptors[name]} descriptors, then {now}", flush=True)
             self.assertLessEqual(now, descriptors[name] + DESCRIPTORS, f"descriptors of {name}")
         for name, now in self.memory().items():
             print(f"{name}: {memory[name] >> 20} MiB, then {now >> 20} MiB", flush=True)
             self.assertLessEqual(now, CEILING, f"memory of {name}")
             if not LONG:
                 self.assertLessEqual(now, memory[name] + GROWTH, f"memory of {name}")
-        report = self.cluster.json("fsck", timeout=120)
+        report = self.cluster.json("fsck", "--deep", timeout=120)
         self.assertEqual(report["problems"], [])
+        self.assertEqual(self.differences, [], "sequences after which the store was not like a local directory")
 
 
 if __name__ == "__main__":
