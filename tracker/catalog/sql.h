@@ -23,6 +23,22 @@ struct Statement {
   const char* text;
 };
 
+// A statement and its values.
+class Query {
+ public:
+  Query(const Statement& statement, std::vector<Value> values) : statement_(statement), values_(std::move(values)) {}
+  const Statement& statement() const { return statement_; }
+  const std::vector<Value>& values() const { return values_; }
+  std::vector<Value>& values() { return values_; }
+
+ private:
+  Statement statement_;
+  std::vector<Value> values_;
+};
+
+template <class... Values>
+Query query(const Statement& statement, Values&&... values);
+
 class Rows {
  public:
   Rows() = default;
@@ -45,6 +61,9 @@ class Rows {
 };
 
 // A transaction under way. Valid only inside the operation it was handed to.
+//
+// To a database that is elsewhere each call of exec() is a journey. Statements that do not need each other's answers
+// go together (execAll), writes whose answer nobody needs with whatever comes next (later).
 class SqlTx {
  public:
   virtual ~SqlTx() = default;
@@ -53,26 +72,57 @@ class SqlTx {
   // transaction is repeated by the engine where that may help).
   template <class... Values>
   Task<Rows> exec(const Statement& statement, Values&&... values) {
-    std::vector<Value> bound;
-    bound.reserve(sizeof...(values));
-    (bound.push_back(toValue(std::forward<Values>(values))), ...);
-    return execute(statement, std::move(bound));
+    Query made = query(statement, std::forward<Values>(values)...);
+    return execute(statement, std::move(made.values()));
+  }
+
+  // In this order, each seeing what those before it wrote; one answer for each. Throws as exec() does, at the first
+  // that fails.
+  template <class... Queries>
+  Task<std::vector<Rows>> execAll(Queries&&... queries) {
+    std::vector<Query> list;
+    list.reserve(sizeof...(queries));
+    (list.push_back(std::forward<Queries>(queries)), ...);
+    return executeAll(std::move(list));
+  }
+
+  // A write that is done before any statement that follows, at the latest when the operation is committed. That it
+  // failed is thrown here, by a later statement, or by Catalog::write: an operation that wants to go on after an error
+  // uses exec(). Writing transactions only.
+  template <class... Values>
+  void later(const Statement& statement, Values&&... values) {
+    writeLater(query(statement, std::forward<Values>(values)...));
   }
 
   virtual Task<Rows> execute(const Statement& statement, std::vector<Value> values) = 0;
-
- private:
-  template <class T>
-  static Value toValue(T&& value) {
-    using Plain = std::remove_cvref_t<T>;
-    if constexpr (std::is_enum_v<Plain>) {
-      return Value(static_cast<std::int64_t>(value));
-    } else if constexpr (std::is_integral_v<Plain>) {
-      return Value(static_cast<std::int64_t>(value));
-    } else {
-      return Value(std::in_place_type<std::string>, std::forward<T>(value));
-    }
-  }
+  virtual Task<std::vector<Rows>> executeAll(std::vector<Query> queries) = 0;
+  virtual void writeLater(Query query) = 0;
 };
+
+// ---- implementation ----
+
+namespace detail {
+
+template <class T>
+Value toValue(T&& value) {
+  using Plain = std::remove_cvref_t<T>;
+  if constexpr (std::is_enum_v<Plain>) {
+    return Value(static_cast<std::int64_t>(value));
+  } else if constexpr (std::is_integral_v<Plain>) {
+    return Value(static_cast<std::int64_t>(value));
+  } else {
+    return Value(std::in_place_type<std::string>, std::forward<T>(value));
+  }
+}
+
+}  // namespace detail
+
+template <class... Values>
+Query query(const Statement& statement, Values&&... values) {
+  std::vector<Value> bound;
+  bound.reserve(sizeof...(values));
+  (bound.push_back(detail::toValue(std::forward<Values>(values))), ...);
+  return Query(statement, std::move(bound));
+}
 
 }  // namespace vcfs::tracker

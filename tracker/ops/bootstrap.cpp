@@ -39,7 +39,7 @@ Task<ClusterRow> bootstrap(SqlTx& tx, std::string name, std::string uuid, std::i
   co_await tx.exec(kInsertCluster, name, uuid, now);
   const InodeRow root = rootRow(now);
   const std::string noTarget;
-  co_await insertInode(tx, root, noTarget, 0);
+  insertInode(tx, root, noTarget, 0);
   cluster.name = name;
   cluster.uuid = uuid;
   co_return cluster;

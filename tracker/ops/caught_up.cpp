@@ -17,7 +17,7 @@ Task<LayoutChange> returnOne(SqlTx& tx, StorageId storage, InodeId inode, const 
   if (!row || !row->isFile()) co_return change;
   const FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
   if (auto next = returnReplica(row->replicas, storage, needs, change.dropped)) {
-    co_await addRemovals(tx, inode, change.dropped);
+    addRemovals(tx, inode, change.dropped);
     row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
     change.changed = true;
   }
@@ -39,7 +39,7 @@ Task<LayoutChange> caughtUp(SqlTx& tx, StorageId storage, InodeId inode, Epoch e
         if (auto less = vacateReplica(*next, leaving, row->sealed(), *occasion.view, needs, change.dropped))
           next = less;
       }
-      co_await addRemovals(tx, inode, change.dropped);
+      addRemovals(tx, inode, change.dropped);
       row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
       change.changed = true;
     }

@@ -55,11 +55,11 @@ struct Inherited {
   std::string defaults;  // handed on to directories
 };
 
-Task<Inherited> inherit(SqlTx& tx, const InodeRow& parent, std::uint32_t umask, InodeRow* row) {
+Task<Inherited> inherit(SqlTx& tx, const DirectoryRow& parent, std::uint32_t umask, InodeRow* row) {
   Inherited result;
   if (row->attr.type == FileType::symlink) co_return result;
   std::optional<std::string> defaults;
-  if ((parent.flags & kFlagDefaultAcl) != 0) defaults = co_await findXattr(tx, parent.attr.inode, kAclDefault);
+  if ((parent.flags & kFlagDefaultAcl) != 0) defaults = co_await findXattr(tx, parent.inode, kAclDefault);
   auto inherited = inheritAcl(defaults.value_or(std::string()), row->attr.mode);
   if (!inherited) {
     row->attr.mode &= ~(umask & 0777);
@@ -75,19 +75,19 @@ Task<Inherited> inherit(SqlTx& tx, const InodeRow& parent, std::uint32_t umask, 
   co_return result;
 }
 
-Task<void> storeInherited(SqlTx& tx, InodeId inode, const Inherited& inherited) {
-  if (!inherited.access.empty()) co_await putXattr(tx, inode, kAclAccess, inherited.access);
-  if (!inherited.defaults.empty()) co_await putXattr(tx, inode, kAclDefault, inherited.defaults);
+void storeInherited(SqlTx& tx, InodeId inode, const Inherited& inherited) {
+  if (!inherited.access.empty()) putXattr(tx, inode, kAclAccess, inherited.access);
+  if (!inherited.defaults.empty()) putXattr(tx, inode, kAclDefault, inherited.defaults);
 }
 
-InodeRow newRow(const CreateParams& params, const InodeRow& parent, const Occasion& occasion) {
+InodeRow newRow(const CreateParams& params, const DirectoryRow& parent, const Occasion& occasion) {
   InodeRow row;
   row.attr.inode = occasion.freshId;
   row.attr.type = params.type;
   row.attr.mode = params.mode & 07777;
   row.attr.nlink = 1;
   row.attr.uid = params.uid;
-  row.attr.gid = (parent.attr.mode & kSetGid) != 0 ? parent.attr.gid : params.gid;
+  row.attr.gid = (parent.mode & kSetGid) != 0 ? parent.gid : params.gid;
   row.attr.atimeNs = row.attr.mtimeNs = row.attr.ctimeNs = occasion.now;
   row.attr.rdev = params.rdev;
   row.attr.changeId = 1;
@@ -102,12 +102,15 @@ InodeRow newRow(const CreateParams& params, const InodeRow& parent, const Occasi
 
 Task<Outcome> create(SqlTx& tx, CreateParams params, Occasion occasion) {
   check(params);
-  const InodeRow parent = co_await getDirectory(tx, params.parent, Lock::rows);
+  const auto found = co_await tx.execAll(lockDirectoryQuery(params.parent), dentryQuery(params.parent, params.name));
+  const DirectoryRow parent = directoryOf(found[0], params.parent);
   Outcome outcome;
-  if (auto present = co_await findChild(tx, params.parent, params.name)) {
+  if (!found[1].empty()) {
     if (params.exclusive || params.type != FileType::regular) throw Error(Errc::exists, "the name exists");
+    const auto present = co_await findChild(tx, params.parent, params.name);
+    if (!present) throw Error(Errc::corrupted, "the name stands for an inode that is not there");
     outcome.entry = present->entry();
-    co_await recordRequest(tx, occasion.request, RequestOp::create, outcome, occasion.now);
+    recordRequest(tx, occasion.request, RequestOp::create, outcome, occasion.now);
     co_return outcome;
   }
   InodeRow row = newRow(params, parent, occasion);
@@ -115,48 +118,49 @@ Task<Outcome> create(SqlTx& tx, CreateParams params, Occasion occasion) {
   if (row.isFile()) {
     row.attr.state = FileState::open;
     row.attr.epoch = 1;
-    const auto chain = co_await ancestors(tx, params.parent);
+    const auto chain = co_await chainOf(tx, parent);
     setOrigin(row, chain, params.name);
     co_await placeReplicas(tx, &row, occasion.view);
   }
-  co_await insertInode(tx, row, params.symlinkTarget, occasion.request.client);
-  co_await storeInherited(tx, row.attr.inode, acls);
+  insertInode(tx, row, params.symlinkTarget, occasion.request.client);
+  storeInherited(tx, row.attr.inode, acls);
   DentryRow dentry{row.attr.inode, row.attr.type, occasion.freshId};
-  co_await insertDentry(tx, params.parent, params.name, dentry);
-  co_await touchDirectory(tx, params.parent, 0, occasion.now);
+  insertDentry(tx, params.parent, params.name, dentry);
+  touchDirectory(tx, params.parent, 0, occasion.now);
 
   outcome.entry = row.entry();
   outcome.created = true;
   outcome.changes.push_back(tellName(row.attr.inode, params.parent, params.name));
   outcome.changes.push_back(tellInode(params.parent));
-  co_await recordRequest(tx, occasion.request, RequestOp::create, outcome, occasion.now);
+  recordRequest(tx, occasion.request, RequestOp::create, outcome, occasion.now);
   co_return outcome;
 }
 
 Task<Outcome> mkdir(SqlTx& tx, CreateParams params, Occasion occasion) {
   checkName(params.name);
-  const InodeRow parent = co_await getDirectory(tx, params.parent, Lock::rows);
-  if (auto present = co_await findDentry(tx, params.parent, params.name)) throw Error(Errc::exists, "the name exists");
-  if (parent.attr.nlink >= kMaxLinks * 1000) throw Error(Errc::tooManyLinks, "the directory has too many directories");
+  const auto found = co_await tx.execAll(lockDirectoryQuery(params.parent), dentryQuery(params.parent, params.name));
+  const DirectoryRow parent = directoryOf(found[0], params.parent);
+  if (!found[1].empty()) throw Error(Errc::exists, "the name exists");
+  if (parent.nlink >= kMaxLinks * 1000) throw Error(Errc::tooManyLinks, "the directory has too many directories");
   params.type = FileType::directory;
   InodeRow row = newRow(params, parent, occasion);
   row.attr.nlink = 2;
-  row.attr.mode |= parent.attr.mode & kSetGid;
+  row.attr.mode |= parent.mode & kSetGid;
   row.parent = params.parent;
   row.path = params.name;
   const Inherited acls = co_await inherit(tx, parent, params.umask, &row);
-  co_await insertInode(tx, row, params.symlinkTarget, occasion.request.client);
-  co_await storeInherited(tx, row.attr.inode, acls);
+  insertInode(tx, row, params.symlinkTarget, occasion.request.client);
+  storeInherited(tx, row.attr.inode, acls);
   DentryRow dentry{row.attr.inode, row.attr.type, occasion.freshId};
-  co_await insertDentry(tx, params.parent, params.name, dentry);
-  co_await touchDirectory(tx, params.parent, 1, occasion.now);
+  insertDentry(tx, params.parent, params.name, dentry);
+  touchDirectory(tx, params.parent, 1, occasion.now);
 
   Outcome outcome;
   outcome.entry = row.entry();
   outcome.created = true;
   outcome.changes.push_back(tellName(row.attr.inode, params.parent, params.name));
   outcome.changes.push_back(tellInode(params.parent));
-  co_await recordRequest(tx, occasion.request, RequestOp::mkdir, outcome, occasion.now);
+  recordRequest(tx, occasion.request, RequestOp::mkdir, outcome, occasion.now);
   co_return outcome;
 }
 

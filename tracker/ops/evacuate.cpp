@@ -35,7 +35,7 @@ Task<LayoutChange> evacuateOne(SqlTx& tx, const Evacuee& from, InodeId inode, co
     next = vacateReplica(row->replicas, from.storage, row->sealed(), *occasion.view, needs, change.dropped);
   }
   if (next) {
-    co_await addRemovals(tx, inode, change.dropped);
+    addRemovals(tx, inode, change.dropped);
     row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
     change.changed = true;
   }

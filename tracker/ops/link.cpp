@@ -11,23 +11,28 @@ constexpr Statement kAddLink{
 
 Task<Outcome> link(SqlTx& tx, InodeId inode, InodeId newParent, std::string newName, Occasion occasion) {
   checkName(newName);
-  co_await getDirectory(tx, newParent, Lock::rows);
-  const InodeRow row = co_await getInode(tx, inode, Lock::rows);
+  const auto found = co_await tx.execAll(lockDirectoryQuery(newParent), inodeQuery(inode, Lock::rows),
+                                         dentryQuery(newParent, newName));
+  directoryOf(found[0], newParent);
+  if (found[1].empty()) throw Error(Errc::notFound, "there is no inode to link to");
+  InodeRow row = toJoinedRow(found[1]);
   if (row.isDirectory()) throw Error(Errc::notPermitted, "a directory has one name");
   if (row.attr.nlink == 0) throw Error(Errc::notFound, "the file's last name is gone");
   if (row.attr.nlink >= kMaxLinks) throw Error(Errc::tooManyLinks, "a file has at most 65000 names");
-  if (auto present = co_await findDentry(tx, newParent, newName)) throw Error(Errc::exists, "the name exists");
+  if (!found[2].empty()) throw Error(Errc::exists, "the name exists");
   DentryRow dentry{inode, row.attr.type, occasion.freshId};
-  co_await insertDentry(tx, newParent, newName, dentry);
-  co_await tx.exec(kAddLink, occasion.now, inode);
-  co_await touchDirectory(tx, newParent, 0, occasion.now);
+  insertDentry(tx, newParent, newName, dentry);
+  tx.later(kAddLink, occasion.now, inode);
+  ++row.attr.nlink;
+  row.attr.ctimeNs = occasion.now;
+  ++row.attr.changeId;
+  touchDirectory(tx, newParent, 0, occasion.now);
 
   Outcome outcome;
-  const InodeRow present = co_await getInode(tx, inode);
-  outcome.entry = present.entry();
+  outcome.entry = row.entry();
   outcome.changes.push_back(tellName(inode, newParent, newName));
   outcome.changes.push_back(tellInode(newParent));
-  co_await recordRequest(tx, occasion.request, RequestOp::link, outcome, occasion.now);
+  recordRequest(tx, occasion.request, RequestOp::link, outcome, occasion.now);
   co_return outcome;
 }
 

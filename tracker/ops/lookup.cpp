@@ -5,17 +5,23 @@
 namespace vcfs::tracker::ops {
 
 namespace {
+// The directory, and the child where there is one.
+constexpr Statement kLookup{"SELECT p.type, p.nlink, " VCFS_JOINED_COLUMNS
+                            " FROM inodes p LEFT JOIN dentries d ON d.parent = p.inode AND d.name = ?"
+                            " LEFT JOIN inodes i ON i.inode = d.inode" VCFS_JOIN_REPLICAS "WHERE p.inode = ?"};
 constexpr Statement kParent{"SELECT parent, type FROM inodes WHERE inode = ?"};
 constexpr Statement kTarget{"SELECT target, type FROM inodes WHERE inode = ?"};
 }  // namespace
 
 Task<std::optional<Entry>> lookup(SqlTx& tx, InodeId parent, std::string name) {
   checkLookupName(name);
-  auto row = co_await findChild(tx, parent, name);
-  if (row) co_return row->entry();
-  // Nothing there: is it the name or the directory that is missing?
-  co_await getDirectory(tx, parent);
-  co_return std::nullopt;
+  const Rows rows = co_await tx.exec(kLookup, name, parent);
+  if (rows.empty() || rows.integer(0, 1) == 0) throw Error(Errc::notFound, "there is no such directory");
+  if (static_cast<FileType>(rows.integer(0, 0)) != FileType::directory)
+    throw Error(Errc::notDirectory, "not a directory");
+  if (rows.integer(0, 2) == 0) co_return std::nullopt;
+  const InodeRow row = toJoinedRow(rows, 2);
+  co_return row.entry();
 }
 
 Task<Entry> getAttr(SqlTx& tx, InodeId inode) {

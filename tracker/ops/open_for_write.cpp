@@ -16,12 +16,12 @@ Task<Outcome> openForWrite(SqlTx& tx, InodeId inode, ClientId client, Occasion o
   row.flags |= kFlagReopened;
   row.attr.state = FileState::open;
   ++row.attr.changeId;
-  co_await tx.exec(kOpen, client, occasion.now, row.flags, inode);
+  tx.later(kOpen, client, occasion.now, row.flags, inode);
   Outcome outcome;
   outcome.entry = row.entry();
   // Also where the catalog knows of no closing: a reader may, from the primary, which had not reported it yet.
   outcome.changes.push_back(tellInode(inode));
-  co_await recordRequest(tx, occasion.request, RequestOp::openForWrite, outcome, occasion.now);
+  recordRequest(tx, occasion.request, RequestOp::openForWrite, outcome, occasion.now);
   co_return outcome;
 }
 

@@ -100,7 +100,7 @@ Task<Outcome> setXattr(SqlTx& tx, InodeId inode, SetXattrParams params, Occasion
 Task<Outcome> removeXattr(SqlTx& tx, InodeId inode, std::string name, Occasion occasion);
 // Without checks, request and times: for create and chmod.
 Task<std::optional<std::string>> findXattr(SqlTx& tx, InodeId inode, std::string name);
-Task<void> putXattr(SqlTx& tx, InodeId inode, std::string name, std::string value);
+void putXattr(SqlTx& tx, InodeId inode, const std::string& name, const std::string& value);
 
 // ---- advisory locks. They are rows of the catalog; a client's are its own as long as it renews its lease, after that
 // until somebody else wants what they exclude.
@@ -136,7 +136,7 @@ enum class RequestOp {
   removeStorage
 };
 // Part of the same transaction as the change. Throws exists when the request was committed before.
-Task<void> recordRequest(SqlTx& tx, Request request, RequestOp op, const Outcome& outcome, std::int64_t now);
+void recordRequest(SqlTx& tx, Request request, RequestOp op, const Outcome& outcome, std::int64_t now);
 // What the request answered when it was committed, with present attributes; nullopt: it never was.
 Task<std::optional<Outcome>> findRequest(SqlTx& tx, Request request, RequestOp op);
 

@@ -19,10 +19,25 @@ void check(const RenameParams& params) {
     throw Error(Errc::invalid, "rename knows the flags NOREPLACE (1) and EXCHANGE (2)");
 }
 
-// Throws unless both are directories that can take entries. Locked in a fixed order.
-Task<void> lockParents(SqlTx& tx, InodeId a, InodeId b) {
-  co_await getDirectory(tx, std::min(a, b), Lock::rows);
-  if (a != b) co_await getDirectory(tx, std::max(a, b), Lock::rows);
+struct Names {
+  std::optional<InodeRow> source;
+  std::optional<InodeRow> target;
+};
+
+// What stands at the two names. Locked in a fixed order: the directories, which must be able to take entries, first.
+Task<Names> lockNames(SqlTx& tx, const RenameParams& p) {
+  std::vector<InodeId> directories{std::min(p.parent, p.newParent)};
+  if (p.parent != p.newParent) directories.push_back(std::max(p.parent, p.newParent));
+  std::vector<Query> queries;
+  for (InodeId directory : directories) queries.push_back(lockDirectoryQuery(directory));
+  queries.push_back(childQuery(p.parent, p.name, Lock::rows));
+  queries.push_back(childQuery(p.newParent, p.newName, Lock::rows));
+  const auto found = co_await tx.executeAll(std::move(queries));
+  for (std::size_t i = 0; i < directories.size(); ++i) directoryOf(found[i], directories[i]);
+  Names names;
+  names.source = inodeOf(found[directories.size()]);
+  names.target = inodeOf(found[directories.size() + 1]);
+  co_return names;
 }
 
 Task<void> refuseRing(SqlTx& tx, InodeId moved, InodeId destination) {
@@ -45,13 +60,26 @@ void tellNames(Outcome& outcome, const RenameParams& p, InodeId atOld, InodeId a
   if (p.newParent != p.parent) outcome.changes.push_back(tellInode(p.newParent));
 }
 
-Task<void> touchParents(SqlTx& tx, const RenameParams& p, int oldLinks, int newLinks, std::int64_t now) {
+void touchParents(SqlTx& tx, const RenameParams& p, int oldLinks, int newLinks, std::int64_t now) {
   if (p.parent == p.newParent) {
-    co_await touchDirectory(tx, p.parent, oldLinks + newLinks, now);
-    co_return;
+    touchDirectory(tx, p.parent, oldLinks + newLinks, now);
+    return;
   }
-  co_await touchDirectory(tx, p.parent, oldLinks, now);
-  co_await touchDirectory(tx, p.newParent, newLinks, now);
+  touchDirectory(tx, p.parent, oldLinks, now);
+  touchDirectory(tx, p.newParent, newLinks, now);
+}
+
+// The inode gets its new place; returns it as it is then.
+InodeRow moveInode(SqlTx& tx, InodeRow row, InodeId parent, const std::string& name, std::int64_t now) {
+  touchCtime(tx, row.attr.inode, now);
+  row.attr.ctimeNs = now;
+  ++row.attr.changeId;
+  if (row.isDirectory()) {
+    tx.later(kMoveDirectory, parent, name, row.attr.inode);
+    row.parent = parent;
+    row.path = name;
+  }
+  return row;
 }
 
 Task<void> exchange(SqlTx& tx, const RenameParams& p, InodeRow source, InodeRow target, Outcome* outcome,
@@ -59,31 +87,27 @@ Task<void> exchange(SqlTx& tx, const RenameParams& p, InodeRow source, InodeRow 
   const bool across = p.parent != p.newParent;
   if (across && source.isDirectory()) co_await refuseRing(tx, source.attr.inode, p.newParent);
   if (across && target.isDirectory()) co_await refuseRing(tx, target.attr.inode, p.parent);
-  co_await tx.exec(kPointDentry, target.attr.inode, target.attr.type, p.parent, p.name);
-  co_await tx.exec(kPointDentry, source.attr.inode, source.attr.type, p.newParent, p.newName);
-  if (source.isDirectory()) co_await tx.exec(kMoveDirectory, p.newParent, p.newName, source.attr.inode);
-  if (target.isDirectory()) co_await tx.exec(kMoveDirectory, p.parent, p.name, target.attr.inode);
-  co_await touchCtime(tx, source.attr.inode, now);
-  co_await touchCtime(tx, target.attr.inode, now);
+  tx.later(kPointDentry, target.attr.inode, target.attr.type, p.parent, p.name);
+  tx.later(kPointDentry, source.attr.inode, source.attr.type, p.newParent, p.newName);
   const int links = int{target.isDirectory()} - int{source.isDirectory()};
-  co_await touchParents(tx, p, links, -links, now);
-  const InodeRow other = co_await getInode(tx, target.attr.inode);
-  outcome->replaced = other.entry();
-  tellNames(*outcome, p, target.attr.inode, source.attr.inode);
+  touchParents(tx, p, links, -links, now);
+  outcome->entry = moveInode(tx, std::move(source), p.newParent, p.newName, now).entry();
+  outcome->replaced = moveInode(tx, std::move(target), p.parent, p.name, now).entry();
+  tellNames(*outcome, p, outcome->replaced->attr.inode, outcome->entry.attr.inode);
 }
 
 // A name keeps its place in listings whatever it stands for, and an inode that stays in its directory keeps its own:
 // who lists the directory meanwhile neither misses it nor meets it again, and comes to an end.
-Task<void> moveDentry(SqlTx& tx, const RenameParams& p, const InodeRow& source, bool replaces, std::uint64_t freshId) {
+void moveDentry(SqlTx& tx, const RenameParams& p, const InodeRow& source, bool replaces, std::uint64_t freshId) {
   if (replaces) {
-    co_await tx.exec(kPointDentry, source.attr.inode, source.attr.type, p.newParent, p.newName);
-    co_await deleteDentry(tx, p.parent, p.name);
+    tx.later(kPointDentry, source.attr.inode, source.attr.type, p.newParent, p.newName);
+    deleteDentry(tx, p.parent, p.name);
   } else if (p.parent == p.newParent) {
-    co_await tx.exec(kRenameDentry, p.newName, p.parent, p.name);
+    tx.later(kRenameDentry, p.newName, p.parent, p.name);
   } else {
-    co_await deleteDentry(tx, p.parent, p.name);
+    deleteDentry(tx, p.parent, p.name);
     DentryRow dentry{source.attr.inode, source.attr.type, freshId};
-    co_await insertDentry(tx, p.newParent, p.newName, dentry);
+    insertDentry(tx, p.newParent, p.newName, dentry);
   }
 }
 
@@ -96,15 +120,14 @@ Task<void> move(SqlTx& tx, const RenameParams& p, InodeRow source, std::optional
       throw Error(Errc::notEmpty, "the directory at the new name is not empty");
     }
   }
-  co_await moveDentry(tx, p, source, target.has_value(), occasion.freshId);
-  if (source.isDirectory()) co_await tx.exec(kMoveDirectory, p.newParent, p.newName, source.attr.inode);
-  co_await touchCtime(tx, source.attr.inode, occasion.now);
+  moveDentry(tx, p, source, target.has_value(), occasion.freshId);
   const int left = source.isDirectory() ? -1 : 0;
   const int replaced = target && target->isDirectory() ? -1 : 0;
-  co_await touchParents(tx, p, left, -left + replaced, occasion.now);
-  tellNames(*outcome, p, source.attr.inode, source.attr.inode);
+  touchParents(tx, p, left, -left + replaced, occasion.now);
+  outcome->entry = moveInode(tx, std::move(source), p.newParent, p.newName, occasion.now).entry();
+  tellNames(*outcome, p, outcome->entry.attr.inode, outcome->entry.attr.inode);
   if (!target) co_return;
-  const InodeRow gone = co_await dropLink(tx, std::move(*target), occasion.now, occasion.trash);
+  const InodeRow gone = dropLink(tx, std::move(*target), occasion.now, occasion.trash);
   outcome->replaced = gone.entry();
   Change change;
   change.inode = gone.attr.inode;
@@ -116,25 +139,22 @@ Task<void> move(SqlTx& tx, const RenameParams& p, InodeRow source, std::optional
 
 Task<Outcome> rename(SqlTx& tx, RenameParams params, Occasion occasion) {
   check(params);
-  co_await lockParents(tx, params.parent, params.newParent);
-  auto source = co_await findChild(tx, params.parent, params.name, Lock::rows);
+  auto [source, target] = co_await lockNames(tx, params);
   if (!source) throw Error(Errc::notFound, "no such name");
-  auto target = co_await findChild(tx, params.newParent, params.newName, Lock::rows);
   const bool exchanging = params.flags == kRenameExchange;
   if (exchanging && !target) throw Error(Errc::notFound, "there is nothing to exchange with");
   if (params.flags == kRenameNoReplace && target) throw Error(Errc::exists, "the new name exists");
 
   Outcome outcome;
-  const InodeId moved = source->attr.inode;
-  const bool same = target && target->attr.inode == moved;  // two links of one inode: nothing happens
-  if (!same && exchanging) {
+  const bool same = target && target->attr.inode == source->attr.inode;
+  if (same) {  // two links of one inode: nothing happens
+    outcome.entry = source->entry();
+  } else if (exchanging) {
     co_await exchange(tx, params, std::move(*source), std::move(*target), &outcome, occasion.now);
-  } else if (!same) {
+  } else {
     co_await move(tx, params, std::move(*source), std::move(target), &outcome, occasion);
   }
-  const InodeRow present = co_await getInode(tx, moved);
-  outcome.entry = present.entry();
-  co_await recordRequest(tx, occasion.request, RequestOp::rename, outcome, occasion.now);
+  recordRequest(tx, occasion.request, RequestOp::rename, outcome, occasion.now);
   co_return outcome;
 }
 

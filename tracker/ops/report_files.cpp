@@ -11,10 +11,8 @@ constexpr Statement kApply{
 constexpr Statement kNewest{"SELECT reported_epoch, reported_mtime FROM inodes WHERE inode = ?"};
 
 // Overtaken by a later report of the same primary: it was sent over a connection that was cut off meanwhile.
-Task<bool> isOvertaken(SqlTx& tx, const FileReport& report) {
-  const Rows rows = co_await tx.exec(kNewest, report.inode);
-  if (rows.size() == 0) co_return false;
-  co_return static_cast<Epoch>(rows.integer(0, 0)) == report.epoch&& report.mtimeNs < rows.integer(0, 1);
+bool isOvertaken(const Rows& newest, const FileReport& report) {
+  return static_cast<Epoch>(newest.integer(0, 0)) == report.epoch && report.mtimeNs < newest.integer(0, 1);
 }
 
 bool sameAs(const Attr& attr, const FileReport& report) {
@@ -28,22 +26,24 @@ bool mayHaveOverwritten(const InodeRow& row, const FileReport& report) {
 }
 
 Task<std::optional<Change>> applyOne(SqlTx& tx, StorageId storage, FileReport report, std::int64_t now) {
-  auto row = co_await findInode(tx, report.inode, Lock::rows);
-  if (!row || !row->isFile() || row->attr.epoch != report.epoch) co_return std::nullopt;
-  const Replica* primary = primaryOf(row->replicas);
-  if (primary == nullptr || primary->storage != storage || sameAs(row->attr, report)) co_return std::nullopt;
-  if (co_await isOvertaken(tx, report)) co_return std::nullopt;
-  const Attr& attr = row->attr;
+  const auto found = co_await tx.execAll(inodeQuery(report.inode, Lock::rows), query(kNewest, report.inode));
+  if (found[0].empty()) co_return std::nullopt;
+  const InodeRow row = toJoinedRow(found[0]);
+  if (!row.isFile() || row.attr.epoch != report.epoch) co_return std::nullopt;
+  const Replica* primary = primaryOf(row.replicas);
+  if (primary == nullptr || primary->storage != storage || sameAs(row.attr, report)) co_return std::nullopt;
+  if (isOvertaken(found[1], report)) co_return std::nullopt;
+  const Attr& attr = row.attr;
   // What a client set by utimens() stands until something is written after it.
-  const bool written = report.mtimeNs > row->mtimeFixedNs && report.mtimeNs != 0;
+  const bool written = report.mtimeNs > row.mtimeFixedNs && report.mtimeNs != 0;
   const std::int64_t mtime = written ? report.mtimeNs : attr.mtimeNs;
   const std::int64_t ctime = written ? std::max(attr.ctimeNs, report.mtimeNs) : attr.ctimeNs;
   const std::int64_t openedAt = report.state == FileState::open ? now : 0;
-  co_await tx.exec(kApply, report.size, report.blocks, mtime, ctime, report.state, openedAt, report.epoch,
-                   report.mtimeNs, report.inode);
+  tx.later(kApply, report.size, report.blocks, mtime, ctime, report.state, openedAt, report.epoch, report.mtimeNs,
+           report.inode);
   Change change;
   change.inode = report.inode;
-  change.data = mayHaveOverwritten(*row, report);
+  change.data = mayHaveOverwritten(row, report);
   co_return change;
 }
 

@@ -20,11 +20,10 @@ Task<Entry> presentEntry(SqlTx& tx, InodeId inode) {
 
 }  // namespace
 
-Task<void> recordRequest(SqlTx& tx, Request request, RequestOp op, const Outcome& outcome, std::int64_t now) {
-  if (request.client == 0) co_return;
+void recordRequest(SqlTx& tx, Request request, RequestOp op, const Outcome& outcome, std::int64_t now) {
+  if (request.client == 0) return;
   const InodeId other = outcome.replaced ? outcome.replaced->attr.inode : 0;
-  co_await tx.exec(kRecord, request.client, request.sequence, op, outcome.entry.attr.inode, other, outcome.created,
-                   now);
+  tx.later(kRecord, request.client, request.sequence, op, outcome.entry.attr.inode, other, outcome.created, now);
 }
 
 Task<std::optional<Outcome>> findRequest(SqlTx& tx, Request request, RequestOp op) {

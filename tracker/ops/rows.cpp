@@ -11,14 +11,19 @@ namespace vcfs::tracker::ops {
 
 namespace {
 
-constexpr Statement kFindInode{"SELECT " VCFS_INODE_COLUMNS " FROM inodes i WHERE i.inode = ?"};
-constexpr Statement kLockInode{"SELECT " VCFS_INODE_COLUMNS " FROM inodes i WHERE i.inode = ? /*lock*/"};
-constexpr Statement kFindDentry{"SELECT inode, type, cookie FROM dentries WHERE parent = ? AND name = ?"};
-constexpr Statement kFindChild{"SELECT " VCFS_INODE_COLUMNS
-                               " FROM dentries d JOIN inodes i ON i.inode = d.inode WHERE d.parent = ? AND d.name = ?"};
-constexpr Statement kLockChild{"SELECT " VCFS_INODE_COLUMNS
-                               " FROM dentries d JOIN inodes i ON i.inode = d.inode WHERE d.parent = ? AND d.name = ?"
-                               " /*lock*/"};
+constexpr Statement kFindInode{"SELECT " VCFS_JOINED_COLUMNS " FROM inodes i" VCFS_JOIN_REPLICAS "WHERE i.inode = ?"};
+constexpr Statement kLockInode{"SELECT " VCFS_JOINED_COLUMNS " FROM inodes i" VCFS_JOIN_REPLICAS
+                               "WHERE i.inode = ? /*lock*/"};
+constexpr Statement kFindChild{"SELECT " VCFS_JOINED_COLUMNS
+                               " FROM dentries d JOIN inodes i ON i.inode = d.inode" VCFS_JOIN_REPLICAS
+                               "WHERE d.parent = ? AND d.name = ?"};
+constexpr Statement kLockChild{"SELECT " VCFS_JOINED_COLUMNS
+                               " FROM dentries d JOIN inodes i ON i.inode = d.inode" VCFS_JOIN_REPLICAS
+                               "WHERE d.parent = ? AND d.name = ? /*lock*/"};
+constexpr Statement kLockDirectory{
+    "SELECT type, mode, nlink, gid, flags, parent, path FROM inodes WHERE inode = ? /*lock*/"};
+constexpr Statement kFindDentry{"SELECT inode FROM dentries WHERE parent = ? AND name = ?"};
+constexpr Statement kUp{"SELECT parent, path FROM inodes WHERE inode = ?"};
 constexpr Statement kHasEntries{"SELECT 1 FROM dentries WHERE parent = ? LIMIT 1"};
 constexpr Statement kAncestors{
     "WITH RECURSIVE up(inode, parent, name, depth) AS ("
@@ -31,6 +36,8 @@ constexpr Statement kInsertInode{
     " change_id, tenant, path, target, parent, group_name, copies, missing, opener, opened_at, mtime_fixed, flags)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)"};
 constexpr Statement kInsertReplica{"INSERT INTO replicas (inode, position, storage, state) VALUES (?, ?, ?, ?)"};
+constexpr Statement kInsertTwoReplicas{
+    "INSERT INTO replicas (inode, position, storage, state) VALUES (?, ?, ?, ?), (?, ?, ?, ?)"};
 constexpr Statement kDeleteReplicas{"DELETE FROM replicas WHERE inode = ?"};
 constexpr Statement kInsertDentry{"INSERT INTO dentries (parent, name, inode, type, cookie) VALUES (?, ?, ?, ?, ?)"};
 constexpr Statement kDeleteDentry{"DELETE FROM dentries WHERE parent = ? AND name = ?"};
@@ -44,6 +51,8 @@ constexpr Statement kTrash{"REPLACE INTO trash (inode, due) VALUES (?, ?)"};
 constexpr Statement kRaiseEpoch{
     "UPDATE inodes SET epoch = ?, missing = ?, change_id = change_id + 1 WHERE inode = ? AND epoch = ?"};
 constexpr Statement kAddRemoval{"REPLACE INTO removals (storage, inode) VALUES (?, ?)"};
+
+constexpr int kPlainSteps = 3;  // upwards from a directory
 
 // A client that is told "unlinked" needs this long to pin what it has open.
 constexpr std::int64_t kLeastRetentionNs = 2'000'000'000;
@@ -85,11 +94,15 @@ std::uint32_t missingOf(const InodeRow& row) {
   return row.copies > inSync ? row.copies - inSync : 0;
 }
 
-Task<void> insertReplicas(SqlTx& tx, InodeId inode, const ReplicaSet& replicas) {
-  int position = 0;
-  for (const Replica& replica : replicas) {
-    co_await tx.exec(kInsertReplica, inode, position++, replica.storage, replica.state);
+void insertReplicas(SqlTx& tx, InodeId inode, const ReplicaSet& replicas) {
+  if (replicas.size() == 2) {  // nearly always
+    const Replica& a = replicas[0];
+    const Replica& b = replicas[1];
+    tx.later(kInsertTwoReplicas, inode, 0, a.storage, a.state, inode, 1, b.storage, b.state);
+    return;
   }
+  int position = 0;
+  for (const Replica& replica : replicas) tx.later(kInsertReplica, inode, position++, replica.storage, replica.state);
 }
 
 }  // namespace
@@ -120,7 +133,9 @@ Layout InodeRow::layout() const {
   return layout;
 }
 
-InodeRow toInodeRow(const Rows& rows, std::size_t row, std::size_t c) {
+namespace {
+
+InodeRow ownColumns(const Rows& rows, std::size_t row, std::size_t c) {
   InodeRow result;
   Attr& attr = result.attr;
   attr.inode = unsignedAt(rows, row, c);
@@ -145,14 +160,68 @@ InodeRow toInodeRow(const Rows& rows, std::size_t row, std::size_t c) {
   result.copies = smallAt(rows, row, c + 19);
   result.flags = smallAt(rows, row, c + 20);
   result.mtimeFixedNs = rows.integer(row, c + 21);
-  if (attr.type == FileType::regular) result.replicas = parseReplicas(rows.text(row, c + 22));
   return result;
 }
 
+}  // namespace
+
+InodeRow toInodeRow(const Rows& rows, std::size_t row, std::size_t c) {
+  InodeRow result = ownColumns(rows, row, c);
+  if (result.isFile()) result.replicas = parseReplicas(rows.text(row, c + kInodeColumns - 1));
+  return result;
+}
+
+InodeRow toJoinedRow(const Rows& rows, std::size_t c) {
+  InodeRow result = ownColumns(rows, 0, c);
+  if (!result.isFile()) return result;
+  const std::size_t position = c + kInodeColumns - 1;
+  std::vector<std::pair<std::int64_t, Replica>> found;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (std::holds_alternative<std::monostate>(rows.at(i, position))) continue;
+    Replica replica;
+    replica.storage = static_cast<StorageId>(rows.integer(i, position + 1));
+    replica.state = static_cast<ReplicaState>(rows.integer(i, position + 2));
+    found.emplace_back(rows.integer(i, position), std::move(replica));
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (auto& [at, replica] : found) result.replicas.push_back(std::move(replica));
+  return result;
+}
+
+Query inodeQuery(InodeId inode, Lock lock) { return query(lock == Lock::rows ? kLockInode : kFindInode, inode); }
+
+Query childQuery(InodeId parent, const std::string& name, Lock lock) {
+  return query(lock == Lock::rows ? kLockChild : kFindChild, parent, name);
+}
+
+std::optional<InodeRow> inodeOf(const Rows& rows) {
+  if (rows.empty()) return std::nullopt;
+  return toJoinedRow(rows);
+}
+
+Query lockDirectoryQuery(InodeId inode) { return query(kLockDirectory, inode); }
+
+DirectoryRow directoryOf(const Rows& rows, InodeId inode) {
+  if (rows.empty()) throw Error(Errc::notFound, "no inode " + log::hex(inode));
+  if (static_cast<FileType>(rows.integer(0, 0)) != FileType::directory)
+    throw Error(Errc::notDirectory, "inode " + log::hex(inode) + " is not a directory");
+  DirectoryRow row;
+  row.inode = inode;
+  row.mode = smallAt(rows, 0, 1);
+  row.nlink = smallAt(rows, 0, 2);
+  row.gid = smallAt(rows, 0, 3);
+  row.flags = smallAt(rows, 0, 4);
+  row.parent = unsignedAt(rows, 0, 5);
+  row.name = rows.text(0, 6);
+  if (row.nlink == 0) throw Error(Errc::notFound, "the directory " + log::hex(inode) + " was removed");
+  return row;
+}
+
+Query dentryQuery(InodeId parent, const std::string& name) { return query(kFindDentry, parent, name); }
+
 Task<std::optional<InodeRow>> findInode(SqlTx& tx, InodeId inode, Lock lock) {
   const Rows rows = co_await tx.exec(lock == Lock::rows ? kLockInode : kFindInode, inode);
-  if (rows.empty()) co_return std::nullopt;
-  co_return toInodeRow(rows, 0);
+  co_return inodeOf(rows);
 }
 
 Task<InodeRow> getInode(SqlTx& tx, InodeId inode, Lock lock) {
@@ -161,27 +230,9 @@ Task<InodeRow> getInode(SqlTx& tx, InodeId inode, Lock lock) {
   co_return std::move(*found);
 }
 
-Task<InodeRow> getDirectory(SqlTx& tx, InodeId inode, Lock lock) {
-  auto row = co_await getInode(tx, inode, lock);
-  if (!row.isDirectory()) throw Error(Errc::notDirectory, "inode " + log::hex(inode) + " is not a directory");
-  if (row.attr.nlink == 0) throw Error(Errc::notFound, "the directory " + log::hex(inode) + " was removed");
-  co_return row;
-}
-
-Task<std::optional<DentryRow>> findDentry(SqlTx& tx, InodeId parent, const std::string& name) {
-  const Rows rows = co_await tx.exec(kFindDentry, parent, name);
-  if (rows.empty()) co_return std::nullopt;
-  DentryRow dentry;
-  dentry.inode = unsignedAt(rows, 0, 0);
-  dentry.type = static_cast<FileType>(rows.integer(0, 1));
-  dentry.cookie = unsignedAt(rows, 0, 2);
-  co_return dentry;
-}
-
 Task<std::optional<InodeRow>> findChild(SqlTx& tx, InodeId parent, const std::string& name, Lock lock) {
   const Rows rows = co_await tx.exec(lock == Lock::rows ? kLockChild : kFindChild, parent, name);
-  if (rows.empty()) co_return std::nullopt;
-  co_return toInodeRow(rows, 0);
+  co_return inodeOf(rows);
 }
 
 Task<bool> hasEntries(SqlTx& tx, InodeId directory) {
@@ -189,52 +240,61 @@ Task<bool> hasEntries(SqlTx& tx, InodeId directory) {
   co_return !rows.empty();
 }
 
+// Most directories are near the root: a few plain look-ups are cheaper than a recursive query.
 Task<std::vector<Ancestor>> ancestors(SqlTx& tx, InodeId directory) {
   std::vector<Ancestor> chain;
+  for (int i = 0; i < kPlainSteps && directory != kRootInode; ++i) {
+    const Rows rows = co_await tx.exec(kUp, directory);
+    if (rows.empty()) co_return chain;
+    chain.push_back(Ancestor{directory, rows.text(0, 1)});
+    directory = unsignedAt(rows, 0, 0);
+  }
   if (directory == kRootInode) co_return chain;
   const Rows rows = co_await tx.exec(kAncestors, directory);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    Ancestor ancestor;
-    ancestor.inode = unsignedAt(rows, i, 0);
-    ancestor.name = rows.text(i, 1);
-    chain.push_back(std::move(ancestor));
-  }
+  for (std::size_t i = 0; i < rows.size(); ++i) chain.push_back(Ancestor{unsignedAt(rows, i, 0), rows.text(i, 1)});
   co_return chain;
 }
 
-Task<void> insertInode(SqlTx& tx, const InodeRow& row, const std::string& symlinkTarget, ClientId opener) {
+Task<std::vector<Ancestor>> chainOf(SqlTx& tx, const DirectoryRow& directory) {
+  std::vector<Ancestor> chain;
+  if (directory.inode == kRootInode) co_return chain;
+  chain.push_back(Ancestor{directory.inode, directory.name});
+  auto above = co_await ancestors(tx, directory.parent);
+  chain.insert(chain.end(), std::make_move_iterator(above.begin()), std::make_move_iterator(above.end()));
+  co_return chain;
+}
+
+void insertInode(SqlTx& tx, const InodeRow& row, const std::string& symlinkTarget, ClientId opener) {
   const Attr& a = row.attr;
   const std::int64_t openedAt = a.state == FileState::open ? a.ctimeNs : 0;
-  co_await tx.exec(kInsertInode, a.inode, a.type, a.mode, a.nlink, a.uid, a.gid, a.size, a.atimeNs, a.mtimeNs,
-                   a.ctimeNs, a.rdev, a.state, a.epoch, row.tenant, row.path, symlinkTarget, row.parent, row.group,
-                   row.copies, missingOf(row), opener, openedAt, row.flags);
-  co_await insertReplicas(tx, a.inode, row.replicas);
+  tx.later(kInsertInode, a.inode, a.type, a.mode, a.nlink, a.uid, a.gid, a.size, a.atimeNs, a.mtimeNs, a.ctimeNs,
+           a.rdev, a.state, a.epoch, row.tenant, row.path, symlinkTarget, row.parent, row.group, row.copies,
+           missingOf(row), opener, openedAt, row.flags);
+  insertReplicas(tx, a.inode, row.replicas);
 }
 
-Task<void> insertDentry(SqlTx& tx, InodeId parent, const std::string& name, const DentryRow& dentry) {
-  co_await tx.exec(kInsertDentry, parent, name, dentry.inode, dentry.type, dentry.cookie);
+void insertDentry(SqlTx& tx, InodeId parent, const std::string& name, const DentryRow& dentry) {
+  tx.later(kInsertDentry, parent, name, dentry.inode, dentry.type, dentry.cookie);
 }
 
-Task<void> deleteDentry(SqlTx& tx, InodeId parent, const std::string& name) {
-  co_await tx.exec(kDeleteDentry, parent, name);
+void deleteDentry(SqlTx& tx, InodeId parent, const std::string& name) { tx.later(kDeleteDentry, parent, name); }
+
+void touchDirectory(SqlTx& tx, InodeId directory, int links, std::int64_t now) {
+  tx.later(kTouchDirectory, now, now, links, directory);
 }
 
-Task<void> touchDirectory(SqlTx& tx, InodeId directory, int links, std::int64_t now) {
-  co_await tx.exec(kTouchDirectory, now, now, links, directory);
-}
+void touchCtime(SqlTx& tx, InodeId inode, std::int64_t now) { tx.later(kTouchCtime, now, inode); }
 
-Task<void> touchCtime(SqlTx& tx, InodeId inode, std::int64_t now) { co_await tx.exec(kTouchCtime, now, inode); }
-
-Task<InodeRow> dropLink(SqlTx& tx, InodeRow row, std::int64_t now, const TrashRules& rules) {
+InodeRow dropLink(SqlTx& tx, InodeRow row, std::int64_t now, const TrashRules& rules) {
   row.attr.nlink = row.isDirectory() || row.attr.nlink == 0 ? 0 : row.attr.nlink - 1;
   row.attr.ctimeNs = now;
   ++row.attr.changeId;
-  co_await tx.exec(kSetLinks, row.attr.nlink, now, row.attr.nlink, row.attr.inode);
+  tx.later(kSetLinks, row.attr.nlink, now, row.attr.nlink, row.attr.inode);
   if (row.attr.nlink == 0) {
     const std::int64_t wait = row.isFile() ? std::max(rules.retentionNs, kLeastRetentionNs) : kNamelessNs;
-    co_await tx.exec(kTrash, row.attr.inode, now + wait);
+    tx.later(kTrash, row.attr.inode, now + wait);
   }
-  co_return row;
+  return row;
 }
 
 Task<InodeRow> storeReplicas(SqlTx& tx, InodeRow row, ReplicaSet next, std::int64_t now) {
@@ -245,13 +305,13 @@ Task<InodeRow> storeReplicas(SqlTx& tx, InodeRow row, ReplicaSet next, std::int6
   const std::uint32_t missing = row.attr.nlink == 0 ? 0 : missingOf(row);
   const Rows updated = co_await tx.exec(kRaiseEpoch, row.attr.epoch, missing, row.attr.inode, old);
   if (updated.changed() != 1) throw Error(Errc::staleEpoch, "the file's replicas were changed by somebody else");
-  co_await tx.exec(kDeleteReplicas, row.attr.inode);
-  co_await insertReplicas(tx, row.attr.inode, row.replicas);
+  tx.later(kDeleteReplicas, row.attr.inode);
+  insertReplicas(tx, row.attr.inode, row.replicas);
   co_return row;
 }
 
-Task<void> addRemovals(SqlTx& tx, InodeId inode, const std::vector<StorageId>& storages) {
-  for (StorageId storage : storages) co_await tx.exec(kAddRemoval, storage, inode);
+void addRemovals(SqlTx& tx, InodeId inode, const std::vector<StorageId>& storages) {
+  for (StorageId storage : storages) tx.later(kAddRemoval, storage, inode);
 }
 
 }  // namespace vcfs::tracker::ops

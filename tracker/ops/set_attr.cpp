@@ -39,7 +39,7 @@ void apply(InodeRow& row, const SetAttrParams& p, std::int64_t now) {
 Task<void> keepAclInStep(SqlTx& tx, InodeId inode, std::uint32_t mode) {
   const auto acl = co_await findXattr(tx, inode, kAclAccess);
   if (!acl) co_return;
-  if (auto changed = aclWithMode(*acl, mode)) co_await putXattr(tx, inode, kAclAccess, *changed);
+  if (auto changed = aclWithMode(*acl, mode)) putXattr(tx, inode, kAclAccess, *changed);
 }
 
 }  // namespace
@@ -49,12 +49,12 @@ Task<Outcome> setAttr(SqlTx& tx, InodeId inode, SetAttrParams params, Occasion o
   InodeRow row = co_await getInode(tx, inode, Lock::rows);
   apply(row, params, occasion.now);
   const Attr& a = row.attr;
-  co_await tx.exec(kUpdate, a.mode, a.uid, a.gid, a.atimeNs, a.mtimeNs, a.ctimeNs, row.mtimeFixedNs, inode);
+  tx.later(kUpdate, a.mode, a.uid, a.gid, a.atimeNs, a.mtimeNs, a.ctimeNs, row.mtimeFixedNs, inode);
   if ((params.mask & kMode) != 0 && (row.flags & kFlagAccessAcl) != 0) co_await keepAclInStep(tx, inode, a.mode);
   Outcome outcome;
   outcome.entry = row.entry();
   outcome.changes.push_back(tellInode(inode));
-  co_await recordRequest(tx, occasion.request, RequestOp::setAttr, outcome, occasion.now);
+  recordRequest(tx, occasion.request, RequestOp::setAttr, outcome, occasion.now);
   co_return outcome;
 }
 

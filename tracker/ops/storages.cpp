@@ -30,6 +30,8 @@ constexpr Statement kPutGroup{"REPLACE INTO storage_groups (name, copies) VALUES
 constexpr Statement kAddGroup{"INSERT INTO storage_groups (name, copies) VALUES (?, ?)"};
 constexpr Statement kListGroups{"SELECT name, copies FROM storage_groups ORDER BY name"};
 constexpr Statement kFindUser{"SELECT group_name FROM users WHERE name = ?"};
+constexpr Statement kUsersGroup{
+    "SELECT u.group_name, g.copies FROM users u LEFT JOIN storage_groups g ON g.name = u.group_name WHERE u.name = ?"};
 constexpr Statement kPutUser{"REPLACE INTO users (name, group_name) VALUES (?, ?)"};
 constexpr Statement kAddUser{"INSERT INTO users (name, group_name) VALUES (?, ?)"};
 constexpr Statement kListUsers{"SELECT name, group_name FROM users ORDER BY name"};
@@ -109,7 +111,7 @@ Task<Outcome> removeStorage(SqlTx& tx, StorageId storage, Occasion occasion) {
   co_await tx.exec(kForgetRemovals, storage);
   co_await tx.exec(kForget, storage);
   Outcome outcome;
-  co_await recordRequest(tx, occasion.request, RequestOp::removeStorage, outcome, occasion.now);
+  recordRequest(tx, occasion.request, RequestOp::removeStorage, outcome, occasion.now);
   co_return outcome;
 }
 
@@ -135,10 +137,12 @@ Task<std::uint32_t> copiesOf(SqlTx& tx, std::string group, std::uint32_t otherwi
 }
 
 Task<GroupRow> groupForUser(SqlTx& tx, std::string user, std::shared_ptr<const PlacementView> view) {
-  const Rows rows = co_await tx.exec(kFindUser, user);
+  const Rows rows = co_await tx.exec(kUsersGroup, user);
   GroupRow group;
   if (!rows.empty()) {
     group.name = rows.text(0, 0);
+    const bool known = !std::holds_alternative<std::monostate>(rows.at(0, 1));
+    group.copies = known ? static_cast<std::uint32_t>(rows.integer(0, 1)) : view->defaultCopies;
   } else {
     if (!view->settling.empty()) throw Error(Errc::unavailable, "the storage servers are still reporting in");
     group.name = groupForNewUser(*view);
@@ -150,8 +154,8 @@ Task<GroupRow> groupForUser(SqlTx& tx, std::string user, std::shared_ptr<const P
       if (others.empty()) throw Error(Errc::unavailable, "user " + user + " is being made by another tracker");
       group.name = others.text(0, 0);
     }
+    group.copies = co_await copiesOf(tx, group.name, view->defaultCopies);
   }
-  group.copies = co_await copiesOf(tx, group.name, view->defaultCopies);
   co_return group;
 }
 
@@ -168,7 +172,7 @@ Task<Outcome> assignUser(SqlTx& tx, std::string user, std::string group, Occasio
   if (rows.empty()) throw Error(Errc::notFound, "there is no storage group " + group + "; see `vcfs groups`");
   co_await tx.exec(kPutUser, user, group);
   Outcome outcome;
-  co_await recordRequest(tx, occasion.request, RequestOp::assignUser, outcome, occasion.now);
+  recordRequest(tx, occasion.request, RequestOp::assignUser, outcome, occasion.now);
   co_return outcome;
 }
 
@@ -177,7 +181,7 @@ Task<Outcome> setGroup(SqlTx& tx, std::string group, std::uint32_t copies, Occas
   if (copies < 1 || copies > kMaxCopies) throw Error(Errc::invalid, "a group has 1 to 8 copies");
   co_await tx.exec(kPutGroup, group, copies);
   Outcome outcome;
-  co_await recordRequest(tx, occasion.request, RequestOp::setGroup, outcome, occasion.now);
+  recordRequest(tx, occasion.request, RequestOp::setGroup, outcome, occasion.now);
   co_return outcome;
 }
 

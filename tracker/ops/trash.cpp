@@ -22,7 +22,7 @@ Task<void> reclaimOne(SqlTx& tx, InodeId inode) {
   const Rows storages = co_await tx.exec(kMoveReplicas, inode);
   std::vector<StorageId> holders;
   for (std::size_t i = 0; i < storages.size(); ++i) holders.push_back(static_cast<StorageId>(storages.integer(i, 0)));
-  co_await addRemovals(tx, inode, holders);
+  addRemovals(tx, inode, holders);
   co_await tx.exec(kDeleteReplicas, inode);
   co_await tx.exec(kDeleteXattrs, inode);
   co_await tx.exec(kDeleteLocks, inode);

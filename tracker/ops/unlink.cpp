@@ -6,12 +6,20 @@ namespace vcfs::tracker::ops {
 
 namespace {
 
+// The entry of a directory that can lose entries, both locked.
+Task<std::optional<InodeRow>> lockEntry(SqlTx& tx, InodeId parent, const std::string& name) {
+  const auto found = co_await tx.execAll(lockDirectoryQuery(parent), childQuery(parent, name, Lock::rows));
+  directoryOf(found[0], parent);
+  co_return inodeOf(found[1]);
+}
+
 // The name goes, the parent's times move, the inode loses a link.
-Task<Outcome> takeAway(SqlTx& tx, InodeId parent, std::string name, InodeRow row, RequestOp op, Occasion occasion) {
+Outcome takeAway(SqlTx& tx, InodeId parent, const std::string& name, InodeRow row, RequestOp op,
+                 const Occasion& occasion) {
   const int directories = row.isDirectory() ? -1 : 0;
-  co_await deleteDentry(tx, parent, name);
-  co_await touchDirectory(tx, parent, directories, occasion.now);
-  const InodeRow left = co_await dropLink(tx, std::move(row), occasion.now, occasion.trash);
+  deleteDentry(tx, parent, name);
+  touchDirectory(tx, parent, directories, occasion.now);
+  const InodeRow left = dropLink(tx, std::move(row), occasion.now, occasion.trash);
   Outcome outcome;
   outcome.entry = left.entry();
   Change gone;
@@ -21,29 +29,27 @@ Task<Outcome> takeAway(SqlTx& tx, InodeId parent, std::string name, InodeRow row
   gone.unlinked = left.attr.nlink == 0;
   outcome.changes.push_back(std::move(gone));
   outcome.changes.push_back(tellInode(parent));
-  co_await recordRequest(tx, occasion.request, op, outcome, occasion.now);
-  co_return outcome;
+  recordRequest(tx, occasion.request, op, outcome, occasion.now);
+  return outcome;
 }
 
 }  // namespace
 
 Task<Outcome> unlink(SqlTx& tx, InodeId parent, std::string name, Occasion occasion) {
   checkLookupName(name);
-  co_await getDirectory(tx, parent, Lock::rows);
-  auto row = co_await findChild(tx, parent, name, Lock::rows);
+  auto row = co_await lockEntry(tx, parent, name);
   if (!row) throw Error(Errc::notFound, "no such name");
   if (row->isDirectory()) throw Error(Errc::isDirectory, "the name is a directory; rmdir removes it");
-  co_return co_await takeAway(tx, parent, std::move(name), std::move(*row), RequestOp::unlink, std::move(occasion));
+  co_return takeAway(tx, parent, name, std::move(*row), RequestOp::unlink, occasion);
 }
 
 Task<Outcome> rmdir(SqlTx& tx, InodeId parent, std::string name, Occasion occasion) {
   checkLookupName(name);
-  co_await getDirectory(tx, parent, Lock::rows);
-  auto row = co_await findChild(tx, parent, name, Lock::rows);
+  auto row = co_await lockEntry(tx, parent, name);
   if (!row) throw Error(Errc::notFound, "no such name");
   if (!row->isDirectory()) throw Error(Errc::notDirectory, "the name is not a directory");
   if (co_await hasEntries(tx, row->attr.inode)) throw Error(Errc::notEmpty, "the directory is not empty");
-  co_return co_await takeAway(tx, parent, std::move(name), std::move(*row), RequestOp::rmdir, std::move(occasion));
+  co_return takeAway(tx, parent, name, std::move(*row), RequestOp::rmdir, occasion);
 }
 
 }  // namespace vcfs::tracker::ops

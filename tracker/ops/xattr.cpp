@@ -40,15 +40,15 @@ Task<void> checkPresence(SqlTx& tx, InodeId inode, const SetXattrParams& params)
   if (count.integer(0, 0) >= kMaxAttributes) throw Error(Errc::noSpace, "an inode has at most 512 attributes");
 }
 
-Task<Outcome> finish(SqlTx& tx, InodeRow row, RequestOp op, Occasion occasion) {
+Outcome finish(SqlTx& tx, InodeRow row, RequestOp op, const Occasion& occasion) {
   row.attr.ctimeNs = occasion.now;
   ++row.attr.changeId;
-  co_await tx.exec(kTouch, occasion.now, row.attr.mode, row.flags, row.attr.inode);
+  tx.later(kTouch, occasion.now, row.attr.mode, row.flags, row.attr.inode);
   Outcome outcome;
   outcome.entry = row.entry();
   outcome.changes.push_back(tellInode(row.attr.inode));
-  co_await recordRequest(tx, occasion.request, op, outcome, occasion.now);
-  co_return outcome;
+  recordRequest(tx, occasion.request, op, outcome, occasion.now);
+  return outcome;
 }
 
 bool isAcl(const std::string& name) { return name == kAclAccess || name == kAclDefault; }
@@ -77,8 +77,8 @@ Task<std::optional<std::string>> findXattr(SqlTx& tx, InodeId inode, std::string
   co_return rows.text(0, 0);
 }
 
-Task<void> putXattr(SqlTx& tx, InodeId inode, std::string name, std::string value) {
-  co_await tx.exec(kPut, inode, name, value);
+void putXattr(SqlTx& tx, InodeId inode, const std::string& name, const std::string& value) {
+  tx.later(kPut, inode, name, value);
 }
 
 Task<std::string> getXattr(SqlTx& tx, InodeId inode, std::string name) {
@@ -104,13 +104,13 @@ Task<Outcome> setXattr(SqlTx& tx, InodeId inode, SetXattrParams params, Occasion
   const bool keep = !isAcl(params.name) || applyAcl(row, params);
   if (keep) {
     row.flags |= kFlagXattrs;
-    co_await putXattr(tx, inode, params.name, params.value);
+    putXattr(tx, inode, params.name, params.value);
   } else {
-    co_await tx.exec(kRemove, inode, params.name);
+    tx.later(kRemove, inode, params.name);
   }
   if (params.name == kCapabilityAttribute) row.flags |= kFlagCapability;
   if ((params.mode & kWithMode) != 0) row.attr.mode = params.mode & 07777;
-  co_return co_await finish(tx, std::move(row), RequestOp::setXattr, std::move(occasion));
+  co_return finish(tx, std::move(row), RequestOp::setXattr, occasion);
 }
 
 Task<Outcome> removeXattr(SqlTx& tx, InodeId inode, std::string name, Occasion occasion) {
@@ -122,7 +122,7 @@ Task<Outcome> removeXattr(SqlTx& tx, InodeId inode, std::string name, Occasion o
   if (name == kAclDefault) row.flags &= ~kFlagDefaultAcl;
   if (name == kAclAccess) row.flags &= ~kFlagAccessAcl;
   if (name == kCapabilityAttribute) row.flags &= ~kFlagCapability;
-  co_return co_await finish(tx, std::move(row), RequestOp::removeXattr, std::move(occasion));
+  co_return finish(tx, std::move(row), RequestOp::removeXattr, occasion);
 }
 
 }  // namespace vcfs::tracker::ops

@@ -10,25 +10,46 @@ namespace vcfs::tracker {
 namespace {
 
 constexpr Duration kSayAgain = std::chrono::seconds(10);
+constexpr std::size_t kMostDeferred = 1'000'000;  // bytes, before the next operation of a batch
 
 bool isRead(const char* sql) {
   return std::string_view(sql).starts_with("SELECT") || std::string_view(sql).starts_with("WITH");
 }
 
-// An operation's transaction. Remembers whether anything was written, so that an operation that failed before its first
-// write need not be rolled back.
+// An operation's transaction. Remembers whether the server was sent any write of it, so that an operation that failed
+// before need not be rolled back.
 class MariadbTx final : public SqlTx {
  public:
-  MariadbTx(MariadbConnection& connection, bool writing) : connection_(connection), writing_(writing) {}
+  MariadbTx(MariadbConnection& connection, bool writing)
+      : connection_(connection), writing_(writing), mark_(connection.deferred()) {}
   Task<Rows> execute(const Statement& statement, std::vector<Value> values) override {
-    if (!isRead(statement.text)) wrote_ = true;
+    sending(!isRead(statement.text));
     return connection_.run(statement, std::move(values), writing_);
   }
-  bool wrote() const { return wrote_; }
+  Task<std::vector<Rows>> executeAll(std::vector<Query> queries) override {
+    for (const Query& query : queries) sending(!isRead(query.statement().text));
+    return connection_.runAll(std::move(queries), writing_);
+  }
+  void writeLater(Query query) override {
+    if (!writing_) throw Error(Errc::internal, "a reading operation wants to write");
+    connection_.defer(query, writing_);
+  }
+  // The operation failed: what it deferred is not done. False: some of it was sent, the transaction must be rolled
+  // back.
+  bool takeBack() {
+    connection_.forget(std::min(mark_, connection_.deferred()));
+    return !wrote_;
+  }
 
  private:
+  void sending(bool write) {
+    if (write || connection_.deferred() > mark_) wrote_ = true;
+    mark_ = 0;  // all that waits goes with it
+  }
+
   MariadbConnection& connection_;
   bool writing_;
+  std::size_t mark_;  // what was deferred before this operation
   bool wrote_ = false;
 };
 
@@ -281,7 +302,7 @@ Task<void> MariadbCatalog::runBatch(Slot& slot, Batch& batch) {
     for (auto& operation : batch.operations) operation->error = nullptr;
     co_await attempt(slot, batch);
     if (!*alive) co_return;
-    if (batch.mixed) break;
+    if (batch.mixed && batch.operations.size() > 1) break;
     if (!batch.failure) co_return;
     const auto pause = canRepeat(batch.failure) ? patience.pause(runtime_.clock.now()) : std::nullopt;
     if (!pause) {
@@ -324,34 +345,57 @@ Task<void> MariadbCatalog::attempt(Slot& slot, Batch& batch) {
   auto alive = alive_;
   try {
     co_await ready(slot);
-    MariadbConnection& connection = *slot.connection;
-    co_await connection.command("START TRANSACTION");
-    for (auto& operation : batch.operations) {
-      MariadbTx tx(connection, true);
-      try {
-        co_await operation->body(tx);
-      } catch (...) {
-        operation->error = std::current_exception();
-      }
-      if (!operation->error) continue;
-      if (canRepeat(operation->error)) std::rethrow_exception(operation->error);
-      if (tx.wrote()) {
-        batch.mixed = true;
-        break;
-      }
-    }
-    co_await connection.command(batch.mixed ? "ROLLBACK" : "COMMIT");
+    co_await transaction(*slot.connection, batch);
   } catch (...) {
     batch.failure = std::current_exception();
   }
-  if (!batch.failure || !*alive) co_return;
+  if ((!batch.failure && !batch.mixed) || !*alive) co_return;
   retire(slot);
   if (!slot.connection) co_return;
   try {
+    slot.connection->forget(0);
     co_await slot.connection->command("ROLLBACK");
   } catch (const Error&) {
     if (*alive) slot.connection.reset();
   }
+}
+
+// Throws what a repeat may cure.
+Task<void> MariadbCatalog::transaction(MariadbConnection& connection, Batch& batch) {
+  connection.begin();
+  for (auto& operation : batch.operations) {
+    co_await operate(connection, *operation, batch);
+    if (batch.mixed) co_return;
+  }
+  std::exception_ptr failure;
+  try {
+    co_await connection.command("COMMIT");
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  if (canRepeat(failure)) std::rethrow_exception(failure);
+  // One of the writes that went with it: alone, it is known whose.
+  batch.mixed = true;
+  if (batch.operations.size() == 1) batch.operations.front()->error = failure;
+}
+
+Task<void> MariadbCatalog::operate(MariadbConnection& connection, Pending& operation, Batch& batch) {
+  MariadbTx tx(connection, true);
+  try {
+    co_await operation.body(tx);
+    // A message has its limit.
+    if (connection.deferredBytes() > kMostDeferred) co_await connection.flush();
+    // Whoever caught an error may have caught that of a write that was not his.
+    if (connection.deferredFailed()) throw Error(Errc::internal, "catalog: an operation went on after a failed write");
+    co_return;
+  } catch (...) {
+    operation.error = std::current_exception();
+  }
+  if (canRepeat(operation.error)) std::rethrow_exception(operation.error);
+  // What failed may be what an operation before this one had deferred.
+  const bool others = connection.deferredFailed();
+  if (!tx.takeBack() || others) batch.mixed = true;
 }
 
 // ---- reading

@@ -63,6 +63,8 @@ class MariadbCatalog final : public Catalog {
   Task<void> writer(std::shared_ptr<Slot> slot);
   Task<void> runBatch(Slot& slot, Batch& batch);
   Task<void> attempt(Slot& slot, Batch& batch);
+  Task<void> transaction(MariadbConnection& connection, Batch& batch);
+  Task<void> operate(MariadbConnection& connection, Pending& operation, Batch& batch);
   Task<void> runAlone(Slot& slot, std::shared_ptr<Pending> pending);
   void finish(std::vector<std::shared_ptr<Pending>>& operations);
   Task<std::shared_ptr<Slot>> takeReader(TimePoint deadline);

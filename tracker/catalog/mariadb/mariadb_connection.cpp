@@ -7,12 +7,14 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <utility>
+
+#include "tracker/catalog/mariadb/mariadb_text.h"
 
 namespace vcfs::tracker {
 
 namespace {
 
-constexpr const char* kLockMark = "/*lock*/";
 constexpr unsigned kUnacknowledgedMs = 1000;
 constexpr Duration kSilence = std::chrono::milliseconds(kUnacknowledgedMs * 9 / 10);
 
@@ -39,20 +41,6 @@ Errc toErrc(unsigned number) {
       return Errc::accessDenied;
     default:
       return Errc::internal;
-  }
-}
-
-bool isInteger(enum_field_types type) {
-  switch (type) {
-    case MYSQL_TYPE_TINY:
-    case MYSQL_TYPE_SHORT:
-    case MYSQL_TYPE_LONG:
-    case MYSQL_TYPE_INT24:
-    case MYSQL_TYPE_LONGLONG:
-    case MYSQL_TYPE_YEAR:
-      return true;
-    default:
-      return false;
   }
 }
 
@@ -168,7 +156,7 @@ MYSQL* connectBlocking(const MariadbUrl& url, std::size_t server, std::chrono::m
       "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
       "SET SESSION innodb_lock_wait_timeout = 3, idle_transaction_timeout = 1, sql_mode = 'STRICT_ALL_TABLES',"
       " wait_timeout = 86400"};
-  bool ok = logIn(mysql, url, server, url.database.c_str(), CLIENT_FOUND_ROWS);
+  bool ok = logIn(mysql, url, server, url.database.c_str(), CLIENT_FOUND_ROWS | CLIENT_MULTI_STATEMENTS);
   for (const char* statement : kStatements) ok = ok && mysql_query(mysql, statement) == 0;
   if (ok) {
     mysql_query(mysql, "SET SESSION wsrep_sync_wait = 7");  // unknown to a server without Galera: fine
@@ -245,23 +233,110 @@ Task<int> MariadbConnection::wait(int events) {
 }
 
 Task<void> MariadbConnection::command(std::string sql) {
+  deferred_.push_back(std::move(sql));
+  co_await flush();
+}
+
+void MariadbConnection::begin() {
+  deferred_.clear();
+  deferred_.emplace_back("START TRANSACTION");
+  deferredFailed_ = false;
+}
+
+void MariadbConnection::defer(const Query& query, bool locking) {
+  std::string text;
+  appendText(text, query, locking);
+  deferred_.push_back(std::move(text));
+}
+
+std::size_t MariadbConnection::deferredBytes() const {
+  std::size_t bytes = 0;
+  for (const std::string& statement : deferred_) bytes += statement.size();
+  return bytes;
+}
+
+void MariadbConnection::forget(std::size_t from) {
+  deferred_.erase(deferred_.begin() + static_cast<std::ptrdiff_t>(from), deferred_.end());
+}
+
+Task<void> MariadbConnection::flush() {
+  if (!deferred_.empty()) co_await send({}, false);
+}
+
+Task<Rows> MariadbConnection::run(const Statement& statement, std::vector<Value> values, bool locking) {
+  if (deferred_.empty()) co_return co_await runPrepared(statement, std::move(values), locking);
+  std::vector<Query> one;
+  one.push_back(Query(statement, std::move(values)));
+  std::vector<Rows> answers = co_await send(std::move(one), locking);
+  co_return std::move(answers.front());
+}
+
+Task<std::vector<Rows>> MariadbConnection::runAll(std::vector<Query> queries, bool locking) {
+  return send(std::move(queries), locking);
+}
+
+// What was deferred and then `queries`, in one message. Returns the latter's answers.
+Task<std::vector<Rows>> MariadbConnection::send(std::vector<Query> queries, bool locking) {
+  const std::size_t first = deferred_.size();
+  for (const Query& query : queries) defer(query, locking);
+  const std::vector<std::string> statements = std::exchange(deferred_, {});
+  std::string sql;
+  for (const std::string& statement : statements) {
+    if (!sql.empty()) sql += ";";
+    sql += statement;
+  }
+  std::vector<Rows> answers;
   int failed = 0;
   int events = mysql_real_query_start(&failed, mysql_, sql.data(), sql.size());
   while (events != 0) {
     const int ready = co_await wait(events);
     events = mysql_real_query_cont(&failed, mysql_, ready);
   }
-  if (failed != 0) fail(mysql_errno(mysql_), std::string(mysql_error(mysql_)) + " in " + sql.substr(0, 80));
+  for (std::size_t i = 0;; ++i) {
+    if (failed != 0) {
+      deferredFailed_ = deferredFailed_ || i < first;
+      const std::string& blamed = statements[std::min(i, statements.size() - 1)];
+      fail(mysql_errno(mysql_), std::string(mysql_error(mysql_)) + " in " + blamed.substr(0, 120));
+    }
+    Rows rows = co_await takeResult();
+    if (i >= first) answers.push_back(std::move(rows));
+    if (mysql_more_results(mysql_) == 0) break;
+    events = mysql_next_result_start(&failed, mysql_);
+    while (events != 0) {
+      const int ready = co_await wait(events);
+      events = mysql_next_result_cont(&failed, mysql_, ready);
+    }
+  }
+  if (answers.size() != queries.size()) {
+    fail(CR_MALFORMED_PACKET, "the server answered " + std::to_string(answers.size()) + " of " +
+                                  std::to_string(queries.size()) + " statements");
+  }
+  co_return answers;
+}
+
+Task<Rows> MariadbConnection::takeResult() {
+  if (mysql_field_count(mysql_) == 0) {
+    Rows rows;
+    rows.setChanged(mysql_affected_rows(mysql_));
+    co_return rows;
+  }
+  MYSQL_RES* result = nullptr;
+  int events = mysql_store_result_start(&result, mysql_);
+  while (events != 0) {
+    const int ready = co_await wait(events);
+    events = mysql_store_result_cont(&result, mysql_, ready);
+  }
+  if (result == nullptr) fail(mysql_errno(mysql_), mysql_error(mysql_));
+  Rows rows = toRows(result);
+  mysql_free_result(result);
+  co_return rows;
 }
 
 Task<MYSQL_STMT*> MariadbConnection::prepared(const Statement& statement, bool locking) {
   auto& cache = statements_[locking ? 1 : 0];
   const auto found = cache.find(statement.text);
   if (found != cache.end()) co_return found->second;
-  std::string sql = statement.text;
-  if (const auto mark = sql.find(kLockMark); mark != std::string::npos) {
-    sql.replace(mark, std::strlen(kLockMark), locking ? "FOR UPDATE" : "");
-  }
+  std::string sql = statementText(statement, locking);
   MYSQL_STMT* made = mysql_stmt_init(mysql_);
   const my_bool yes = 1;
   mysql_stmt_attr_set(made, STMT_ATTR_UPDATE_MAX_LENGTH, &yes);
@@ -281,7 +356,7 @@ Task<MYSQL_STMT*> MariadbConnection::prepared(const Statement& statement, bool l
   co_return made;
 }
 
-Task<Rows> MariadbConnection::run(const Statement& statement, std::vector<Value> values, bool locking) {
+Task<Rows> MariadbConnection::runPrepared(const Statement& statement, std::vector<Value> values, bool locking) {
   MYSQL_STMT* stmt = co_await prepared(statement, locking);
   Parameters parameters(values);
   if (!values.empty()) mysql_stmt_bind_param(stmt, parameters.binds.data());

@@ -49,9 +49,22 @@ class MariadbConnection {
   MariadbConnection(const MariadbConnection&) = delete;
   MariadbConnection& operator=(const MariadbConnection&) = delete;
 
-  Task<void> command(std::string sql);  // BEGIN, COMMIT … : no values, no rows
-  // `locking`: the statement's "/*lock*/" becomes FOR UPDATE.
+  // `locking`, here and below: a statement's "/*lock*/" becomes FOR UPDATE. What was deferred goes with it, before it.
   Task<Rows> run(const Statement& statement, std::vector<Value> values, bool locking);
+  Task<std::vector<Rows>> runAll(std::vector<Query> queries, bool locking);  // in one message
+  Task<void> command(std::string sql);                                       // COMMIT … : no values, no rows
+
+  void begin();  // a transaction: with the next message to the server
+
+  // Goes with the next message to the server. What follows a statement that fails is not run.
+  void defer(const Query& query, bool locking);
+  std::size_t deferred() const { return deferred_.size(); }  // statements that wait
+  std::size_t deferredBytes() const;
+  void forget(std::size_t from);  // those from the `from`th on
+  Task<void> flush();
+  // Whether, in this transaction, a message failed at what had been deferred for it.
+  bool deferredFailed() const { return deferredFailed_; }
+
   void abandon();  // its server hangs: what is under way ends, and it is not usable any more
   bool usable() const { return usable_; }
   // Not just this connection is lost: its server was silent for long, or said that it is not ready.
@@ -61,7 +74,10 @@ class MariadbConnection {
   Task<int> wait(int events);
   void watch();
   Task<MYSQL_STMT*> prepared(const Statement& statement, bool locking);
+  Task<Rows> runPrepared(const Statement& statement, std::vector<Value> values, bool locking);
   Task<Rows> fetch(MYSQL_STMT* statement);
+  Task<std::vector<Rows>> send(std::vector<Query> queries, bool locking);
+  Task<Rows> takeResult();
   [[noreturn]] void fail(unsigned number, const std::string& text);
 
   Runtime& runtime_;
@@ -72,6 +88,8 @@ class MariadbConnection {
   std::function<void()> slow_;
   TimePoint waitingSince_;
   std::unique_ptr<Clock::Timer> timer_;  // while it waits
+  std::vector<std::string> deferred_;
+  bool deferredFailed_ = false;
   bool usable_ = true;
   bool serverUnfit_ = false;
 };

@@ -120,4 +120,14 @@ Task<Rows> SqliteTx::execute(const Statement& statement, std::vector<Value> valu
   co_return connection_.run(statement, values);
 }
 
+Task<std::vector<Rows>> SqliteTx::executeAll(std::vector<Query> queries) {
+  std::vector<Rows> answers;
+  answers.reserve(queries.size());
+  for (const Query& query : queries) answers.push_back(connection_.run(query.statement(), query.values()));
+  co_return answers;
+}
+
+// Here nothing is gained by waiting.
+void SqliteTx::writeLater(Query query) { connection_.run(query.statement(), query.values()); }
+
 }  // namespace vcfs::tracker

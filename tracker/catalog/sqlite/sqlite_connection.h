@@ -38,6 +38,8 @@ class SqliteTx final : public SqlTx {
  public:
   explicit SqliteTx(SqliteConnection& connection) : connection_(connection) {}
   Task<Rows> execute(const Statement& statement, std::vector<Value> values) override;
+  Task<std::vector<Rows>> executeAll(std::vector<Query> queries) override;
+  void writeLater(Query query) override;
 
  private:
   SqliteConnection& connection_;
