@@ -4,12 +4,6 @@
 
 namespace vcfs::storage {
 
-namespace {
-
-constexpr std::size_t kRemovedRemembered = 100'000;  // about 5 MB
-
-}  // namespace
-
 FilePtr Node::find(InodeId inode) const {
   auto found = files_.find(inode);
   return found == files_.end() ? nullptr : found->second;
@@ -101,21 +95,11 @@ void Node::forget(FilePtr file) {
   stepDown(file, Error(Errc::staleEpoch, "this server has no replica of the file any more"));
   leases_.closeAll(file->inode);
   orphans_.erase(file->inode);
-  reports_.erase(file->inode);
-  closings_.erase(file->inode);
+  reports_.forget(file->inode);
   hardening_.erase(file->inode);
   suspects_.erase(file->inode);
   file->changed.notifyAll();
   files_.erase(file->inode);
-}
-
-void Node::noteRemoved(InodeId inode, Epoch epoch) {
-  if (epoch == 0) return;
-  if (!removed_.contains(inode)) removedOrder_.push_back(inode);
-  removed_[inode] = std::max(removed_[inode], epoch);
-  if (removedOrder_.size() <= kRemovedRemembered) return;
-  removed_.erase(removedOrder_.front());
-  removedOrder_.pop_front();
 }
 
 void Node::evict() {
@@ -124,7 +108,7 @@ void Node::evict() {
   for (auto entry = files_.begin(); entry != files_.end();) {
     const File& file = *entry->second;
     const bool idle = !file.busy() && file.sealed() && now - file.lastUsed > options.lease * 3 &&
-                      !reports_.contains(file.inode) && !hardening_.contains(file.inode) &&
+                      !reports_.waits(file.inode) && !hardening_.contains(file.inode) &&
                       leases_.writers(file.inode) == 0;
     entry = idle ? files_.erase(entry) : std::next(entry);
     if (files_.size() <= static_cast<std::size_t>(options.cachedFiles)) return;

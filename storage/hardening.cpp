@@ -23,7 +23,7 @@ Task<void> Node::hardenLoop() {
     std::vector<InodeId> batch;
     for (InodeId inode : hardening_) {
       FilePtr file = find(inode);
-      if (file && (file->busy() || closings_.contains(inode))) continue;
+      if (file && (file->busy() || reports_.isUrgent(inode))) continue;
       batch.push_back(inode);
     }
     if (batch.empty()) continue;

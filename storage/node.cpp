@@ -108,23 +108,7 @@ Task<void> Node::tick() {
     const Duration pause = 200ms;
     co_await this->pause(pause);
     peers->dropHung();
-    const TimePoint now = runtime.clock.now();
-    for (const LeaseTable::Lapsed& lapsed : leases_.expire(now)) {
-      log::info("writer.vanished", {{"inode", log::hex(lapsed.inode)}, {"client", log::hex(lapsed.client)}});
-      FilePtr file = find(lapsed.inode);
-      if (!file) continue;
-      // Who was not heard of since the take-over closed it before, as long as somebody else finished it.
-      if (!lapsed.provisional || (lapsed.last && !file->writerClosed)) file->writerVanished = true;
-      if (lapsed.last) sealVanished(file);
-    }
-    std::vector<InodeId> lapsed;
-    for (auto [inode, until] : orphans_) {
-      if (until <= now) lapsed.push_back(inode);
-    }
-    for (InodeId inode : lapsed) {
-      orphans_.erase(inode);
-      if (FilePtr file = find(inode)) sealVanished(file);
-    }
+    sealAbandoned(runtime.clock.now());
     evict();
   }
 }
@@ -138,9 +122,7 @@ Task<void> Node::stop() {
     const Duration moment = 50ms;
     co_await runtime.clock.sleep(moment);
   }
-  std::vector<InodeId> due(reports_.begin(), reports_.end());
-  if (due.size() > 1000) due.resize(1000);
-  auto reports = makeReports(std::move(due));
+  auto reports = makeReports(reports_.first(1000));
   try {
     co_await reportBatch(std::move(reports));
   } catch (const Error&) {

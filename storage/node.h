@@ -7,6 +7,8 @@
 #include "storage/cluster/trackers.h"
 #include "storage/core/lease_table.h"
 #include "storage/core/limits.h"
+#include "storage/core/removed_replicas.h"
+#include "storage/core/report_queue.h"
 #include "storage/file.h"
 #include "storage/options.h"
 #include "storage/store/listing.h"
@@ -55,7 +57,7 @@ class Node : public std::enable_shared_from_this<Node> {
   FilePtr find(InodeId inode) const;  // null when not in memory
   void forget(FilePtr file);          // its data was removed
   // Its replica of this epoch is removed: whoever still believes in it is sent to a tracker, not told that it is empty.
-  void noteRemoved(InodeId inode, Epoch epoch);
+  void noteRemoved(InodeId inode, Epoch epoch) { removed_.note(inode, epoch); }
 
   // ---- admission (throws what the caller is to be told) ----
   void admit(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
@@ -129,14 +131,16 @@ class Node : public std::enable_shared_from_this<Node> {
   bool isSuspect(const File& file) const;
   void evict();
   // ops/writers.cpp
+  void sealAbandoned(TimePoint now);  // whose writers' leases are over
   void sealVanished(FilePtr file);
   // cluster/reports.cpp
   Task<void> reportLoop();  // sizes and closings
+  Task<bool> tellDue(std::vector<InodeId> due);
   Task<void> waitReported(InodeId inode);
-  void noteReport(File& file);
-  std::vector<SizeReport> makeReports(std::vector<InodeId> due);
-  void collectDue(const std::set<InodeId>& from, std::vector<InodeId>& due);
-  void addResent(std::vector<SizeReport>& reports);
+  void noteReport(const File& file) { reports_.noteOpen(file.inode); }
+  void noteClosing(const File& file);
+  std::vector<SizeReport> makeReports(const std::vector<InodeId>& due);
+  std::vector<InodeId> addResent(std::vector<SizeReport>& reports);
   Task<void> reportBatch(std::vector<SizeReport> reports);
   // hardening.cpp
   Task<void> hardenLoop();  // sealed files onto stable storage, off the active list
@@ -198,29 +202,24 @@ class Node : public std::enable_shared_from_this<Node> {
   void hardenFailed(FilePtr file, const Error& error);
 
   std::unordered_map<InodeId, FilePtr> files_;
-  std::unordered_map<InodeId, Epoch> removed_;  // the last epoch that this server knew of a file it removed; the newest
-  std::deque<InodeId> removedOrder_;            // kRemovedRemembered of them, in this order
+  RemovedReplicas removed_;
   LeaseTable leases_;
   std::map<InodeId, TimePoint> orphans_;  // open files without a known writer, and until when they are waited for
   std::set<std::pair<InodeId, StorageId>> failures_;  // to be told to a tracker
   std::uint64_t incarnations_ = 0;
-  std::set<InodeId> reports_;      // files whose size or closing is to be told
-  std::set<InodeId> closings_;     // of these at once: closed, or opened again
-  std::set<InodeId> resend_;       // sealed before the last start: told again with what the disk says
+  ReportQueue reports_;
   std::set<InodeId> hardening_;    // sealed, to be brought onto stable storage
   std::set<InodeId> suspects_;     // open when the process last ended and not yet checked
   std::optional<InodeId> newest_;  // no replica of a higher id is on the disk; nothing: not known yet
   InodeId newestMade_ = 0;         // the highest id made here since the start; it may have left memory again
   TimePoint slowUntil_;
   TimePoint lastSizes_;
-  InodeId reportCursor_ = 0;
   std::int64_t catchingUp_ = 0;
   std::deque<FilePtr> catchUpQueue_;
   std::uint64_t loadBytes_ = 0;  // since the last heartbeat
   std::size_t running_ = 0;      // coroutines that stop() waits for
   Signal stopSignal_;
   Signal failureSignal_;
-  std::set<InodeId> reporting_;  // in the call that is under way
   Signal reportDone_;
   Signal reportSignal_;
   Signal hardenSignal_;

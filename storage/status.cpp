@@ -35,7 +35,7 @@ std::string Node::statusJson() {
   json["files_open"] = open;
   json["files_primary"] = primary;
   json["files_syncing"] = syncing;
-  json["files_unreported"] = closings_.size();
+  json["files_unreported"] = reports_.urgent();
   json["files_unstable"] = hardening_.size();
   json["replicas_being_reported"] = failures_.size();
   json["replicas_failed"] = failed;

@@ -96,7 +96,7 @@ void Node::checkSuspect(FilePtr file) {
     return;
   }
   // Sealed, and perhaps nobody was told. A tracker ignores it when this server was not the primary.
-  resend_.insert(inode);
+  reports_.noteResend(inode);
   hardening_.insert(inode);
   reportSignal_.notifyAll();
 }

@@ -7,102 +7,105 @@ namespace vcfs::storage {
 
 using namespace std::chrono_literals;
 
-void Node::noteReport(File& file) { reports_.insert(file.inode); }
+namespace {
+
+constexpr std::size_t kMostInCall = 1000;  // files, with those that are told again
+
+SizeReport reportOf(const File& file, std::uint64_t size) {
+  SizeReport report;
+  report.inode = file.inode;
+  report.epoch = file.replica.epoch();
+  report.size = size;
+  report.mtimeNs = file.mtimeNs;
+  report.blocks = file.blocks;
+  report.state = file.state;
+  return report;
+}
+
+}  // namespace
+
+void Node::noteClosing(const File& file) {
+  reports_.noteClosing(file.inode);
+  reportSignal_.notifyAll();
+}
 
 Task<void> Node::reportLoop() {
   auto self = shared_from_this();
   while (!stopping_) {
-    const Duration pause = closings_.empty() ? Duration(options.reportInterval) : Duration(50ms);
-    if (closings_.empty() || !trackers->connected()) {
+    const Duration pause = reports_.anyUrgent() ? Duration(50ms) : Duration(options.reportInterval);
+    if (!reports_.anyUrgent() || !trackers->connected()) {
       co_await reportSignal_.waitFor(runtime.clock, pause);
     }
     // What is closed at about the same time is told together: a burst of small files costs few transactions.
-    if (!stopping_ && !closings_.empty()) co_await runtime.clock.sleep(options.reportGather);
+    if (!stopping_ && reports_.anyUrgent()) co_await runtime.clock.sleep(options.reportGather);
     if (stopping_) co_return;
     // Sizes of open files each interval, closings as soon as they are there.
     const bool all = runtime.clock.now() - lastSizes_ >= options.reportInterval;
     if (all) lastSizes_ = runtime.clock.now();
-    std::vector<InodeId> due;
-    collectDue(all ? reports_ : closings_, due);
-    if ((due.empty() && resend_.empty()) || !trackers->connected()) continue;
-    auto batch = makeReports(std::move(due));
-    const std::set<InodeId> resent = resend_;
-    addResent(batch);
-    bool failed = false;
-    for (const SizeReport& report : batch) reporting_.insert(report.inode);
-    try {
-      co_await reportBatch(std::move(batch));
-    } catch (const Error& error) {
-      log::debug("reports.failed", {{"reason", error.what()}});
-      for (InodeId inode : resent) resend_.insert(inode);
-      failed = true;
-    }
-    reporting_.clear();
-    reportDone_.notifyAll();
+    std::vector<InodeId> due = reports_.next(all);
+    if ((due.empty() && !reports_.anyResend()) || !trackers->connected()) continue;
+    const bool told = co_await tellDue(std::move(due));
     const Duration wait = 200ms;
-    if (failed) co_await this->pause(wait);
+    if (!told) co_await this->pause(wait);
   }
 }
 
+// False: they were not heard, and will be told again.
+Task<bool> Node::tellDue(std::vector<InodeId> due) {
+  auto batch = makeReports(due);
+  const std::vector<InodeId> resent = addResent(batch);
+  for (const SizeReport& report : batch) reports_.callTells(report.inode);
+  bool told = true;
+  try {
+    co_await reportBatch(std::move(batch));
+  } catch (const Error& error) {
+    log::debug("reports.failed", {{"reason", error.what()}});
+    for (InodeId inode : resent) reports_.noteResend(inode);
+    told = false;
+  }
+  reports_.callEnds();
+  reportDone_.notifyAll();
+  co_return told;
+}
+
 kj::Promise<void> Node::reportArrived(InodeId inode) {
-  if (!reporting_.contains(inode)) return kj::READY_NOW;
+  if (!reports_.inCall(inode)) return kj::READY_NOW;
   return rpc::serve(runtime, waitReported(inode));
 }
 
 Task<void> Node::waitReported(InodeId inode) {
   auto self = shared_from_this();
   const TimePoint limit = runtime.clock.now() + 2s;
-  while (reporting_.contains(inode) && runtime.clock.now() < limit) {
+  while (reports_.inCall(inode) && runtime.clock.now() < limit) {
     co_await reportDone_.waitFor(runtime.clock, limit - runtime.clock.now());
   }
 }
 
-// One call's worth, beginning behind where the last one ended.
-void Node::collectDue(const std::set<InodeId>& from, std::vector<InodeId>& due) {
-  auto next = from.upper_bound(reportCursor_);
-  for (std::size_t i = 0; i < from.size() && due.size() < 500; ++i) {
-    if (next == from.end()) next = from.begin();
-    due.push_back(*next++);
-  }
-  if (!due.empty()) reportCursor_ = due.back();
-}
-
-// Files that were sealed before this process started and whose report may not have been heard.
-void Node::addResent(std::vector<SizeReport>& reports) {
-  while (!resend_.empty() && reports.size() < 1000) {
-    const InodeId inode = *resend_.begin();
-    resend_.erase(resend_.begin());
-    FilePtr file = find(inode);
+// Files that were sealed before this process started and whose report may not have been heard; returns all that it
+// looked at.
+std::vector<InodeId> Node::addResent(std::vector<SizeReport>& reports) {
+  std::vector<InodeId> taken;
+  while (reports.size() < kMostInCall) {
+    const auto inode = reports_.takeResend();
+    if (!inode) break;
+    taken.push_back(*inode);
+    FilePtr file = find(*inode);
     if (!file || !file->sealed() || file->replica.distrusted()) continue;
-    SizeReport report;
-    report.inode = inode;
-    report.epoch = file->replica.epoch();
-    report.size = file->meta.sealedSize;
-    report.mtimeNs = file->mtimeNs;
-    report.blocks = file->blocks;
-    report.state = file->state;
-    reports.push_back(report);
+    reports.push_back(reportOf(*file, file->meta.sealedSize));
   }
+  return taken;
 }
 
-std::vector<SizeReport> Node::makeReports(std::vector<InodeId> due) {
+std::vector<SizeReport> Node::makeReports(const std::vector<InodeId>& due) {
   std::vector<SizeReport> reports;
   for (InodeId inode : due) {
     FilePtr file = find(inode);
     const bool wanted = file && file->replica.isPrimary() && (file->sealed() || leases_.writers(inode) != 0);
-    if (!wanted) {
-      reports_.erase(inode);
-      closings_.erase(inode);
-      continue;
+    if (wanted) {
+      reports.push_back(reportOf(*file, file->acks.published()));
+    } else {
+      reports_.forget(inode);
     }
-    SizeReport report;
-    report.inode = inode;
-    report.epoch = file->replica.epoch();
-    report.size = file->acks.published();
-    report.mtimeNs = file->mtimeNs;
-    report.blocks = file->blocks;
-    report.state = file->state;
-    reports.push_back(report);
   }
   return reports;
 }
@@ -115,13 +118,12 @@ Task<void> Node::reportBatch(std::vector<SizeReport> reports) {
   for (const SizeReport& report : sent) {
     FilePtr file = find(report.inode);
     if (report.state == FileState::open) {
-      if (file && file->state == FileState::open) closings_.erase(report.inode);
+      if (file && file->state == FileState::open) reports_.notUrgent(report.inode);
       continue;
     }
     // Reopened, or closed again in a later epoch meanwhile: there is more to tell.
     if (file && (file->state != report.state || file->replica.epoch() != report.epoch)) continue;
-    reports_.erase(report.inode);
-    closings_.erase(report.inode);
+    reports_.forget(report.inode);
     hardening_.insert(report.inode);
   }
   hardenSignal_.notifyAll();

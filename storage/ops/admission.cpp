@@ -5,7 +5,7 @@ namespace vcfs::storage {
 
 void Node::admit(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
   if (file.broken) throw *file.broken;
-  if (const auto gone = removed_.find(file.inode); gone != removed_.end() && !file.onDisk && epoch <= gone->second) {
+  if (!file.onDisk && removed_.removedIn(file.inode, epoch)) {
     throw Error(Errc::staleEpoch, "this server's replica was removed");
   }
   switch (file.replica.admit(epoch, hasLayout)) {

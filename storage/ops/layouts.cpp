@@ -81,12 +81,11 @@ void Node::takeOver(FilePtr file) {
 // A primary that has just become one learns who writes the file.
 void Node::expectWriters(File& file) {
   if (!file.onDisk) return;
-  noteReport(file);
   if (file.sealed()) {  // the former primary may have died before it told that
-    closings_.insert(file.inode);
-    reportSignal_.notifyAll();
+    noteClosing(file);
     return;
   }
+  noteReport(file);
   const TimePoint now = runtime.clock.now();
   // Who of them closed it long ago is not known here. Those who have it open say so: they write, or open it again when
   // they learn of the layout.

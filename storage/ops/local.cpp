@@ -137,13 +137,9 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     file->state = FileState::open;
     if (file->onDisk) store.markActive(file->inode);
     hardening_.erase(file->inode);
-    closings_.erase(file->inode);
+    reports_.notUrgent(file->inode);
     // A report of the closing may be on its way to a tracker: what comes after it must not wait for the next interval.
-    if (file->onDisk && file->replica.isPrimary()) {
-      reports_.insert(file->inode);
-      closings_.insert(file->inode);
-      reportSignal_.notifyAll();
-    }
+    if (file->onDisk && file->replica.isPrimary()) noteClosing(*file);
   }
   // One that is being caught up promises nothing yet, and is synced at its end.
   const bool promises = file->replica.role() != Role::syncing;

@@ -152,9 +152,7 @@ void Node::sealedNow(FilePtr file, const Mutation& mutation) {
   file->state = mutation.sealAs;
   file->writerVanished = false;
   ++(mutation.sealAs == FileState::closed ? counters.sealedClosed : counters.sealedRecovered);
-  reports_.insert(file->inode);
-  closings_.insert(file->inode);
-  reportSignal_.notifyAll();
+  noteClosing(*file);
 }
 
 // A primary brings it onto stable storage once a tracker knows that it is closed (reportBatch).

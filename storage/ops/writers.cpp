@@ -40,6 +40,25 @@ Mutation Node::sealMutation(File& file, FileState state) {
   return mutation;
 }
 
+void Node::sealAbandoned(TimePoint now) {
+  for (const LeaseTable::Lapsed& lapsed : leases_.expire(now)) {
+    log::info("writer.vanished", {{"inode", log::hex(lapsed.inode)}, {"client", log::hex(lapsed.client)}});
+    FilePtr file = find(lapsed.inode);
+    if (!file) continue;
+    // Who was not heard of since the take-over closed it before, as long as somebody else finished it.
+    if (!lapsed.provisional || (lapsed.last && !file->writerClosed)) file->writerVanished = true;
+    if (lapsed.last) sealVanished(file);
+  }
+  std::vector<InodeId> lapsed;
+  for (auto [inode, until] : orphans_) {
+    if (until <= now) lapsed.push_back(inode);
+  }
+  for (InodeId inode : lapsed) {
+    orphans_.erase(inode);
+    if (FilePtr file = find(inode)) sealVanished(file);
+  }
+}
+
 void Node::sealVanished(FilePtr file) {
   if (!file->replica.isPrimary() || file->sealed() || leases_.writers(file->inode) != 0) return;
   if (file->undecided()) {  // the final size is not known yet
