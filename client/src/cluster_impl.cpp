@@ -2,6 +2,7 @@
 
 #include "client/src/file_handle.h"
 #include "client/src/options.h"
+#include "client/src/tracker_call.h"
 #include "common/base/log.h"
 
 namespace vcfs {
@@ -31,6 +32,7 @@ constexpr std::size_t kPinsPerCall = 1000;
 ClusterImpl::ClusterImpl(Runtime& runtime, ClusterOptions options, ClientId client)
     : core_(std::make_shared<Core>(runtime, std::move(options), client)),
       names_(std::make_shared<NameLog>(core_)),
+      leases_(std::make_shared<NameLeases>(core_)),
       locks_(std::make_shared<LockClient>(core_)) {}
 
 ClusterImpl::~ClusterImpl() {
@@ -45,7 +47,7 @@ Task<void> ClusterImpl::start() {
     if (auto self = weak.lock()) self->changed(change);
   });
   core_->trackers->onRecall([weak](InodeId directory) {
-    if (auto self = weak.lock()) self->index_.recalled(directory, self->core_->now());
+    if (auto self = weak.lock()) self->leases_->recalled(directory);
   });
   co_await core_->trackers->start();
   armTick();
@@ -87,7 +89,7 @@ void ClusterImpl::changed(const Change& change) {
   if (change.locks) return locks_->told(change.inode);
   if (change.everything) {
     locks_->toldAll();
-    index_.lost();
+    leases_->lost();
     std::vector<std::shared_ptr<FileNode>> nodes;
     for (auto& [inode, weak] : core_->nodes) {
       if (auto node = weak.lock()) nodes.push_back(std::move(node));
@@ -136,16 +138,14 @@ void ClusterImpl::tick() {
 Task<void> ClusterImpl::pin(std::vector<InodeId> inodes) {
   auto core = core_;
   for (std::size_t from = 0; from < inodes.size(); from += kPinsPerCall) {
-    auto build = [&](schema::Tracker::Client& tracker) {
+    auto fill = [&](auto& request) {
       const std::size_t count = std::min(kPinsPerCall, inodes.size() - from);
-      auto request = tracker.pinRequest();
       auto list = request.initInodes(static_cast<unsigned>(count));
       for (unsigned i = 0; i < count; ++i) list.set(i, inodes[from + i]);
       request.setClient(core->clientId);
-      return request.send();
     };
     try {
-      co_await core->trackers->callFor(build, kTick);
+      co_await askFor(*core, kTick, &Tracker::pinRequest, fill);
     } catch (const Error& error) {
       log::warn("client.pin.failed", {{"files", inodes.size()}, {"reason", error.what()}});
     }

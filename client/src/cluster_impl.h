@@ -3,15 +3,16 @@
 #include <unordered_set>
 
 #include "client/src/core.h"
-#include "client/src/core/name_index.h"
 #include "client/src/file_node.h"
 #include "client/src/lock_client.h"
+#include "client/src/name_leases.h"
 #include "client/src/name_log.h"
 #include "vcfs/cluster.h"
 
 namespace vcfs::client {
 
-// The Cluster of the library's users. names.cpp holds the namespace calls, cluster_impl.cpp files and the session.
+// The Cluster of the library's users. names.cpp, name_changes.cpp, xattrs.cpp and administration.cpp hold the calls to
+// trackers, cluster_impl.cpp files and the session.
 class ClusterImpl final : public Cluster, public std::enable_shared_from_this<ClusterImpl> {
  public:
   ClusterImpl(Runtime& runtime, ClusterOptions options, ClientId client);
@@ -73,10 +74,6 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
  private:
   std::shared_ptr<FileNode> known(InodeId inode) const;  // null when nothing of this process uses it
   Task<Entry> catalogAttr(InodeId inode);
-  // A name that is being made here; lives as long as the call.
-  class Making;
-  Task<void> leaseNames(InodeId directory, std::uint64_t attempt);
-  Task<bool> listNames(InodeId directory, std::uint64_t attempt);
   Task<Entry> createIn(InodeId parent, std::string name);
   void gone(const Entry& entry);  // a name of it was taken away
   void changed(const Change& change);
@@ -86,7 +83,7 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
 
   std::shared_ptr<Core> core_;
   std::shared_ptr<NameLog> names_;
-  NameIndex index_{NameIndex::Limits{}};
+  std::shared_ptr<NameLeases> leases_;
   std::shared_ptr<LockClient> locks_;
   std::function<void(const Change&)> callback_;
   std::unordered_set<InodeId> fresh_;  // created here and not opened yet: nobody else can have sealed them

@@ -1,7 +1,7 @@
 #include "client/src/lock_client.h"
 
 #include "client/src/file_node.h"
-
+#include "client/src/tracker_call.h"
 #include "common/base/log.h"
 
 namespace vcfs::client {
@@ -50,13 +50,11 @@ Task<std::optional<FileLock>> LockClient::get(InodeId inode, FileLock lock) {
   auto self = shared_from_this();
   lock.client = core_->clientId;
   co_await waitForReleases(inode);
-  auto build = [&](schema::Tracker::Client& tracker) {
-    auto request = tracker.getLockRequest();
+  auto fill = [&](auto& request) {
     request.setInode(inode);
     schema::fill(request.initLock(), lock);
-    return request.send();
   };
-  auto answer = co_await core_->trackers->call(build);
+  auto answer = co_await ask(*core_, &Tracker::getLockRequest, fill);
   std::optional<FileLock> conflict;
   if (!answer.hasConflict()) co_return conflict;
   conflict = schema::toLock(answer.getConflict());
@@ -130,16 +128,14 @@ void LockClient::forgetRead(InodeId inode) {
 }
 
 Task<bool> LockClient::attempt(InodeId inode, FileLock lock, bool wait) {
-  auto build = [&](schema::Tracker::Client& tracker) {
-    auto request = tracker.setLockRequest();
+  auto fill = [&](auto& request) {
     request.setInode(inode);
     request.setSession(core_->trackers->sessions());
     request.setWait(wait);
     schema::fill(request.initLock(), lock);
-    return request.send();
   };
   try {
-    auto answer = co_await core_->trackers->call(build);
+    auto answer = co_await ask(*core_, &Tracker::setLockRequest, fill);
     if (answer.getLeaseMs() != 0) lease_ = std::chrono::milliseconds(answer.getLeaseMs());
     co_return true;
   } catch (const Error& error) {
@@ -217,15 +213,13 @@ void LockClient::cancel(std::uint64_t ticket) {
 
 Task<void> LockClient::forgetWait(InodeId inode, FileLock lock) {
   auto self = shared_from_this();
-  auto build = [&](schema::Tracker::Client& tracker) {
-    auto request = tracker.cancelLockRequest();
+  auto fill = [&](auto& request) {
     request.setInode(inode);
     schema::fill(request.initLock(), lock);
-    return request.send();
   };
   try {
     const Duration limit = std::chrono::seconds(5);
-    co_await core_->trackers->callFor(build, limit);
+    co_await askFor(*core_, limit, &Tracker::cancelLockRequest, fill);
   } catch (const Error&) {
     // It is forgotten by itself a few seconds later.
   }
@@ -269,15 +263,13 @@ Task<void> LockClient::keepLease() {
     co_await core_->runtime.clock.sleep(pause);
     const bool holds = std::any_of(owners_.begin(), owners_.end(), [](const auto& o) { return o.second->holds; });
     if (!inUse() || !holds) continue;
-    auto build = [this](schema::Tracker::Client& tracker) {
-      auto request = tracker.renewLocksRequest();
+    auto fill = [this](auto& request) {
       request.setClient(core_->clientId);
       request.setSession(core_->trackers->sessions());
-      return request.send();
     };
     try {
       const Duration limit = lease_ / 2;
-      auto answer = co_await core_->trackers->callFor(build, limit);
+      auto answer = co_await askFor(*core_, limit, &Tracker::renewLocksRequest, fill);
       if (answer.getLeaseMs() != 0) lease_ = std::chrono::milliseconds(answer.getLeaseMs());
       if (answer.getHeld() == 0 && holds) log::debug("client.locks.none", {});
     } catch (const Error& error) {

@@ -1,5 +1,7 @@
 #include "client/src/name_log.h"
 
+#include "client/src/tracker_call.h"
+
 namespace vcfs::client {
 
 void NameLog::named(InodeId inode) {
@@ -19,9 +21,8 @@ Task<void> NameLog::syncAll() {
   auto core = core_;
   const std::uint64_t upTo = clock_;
   const bool forgot = std::exchange(forgot_, false);
-  auto build = [](schema::Tracker::Client& tracker) { return tracker.syncNamesRequest().send(); };
   try {
-    co_await core->trackers->call(build);
+    co_await ask(*core, &Tracker::syncNamesRequest);
   } catch (...) {
     forgot_ = forgot_ || forgot;
     throw;
