@@ -1,10 +1,9 @@
-// atime: what was read moves it, by the rule of the mount. Shown at once, told to a tracker in batches.
+#include "fuse/atimes.h"
 
 #include <fcntl.h>
 
 #include "common/base/log.h"
 #include "fuse/convert.h"
-#include "fuse/file_system.h"
 
 namespace vcfs::fuse {
 
@@ -15,7 +14,18 @@ constexpr Duration kSettle = std::chrono::milliseconds(300);
 
 }  // namespace
 
-struct stat FileSystem::toldStat(const Attr& attr) {
+Atimes::Atimes(Runtime& runtime, std::shared_ptr<Cluster> cluster, const MountSettings& settings,
+               std::shared_ptr<Known> known, std::shared_ptr<KernelView> kernel)
+    : runtime_(runtime),
+      cluster_(std::move(cluster)),
+      known_(std::move(known)),
+      kernel_(std::move(kernel)),
+      rules_(atimeRules(settings.mountFlags, settings.readOnly)),
+      delay_(settings.atimeDelay),
+      reads_(settings.inodeCache),
+      told_(runtime.io) {}
+
+struct stat Atimes::shown(const Attr& attr) {
   auto told = toStat(attr);
   auto shown = attr;
   shown.atimeNs = reads_.shown(attr);
@@ -23,9 +33,9 @@ struct stat FileSystem::toldStat(const Attr& attr) {
   return told;
 }
 
-void FileSystem::noteRead(Inode& inode, int flags) {
+void Atimes::noteRead(Inode& inode, int flags) {
   Attr& attr = inode.entry.attr;
-  const auto rule = attr.type == FileType::directory ? atimeRules_.directories : atimeRules_.files;
+  const auto rule = attr.type == FileType::directory ? rules_.directories : rules_.files;
   if (rule == AtimeRule::never || (flags & O_NOATIME) != 0) return;
   const auto now = runtime_.clock.wallNs();
   const bool changed = std::exchange(inode.changedHere, false);
@@ -40,45 +50,49 @@ void FileSystem::noteRead(Inode& inode, int flags) {
     if (reads_.waits(inode.id)) return;
     reads_.note(inode.id, std::nullopt, now);
   }
-  if (!std::exchange(tellingReads_, true)) runtime_.spawn("fuse.reads", tellReads());
+  tellLater();
 }
 
-void FileSystem::noteReadOf(InodeId id, int flags) {
-  if (auto inode = inodes_.find(id); inode && inode->entry.attr.inode != 0) return noteRead(*inode, flags);
+void Atimes::noteReadOf(InodeId id, int flags) {
+  if (auto inode = known_->inodes.find(id); inode && inode->entry.attr.inode != 0) return noteRead(*inode, flags);
   // A directory that was found in a listing, say. The tracker knows it.
-  if (atimeRules_.directories == AtimeRule::never || (flags & O_NOATIME) != 0 || reads_.waits(id)) return;
+  if (rules_.directories == AtimeRule::never || (flags & O_NOATIME) != 0 || reads_.waits(id)) return;
   reads_.note(id, std::nullopt, runtime_.clock.wallNs());
-  if (!std::exchange(tellingReads_, true)) runtime_.spawn("fuse.reads", tellReads());
+  tellLater();
 }
 
-bool FileSystem::nextReadMovesAtime(Inode& inode) {
-  if (atimeRules_.files == AtimeRule::never) return false;
+bool Atimes::nextReadMoves(Inode& inode) {
+  if (rules_.files == AtimeRule::never) return false;
   auto attr = inode.entry.attr;
   attr.atimeNs = reads_.shown(attr);
-  return inode.changedHere || movesAtime(atimeRules_.files, attr, runtime_.clock.wallNs());
+  return inode.changedHere || movesAtime(rules_.files, attr, runtime_.clock.wallNs());
 }
 
-Task<void> FileSystem::hearOfNextRead(InodeId id) {
-  auto inode = inodes_.find(id);
-  if (!inode || kernel_ == nullptr || (inode->cachedHandles == 0 && !inode->linkCached)) co_return;
-  if (!nextReadMovesAtime(*inode)) co_return;
+Task<void> Atimes::hearOfNextRead(InodeId id) {
+  auto inode = known_->inodes.find(id);
+  if (!inode || !kernel_->attached() || (inode->cachedHandles == 0 && !inode->linkCached)) co_return;
+  if (!nextReadMoves(*inode)) co_return;
   inode->linkCached = false;
   inode->pages.reset();
-  kernel_->dropPages(nodeOf(id));
-  co_await kernelForgot(nodeOf(id));
+  kernel_->dropPages(id);
+  co_await kernel_->forgotten(id);
 }
 
-Task<void> FileSystem::tellReads() {
+void Atimes::tellLater() {
+  if (!std::exchange(telling_, true)) runtime_.spawn("fuse.reads", tell());
+}
+
+Task<void> Atimes::tell() {
   auto self = shared_from_this();
   do {
-    co_await runtime_.clock.sleep(readsDelay_);
-    if (kernel_ == nullptr) break;  // the mount ended
-    co_await tellWaitingReads();
+    co_await runtime_.clock.sleep(delay_);
+    if (!kernel_->attached()) break;  // the mount ended
+    co_await tellWaiting();
   } while (!reads_.nothingWaits());
-  tellingReads_ = false;
+  telling_ = false;
 }
 
-Task<void> FileSystem::tellWaitingReads() {
+Task<void> Atimes::tellWaiting() {
   auto self = shared_from_this();
   bool success = true;
   while (success && !reads_.nothingWaits()) {
@@ -90,23 +104,23 @@ Task<void> FileSystem::tellWaitingReads() {
       success = false;
     }
     reads_.told(batch, success);
-    readsTold_.notifyAll();
+    told_.notifyAll();
   }
 }
 
-Task<void> FileSystem::tellReadsNow(Duration limit) {
+Task<void> Atimes::tellNow(Duration limit) {
   const auto until = runtime_.clock.now() + limit;
-  if (!reads_.nothingWaits()) runtime_.spawn("fuse.reads", tellWaitingReads());
+  if (!reads_.nothingWaits()) runtime_.spawn("fuse.reads", tellWaiting());
   while (!reads_.allTold() && runtime_.clock.now() < until) {
-    co_await readsTold_.waitFor(runtime_.clock, until - runtime_.clock.now());
+    co_await told_.waitFor(runtime_.clock, until - runtime_.clock.now());
   }
 }
 
 // Of two times the one that is set counts, whichever comes to the tracker first.
-Task<void> FileSystem::settleReads(InodeId id) {
+Task<void> Atimes::settle(InodeId id) {
   const auto until = runtime_.clock.now() + kSettle;
   while (reads_.beingTold(id) && runtime_.clock.now() < until) {
-    co_await readsTold_.waitFor(runtime_.clock, until - runtime_.clock.now());
+    co_await told_.waitFor(runtime_.clock, until - runtime_.clock.now());
   }
   reads_.forget(id);
 }

@@ -1,21 +1,13 @@
 #pragma once
 
-#include "common/async/signal.h"
-#include "common/runtime/runtime.h"
-#include "fuse/kernel_cache.h"
-#include "fuse/mount_settings.h"
+#include "fuse/ahead_opener.h"
+#include "fuse/atimes.h"
+#include "fuse/kernel_view.h"
+#include "fuse/known.h"
 #include "fuse/policy/kept_listings.h"
-#include "fuse/policy/open_ahead.h"
-#include "fuse/policy/questions.h"
 #include "fuse/session/request.h"
-#include "fuse/tables/change_log.h"
 #include "fuse/tables/directory_names.h"
 #include "fuse/tables/handle_table.h"
-#include "fuse/tables/inode_table.h"
-#include "fuse/tables/opened_ahead.h"
-#include "fuse/tables/plain_inodes.h"
-#include "fuse/tables/read_times.h"
-#include "vcfs/cluster.h"
 
 namespace vcfs::fuse {
 
@@ -23,14 +15,15 @@ namespace vcfs::fuse {
 // exactly one answer. What an operation throws becomes an errno in perform(). Node numbers are the kernel's (1: the
 // mount's root); InodeIds are the store's.
 //
-// Nothing here decides about bytes or names; it keeps what the kernel caches true (DESIGN.md, "What the kernel may
-// believe"). Loop thread only.
+// Nothing here decides about bytes or names. What is known without asking (Known), what the kernel believes
+// (KernelView), when something was read (Atimes) and what is opened before it is asked for (AheadOpener) are kept by
+// parts of their own; what others change is told to all of them here (changes.cpp). Loop thread only.
 class FileSystem : public std::enable_shared_from_this<FileSystem> {
  public:
   // `kernel` outlives the object's last use of it: detach() ends that.
   FileSystem(Runtime& runtime, std::shared_ptr<Cluster> cluster, const MountSettings& settings, KernelCache& kernel);
   void listen();  // to the cluster's changes
-  void detach() { kernel_ = nullptr; }
+  void detach() { kernel_->detach(); }
 
   // Runs an operation to its end and sees to it that the request is answered.
   void perform(RequestPtr request, Task<void> operation);
@@ -86,66 +79,37 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   void releasedir(std::uint64_t handle);
   Task<void> fsyncdir(RequestPtr request, std::uint64_t node);
 
-  // ---- times of reading (ops/read_times.cpp)
   // Tells a tracker what was read, for at most `limit`. For the end of the mount; else it happens by itself.
   Task<void> tellReadsNow(Duration limit);
 
   std::size_t openFiles() const { return files_.size(); }
-  std::size_t knownInodes() const { return inodes_.size(); }
+  std::size_t knownInodes() const { return known_->inodes.size(); }
 
  private:
   Task<void> guarded(RequestPtr request, Task<void> operation);
-  void changed(const Change& change);
-  void forgetEverything();
-  void forgetAttributes(InodeId id);  // the kernel is to
 
-  InodeId inodeOf(std::uint64_t node) const { return node == FUSE_ROOT_ID ? settings_.root : node; }
-  std::uint64_t nodeOf(InodeId inode) const { return inode == settings_.root ? FUSE_ROOT_ID : inode; }
+  // What somebody else did (changes.cpp).
+  void changed(const Change& change);
+  void timesChanged(InodeId id);
+  void inodeChanged(InodeId id, bool data);
+  void nameChanged(InodeId directory, const std::string& name);
+  void everythingChanged();
+  // What we did.
+  void noteOwnChange(const Entry& entry);
+  // In this directory, at `whenNs` (the tracker's time of the change; 0: not known).
+  void noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks = 0);
+
+  InodeId inodeOf(std::uint64_t node) const { return kernel_->inodeOf(node); }
+
+  // Makes an entry fit to be told; its size is as of now (Cluster::getAttr and refresh see to that). `since`:
+  // ChangeLog::now() from before the question was asked. The caller answers without awaiting anything else.
+  Task<void> present(Entry& entry, std::uint64_t since, InodeId parent);
+  // What the kernel is told of an entry: how long it may believe it depends on who may be changing it.
+  fuse_entry_param parameters(const Entry& entry, std::uint64_t since);
+  void tellAttributes(Request& request, const Entry& entry, std::uint64_t since);
 
   Task<bool> hasAcl(InodeId inode, std::string name);
   Task<bool> losesSetGid(RequestPtr request, InodeId inode);  // with an access ACL set by this caller
-  // What the kernel is told of an entry: how long it may believe it depends on who may be changing it.
-  void notePlain(const Entry& entry, std::uint64_t since);  // `since` as with present()
-  double attributesLast(const Entry& entry, std::uint64_t since);
-  std::chrono::milliseconds believed(std::chrono::milliseconds setting) const;
-  fuse_entry_param parameters(const Entry& entry, std::uint64_t since);
-  // Makes an entry fit to be told; its size is as of now (Cluster::getAttr and refresh see to that). `since`:
-  // changes_.now() from before the question was asked. The caller answers without awaiting anything else.
-  Task<void> present(Entry& entry, std::uint64_t since, InodeId parent);
-  bool isFresh(const Inode& inode) const;  // what is remembered can be trusted
-  Task<Entry> freshEntry(InodeId inode);   // asks unless it is
-  // The same for a file that is about to be opened: asks for those along with it that will probably be opened next.
-  Task<Entry> entryToOpen(InodeId inode);
-  bool mayOpen(const InodePtr& inode) const;
-  // Whether what a listing of before told of it may be old. `since` as with present().
-  bool mayBeMoving(const Attr& listed, std::uint64_t since);
-  Task<void> fetchEntries(OpenAhead::Range range);
-  Task<void> openAhead(Entry entry);
-  Task<void> expireAhead();
-  Task<void> kernelForgot(std::uint64_t node);
-  // What the kernel believes of it, when it is not this.
-  void forgetOlder(const Entry& entry);
-  // The same for an inode that is open here, but does not wait long for trackers: open files go on without them.
-  Task<Entry> entryOfOpen(InodePtr inode);
-  // The kernel is asking for an inode's attributes: it hears nothing else about them until it has its answer.
-  class Asking {
-   public:
-    Asking(FileSystem& files, InodeId id);
-    Asking(const Asking&) = delete;
-    Asking& operator=(const Asking&) = delete;
-    ~Asking();
-    void answered() { kept_ = false; }
-
-   private:
-    FileSystem& files_;
-    const InodeId id_;
-    bool kept_;  // an order to forget what the answer makes new was taken back
-  };
-  struct Question;
-  Task<void> ask(InodeId inode, std::shared_ptr<Question> question);
-  void noteOwnChange(const Entry& entry);
-  // We changed what is in this directory at `whenNs` (the tracker's time of the change; 0: not known).
-  void noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks = 0);
   // What the caller may not keep of this mode when they change the file.
   static std::uint32_t withoutPrivilegesOf(const Request& caller, const Attr& attr);
   // The caller, who may not keep them, changes the file's bytes: setuid and setgid go.
@@ -171,35 +135,15 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> fillPage(std::shared_ptr<DirHandle> directory, std::uint64_t after);
   Task<InodeId> parentOf(InodeId directory);
 
-  // Something was read, which may move its atime. `flags`: the descriptor's.
-  void noteRead(Inode& inode, int flags = 0);
-  void noteReadOf(InodeId inode, int flags = 0);  // the same, of what need not be remembered here
-  bool nextReadMovesAtime(Inode& inode);
-  // A read that the kernel answers from its pages is not heard of: it forgets them where that read moves an atime.
-  Task<void> hearOfNextRead(InodeId inode);
-  Task<void> tellReads();
-  Task<void> tellWaitingReads();
-  Task<void> settleReads(InodeId inode);  // before somebody sets its atime
-  struct stat toldStat(const Attr& attr);
-
   Runtime& runtime_;
-  std::shared_ptr<Cluster> cluster_;
+  const std::shared_ptr<Cluster> cluster_;
   const MountSettings& settings_;
-  KernelCache* kernel_;
-  InodeTable inodes_;
-  ChangeLog changes_;
+  const std::shared_ptr<Known> known_;
+  const std::shared_ptr<KernelView> kernel_;
+  const std::shared_ptr<Atimes> atimes_;
+  const std::shared_ptr<AheadOpener> ahead_;
   DirectoryNames directoryNames_;
-  OpenAhead ahead_;
-  OpenedAhead openedAhead_;
-  bool expiringAhead_ = false;
   KeptListings keptListings_;
-  PlainInodes plain_;    // have no extended attributes
-  Questions questions_;  // GETATTRs
-  const AtimeRules atimeRules_;
-  const Duration readsDelay_;
-  ReadTimes reads_;
-  Signal readsTold_;
-  bool tellingReads_ = false;
   bool rangeLocksUsed_ = false;  // by anybody on this mount, ever
   HandleTable<FileHandle> files_;
   HandleTable<DirHandle> directories_;

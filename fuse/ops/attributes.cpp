@@ -13,26 +13,26 @@ namespace vcfs::fuse {
 
 Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
   auto id = inodeOf(node);
-  Asking asking(*this, id);
-  auto since = changes_.now();
+  KernelView::Asking asking(kernel_, id);
+  auto since = known_->changes.now();
   Entry entry;
-  auto inode = inodes_.find(id);
+  auto inode = known_->inodes.find(id);
   // A file that grows is asked about all the time. Its name, owner and mode are the tracker's, and we are told when
   // they change; size and time are its primary's.
   bool grows = inode && inode->handles > 0 && inode->entry.attr.state == FileState::open;
   if (grows) {
-    entry = co_await entryOfOpen(inode);
+    entry = co_await known_->ofOpen(inode);
     co_await cluster_->refresh(entry);
   } else if (inode && inode->entry.attr.type == FileType::directory) {
-    entry = co_await freshEntry(id);
-    request->attributes(toldStat(entry.attr), attributesLast(entry, since));
+    entry = co_await known_->fresh(id);
+    tellAttributes(*request, entry, since);
     asking.answered();
     co_return;
   } else {
     entry = co_await cluster_->getAttr(id);
   }
   co_await present(entry, since, 0);
-  request->attributes(toldStat(entry.attr), attributesLast(entry, since));
+  tellAttributes(*request, entry, since);
   asking.answered();
 }
 
@@ -40,7 +40,7 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
                                std::uint64_t handle) {
   auto id = inodeOf(node);
   std::optional<Entry> entry;  // the latest answer that tells all
-  changes_.note(id);
+  known_->changes.note(id);
   if ((which & FUSE_SET_ATTR_SIZE) != 0) {
     if (wanted.st_size < 0) throw Error(Errc::invalid, "negative size");
     auto size = static_cast<std::uint64_t>(wanted.st_size);
@@ -50,25 +50,25 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
     } else {
       entry = co_await cluster_->truncate(id, size);
     }
-    if (auto inode = inodes_.find(id)) {
+    if (auto inode = known_->inodes.find(id)) {
       inode->pages.reset();
       inode->changedHere = true;
     }
   }
-  if ((which & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW)) != 0) co_await settleReads(id);
+  if ((which & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW)) != 0) co_await atimes_->settle(id);
   auto others = co_await setOthers(request, id, wanted, which);
-  changes_.note(id);
-  auto since = changes_.now();
+  known_->changes.note(id);
+  auto since = known_->changes.now();
   if (others) {
     entry = std::move(others);
     co_await cluster_->refresh(*entry);
   } else if (!entry) {
-    entry = co_await freshEntry(id);
+    entry = co_await known_->fresh(id);
     co_await cluster_->refresh(*entry);
   }
   co_await present(*entry, since, 0);
-  if ((which & FUSE_SET_ATTR_SIZE) == 0) co_await hearOfNextRead(id);
-  request->attributes(toldStat(entry->attr), attributesLast(*entry, since));
+  if ((which & FUSE_SET_ATTR_SIZE) == 0) co_await atimes_->hearOfNextRead(id);
+  tellAttributes(*request, *entry, since);
 }
 
 // Mode, owner and times.
@@ -89,7 +89,7 @@ Task<std::optional<Entry>> FileSystem::setOthers(RequestPtr request, InodeId id,
     change.mtimeNs = toNs(wanted.st_mtim), any = true;
   }
   if ((request->origin().dropPrivileges || which == 0) && !change.mode) {
-    auto known = co_await freshEntry(id);
+    auto known = co_await known_->fresh(id);
     auto mode = withoutPrivilegesOf(*request, known.attr);
     // Nothing but "privileges go" is chown(-1, -1), or comes before a change of bytes, which sees to it itself.
     const bool may = which != 0 || request->uid() == 0 || request->uid() == known.attr.uid;
@@ -102,7 +102,7 @@ Task<std::optional<Entry>> FileSystem::setOthers(RequestPtr request, InodeId id,
   if (!any && which != 0) co_return entry;  // chown(-1, -1) asks for nothing and moves ctime
   if (change.mtimeNs) {
     // A write that is still on its way would set the time again (cp -p sets it before it closes).
-    auto inode = inodes_.find(id);
+    auto inode = known_->inodes.find(id);
     auto writer = inode ? inode->writer.lock() : nullptr;
     if (writer) co_await writer->flush(false);
   }
@@ -131,7 +131,7 @@ Task<void> FileSystem::dropCapability(InodePtr inode) {
   } catch (const Error& error) {
     if (error.code() != Errc::noAttribute) throw;
   }
-  changes_.note(inode->id);
+  known_->changes.note(inode->id);
   inode->known = false;
 }
 

@@ -32,20 +32,20 @@ Task<void> FileSystem::read(RequestPtr request, std::uint64_t handle, std::uint6
   auto file = fileAt(handle);
   if (file->direct) {
     auto pieces = co_await file->file->read(offset, size);
-    noteRead(*file->inode, flags);
+    atimes_->noteRead(*file->inode, flags);
     request->pieces(pieces, size);
     co_return;
   }
   co_await file->inode->gate.beginRead();
   CachedRead reading(file->inode);
   auto pieces = co_await file->file->read(offset, size);
-  noteRead(*file->inode, flags);
+  atimes_->noteRead(*file->inode, flags);
   request->pieces(pieces, size);
 }
 
 Task<std::shared_ptr<File>> FileSystem::counterpartOf(std::shared_ptr<FileHandle> handle) {
   if (handle->counterpart) co_return handle->counterpart;
-  auto entry = co_await freshEntry(handle->inode->id);
+  auto entry = co_await known_->fresh(handle->inode->id);
   OpenMode mode;
   mode.write = true;
   mode.append = !handle->append;
@@ -86,7 +86,7 @@ Task<void> FileSystem::fallocate(RequestPtr request, std::uint64_t handle, int m
   co_await file->file->allocate(offset, length, static_cast<std::uint32_t>(mode));
   file->inode->changedHere = true;
   file->inode->pages.reset();
-  changes_.note(file->inode->id);
+  known_->changes.note(file->inode->id);
   request->done();
 }
 
@@ -96,20 +96,20 @@ Task<void> FileSystem::copy(RequestPtr request, std::uint64_t fromHandle, std::u
   auto file = fileAt(handle);
   if (offset > kMaxFileSize || length > kMaxFileSize - offset) throw Error(Errc::tooLarge);
   if (request->uid() != 0) co_await dropPrivileges(request, file->inode);
-  changes_.note(file->inode->id);
+  known_->changes.note(file->inode->id);
   auto copied = co_await file->file->copyFrom(from->file, fromOffset, offset, length);
   if (file->syncEach) co_await file->file->sync();
   file->inode->pages.reset();
   file->inode->known = false;
   const auto before = from->inode->entry.attr.atimeNs;
-  noteRead(*from->inode);
-  if (from->inode->entry.attr.atimeNs != before && kernel_ != nullptr) {
+  atimes_->noteRead(*from->inode);
+  if (from->inode->entry.attr.atimeNs != before) {
     // The kernel knows that a read moves atime, but not of this one.
-    kernel_->dropAttributes(nodeOf(from->inode->id));
-    co_await kernelForgot(nodeOf(from->inode->id));
+    kernel_->dropAttributes(from->inode->id);
+    co_await kernel_->forgotten(from->inode->id);
   }
   file->inode->changedHere = true;
-  changes_.note(file->inode->id);
+  known_->changes.note(file->inode->id);
   if (copied != 0) co_await file->inode->gate.beforeTelling(offset + copied);
   request->written(copied);
 }

@@ -73,7 +73,7 @@ Task<void> FileSystem::opendir(RequestPtr request, std::uint64_t node) {
 Task<bool> FileSystem::mayKeepListing(DirHandle& directory) {
   const auto id = directory.directory;
   if (!keptListings_.worthAsking(id, runtime_.clock.now())) {
-    if (auto inode = inodes_.find(id); inode && inode->known) directory.ctimeNs = inode->entry.attr.ctimeNs;
+    if (auto inode = known_->inodes.find(id); inode && inode->known) directory.ctimeNs = inode->entry.attr.ctimeNs;
     co_return false;
   }
   try {
@@ -89,19 +89,19 @@ Task<bool> FileSystem::mayKeepListing(DirHandle& directory) {
 
 Task<InodeId> FileSystem::parentOf(InodeId directory) {
   if (directory == settings_.root) co_return directory;
-  auto inode = inodes_.find(directory);
+  auto inode = known_->inodes.find(directory);
   if (inode && inode->parent != 0) co_return inode->parent;
   auto parent = co_await cluster_->parent(directory);
-  inodes_.get(directory)->parent = parent;
+  known_->inodes.get(directory)->parent = parent;
   co_return parent;
 }
 
 Task<void> FileSystem::fillPage(std::shared_ptr<DirHandle> directory, std::uint64_t after) {
-  auto change = changes_.now();
+  auto change = known_->changes.now();
   auto limit = after == 0 ? kFirstPage : kNextPage;
   auto page = co_await cluster_->readDir(directory->directory, after, limit, false);
   for (auto before = after; const auto& found : page.entries) {
-    ahead_.listed(directory->directory, before, found.entry.attr.inode);
+    ahead_->listed(directory->directory, before, found.entry.attr.inode);
     before = found.cookie;
   }
   directory->page = std::move(page);
@@ -133,7 +133,7 @@ Task<void> FileSystem::readdir(RequestPtr request, std::uint64_t handle, std::ui
   bool room = true;
   if (offset == 0) {
     directory->filled = false;  // rewound: what is there now
-    const Duration counts = Duration(believed(std::min(settings_.entryCache, settings_.attrCache))) / 2;
+    const Duration counts = Duration(kernel_->believed(std::min(settings_.entryCache, settings_.attrCache))) / 2;
     keptListings_.began(directory->directory, directory->ctimeNs, runtime_.clock.now() + counts);
     room = listing.add(".", dotEntry(directory->directory), kBehindDot);
     offset = kBehindDot;
@@ -147,7 +147,7 @@ Task<void> FileSystem::readdir(RequestPtr request, std::uint64_t handle, std::ui
   while (room) {
     // Attributes that have waited here for too long are not told any more.
     bool old = directory->filled && plus &&
-               runtime_.clock.now() - directory->fetched > Duration(believed(settings_.attrCache));
+               runtime_.clock.now() - directory->fetched > Duration(kernel_->believed(settings_.attrCache));
     auto index = old ? std::nullopt : indexBehind(*directory, after);
     if (!index) {
       if (listing.size() > 2048) break;  // enough for this answer: do not make the caller wait for the next page
@@ -164,14 +164,15 @@ Task<void> FileSystem::readdir(RequestPtr request, std::uint64_t handle, std::ui
       if (plus) {
         // Of a file that may be growing the kernel gets the name only; it asks for the attributes if somebody wants
         // them.
-        if (!mayBeMoving(found.entry.attr, directory->change)) entry = parameters(found.entry, directory->change);
+        const bool moving = known_->mayBeMoving(found.entry.attr, directory->change);
+        if (!moving) entry = parameters(found.entry, directory->change);
         if (found.entry.attr.type == FileType::directory) directoryNames_.add(directory->directory, found.name, id);
       }
       room = listing.add(found.name.c_str(), entry, found.cookie);
       if (room) after = found.cookie;
     }
   }
-  noteReadOf(directory->directory, flags);
+  atimes_->noteReadOf(directory->directory, flags);
   request->bytes(listing.data(), listing.size());
 }
 

@@ -35,20 +35,20 @@ OpenMode modeOf(const OpenRequest& wish) {
 }  // namespace
 
 Task<void> FileSystem::open(RequestPtr request, std::uint64_t node, int flags) {
-  auto entry = co_await entryToOpen(inodeOf(node));
+  auto entry = co_await ahead_->entryToOpen(inodeOf(node));
   // The kernel checked this against the mode it knows; opening makes no difference for pipes and devices.
   auto mode = modeOf(wishOf(flags));
-  auto file = openedAhead_.take(entry.attr.inode, pageVersionOf(entry.attr));
+  auto file = ahead_->take(entry);
   if (!file || mode.write) file = co_await cluster_->open(entry, mode);
-  if (!cluster_->changesAreTold()) forgetOlder(entry);
-  co_await kernelForgot(node);
-  auto inode = inodes_.get(entry.attr.inode);
+  if (!cluster_->changesAreTold()) kernel_->forgetOlder(entry);
+  co_await kernel_->forgotten(inodeOf(node));
+  auto inode = known_->inodes.get(entry.attr.inode);
   if (mode.write && entry.attr.state != FileState::open) {
     // It is being written from now on; what else changed with that is asked for when somebody wants to know.
     inode->entry = entry;
     inode->entry.attr.state = FileState::open;
     inode->known = false;
-    changes_.note(inode->id);
+    known_->changes.note(inode->id);
   }
   fuse_file_info answer = {};
   auto reads = mode.read && !mode.write && entry.attr.state != FileState::open ? file : nullptr;
@@ -79,10 +79,10 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   }
   auto openMode = modeOf(wishOf(flags));
   auto file = co_await cluster_->open(made.entry, openMode);
-  auto inode = inodes_.remember(made.entry, runtime_.clock.now());
+  auto inode = known_->inodes.remember(made.entry, runtime_.clock.now());
   inode->believed = false;
-  changes_.note(inode->id);
-  auto since = changes_.now();
+  known_->changes.note(inode->id);
+  auto since = known_->changes.now();
   fuse_file_info answer = {};
   auto handle = openHandle(std::move(file), std::move(inode), flags, answer);
   fileAt(handle)->opener = fileAt(handle)->maker = request->pid();
@@ -94,14 +94,14 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
 
 std::uint64_t FileSystem::openHandle(std::shared_ptr<File> file, InodePtr inode, int flags, fuse_file_info& answer) {
   auto wish = wishOf(flags);
-  const bool readMoves = wish.read && nextReadMovesAtime(*inode);
+  const bool readMoves = wish.read && atimes_->nextReadMoves(*inode);
   // The kernel knows where an empty file ends and would not ask.
   if (readMoves && inode->known && inode->entry.attr.size == 0) wish.direct = true;
   OpenSituation situation;
   situation.state = inode->entry.attr.state;
   situation.cachedHandles = inode->cachedHandles;
   situation.directWriters = inode->directWriters;
-  situation.kernelMapsDirect = kernel_ != nullptr && kernel_->mapsDirect();
+  situation.kernelMapsDirect = kernel_->mapsDirect();
   auto version = pageVersionOf(inode->entry.attr);
   situation.pagesAreCurrent = inode->known && inode->pages == version && !readMoves;
   auto mode = chooseIoMode(wish, situation);
@@ -185,7 +185,7 @@ void FileSystem::closeInBackground(std::shared_ptr<FileHandle> handle) {
   if (handle->direct && handle->write) --inode.directWriters;
   if (handle->write) {
     inode.known = false;
-    changes_.note(inode.id);
+    known_->changes.note(inode.id);
   }
   runtime_.spawn("fuse.close", closeFile(std::move(handle)));
 }

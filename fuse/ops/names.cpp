@@ -10,7 +10,7 @@
 namespace vcfs::fuse {
 
 Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::string name) {
-  auto since = changes_.now();
+  auto since = known_->changes.now();
   auto directory = inodeOf(parent);
   std::optional<Entry> entry;
   if (name == ".") {  // asked by the kernel's NFS server
@@ -26,8 +26,8 @@ Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::str
     if (entry && entry->attr.type == FileType::directory) directoryNames_.add(directory, name, entry->attr.inode);
   }
   if (!entry) {
-    bool appeared = changes_.changedSince(directory, since);
-    request->noEntry(appeared ? 0 : toSeconds(believed(settings_.negativeCache)));
+    bool appeared = known_->changes.changedSince(directory, since);
+    request->noEntry(appeared ? 0 : toSeconds(kernel_->believed(settings_.negativeCache)));
     co_return;
   }
   keptListings_.askedFor(directory);
@@ -39,7 +39,7 @@ Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::str
 // A new inode that is not opened: what its maker is told.
 Task<void> FileSystem::reportMade(RequestPtr request, Entry entry, std::uint64_t since, InodeId parent) {
   noteOwnChange(entry);
-  since = changes_.now();
+  since = known_->changes.now();
   co_await present(entry, since, entry.attr.type == FileType::directory ? parent : 0);
   request->entry(parameters(entry, since));
 }
@@ -57,7 +57,7 @@ Task<void> FileSystem::mknod(RequestPtr request, std::uint64_t parent, std::stri
   wanted.exclusive = true;
   wanted.rdev = rdev;
   if (wanted.type == FileType::none) throw Error(Errc::invalid, "unknown file type");
-  auto since = changes_.now();
+  auto since = known_->changes.now();
   auto directory = wanted.parent;
   auto made = co_await cluster_->create(std::move(wanted));
   noteOwnChangeIn(directory, made.created ? made.entry.attr.ctimeNs : 0);
@@ -89,7 +89,7 @@ Task<void> FileSystem::symlink(RequestPtr request, std::string target, std::uint
   wanted.gid = request->gid();
   wanted.exclusive = true;
   wanted.symlinkTarget = std::move(target);
-  auto since = changes_.now();
+  auto since = known_->changes.now();
   auto directory = wanted.parent;
   auto made = co_await cluster_->create(std::move(wanted));
   noteOwnChangeIn(directory, made.created ? made.entry.attr.ctimeNs : 0);
@@ -97,7 +97,7 @@ Task<void> FileSystem::symlink(RequestPtr request, std::string target, std::uint
 }
 
 Task<void> FileSystem::mkdir(RequestPtr request, std::uint64_t parent, std::string name, std::uint32_t mode) {
-  auto since = changes_.now();
+  auto since = known_->changes.now();
   auto directory = inodeOf(parent);
   auto entry =
       co_await cluster_->mkdir(directory, name, mode & 07777, request->uid(), request->gid(), request->umask());
@@ -117,8 +117,8 @@ Task<void> FileSystem::rmdir(RequestPtr request, std::uint64_t parent, std::stri
   co_await cluster_->rmdir(inodeOf(parent), name);
   noteOwnChangeIn(inodeOf(parent), 0);
   if (auto removed = directoryNames_.take(inodeOf(parent), name)) {
-    changes_.note(*removed);
-    if (auto inode = inodes_.find(*removed)) inode->known = false;
+    known_->changes.note(*removed);
+    if (auto inode = known_->inodes.find(*removed)) inode->known = false;
   }
   request->done();
 }
@@ -138,11 +138,11 @@ Task<void> FileSystem::rename(RequestPtr request, std::uint64_t parent, std::str
   if (to != inodeOf(parent)) noteOwnChangeIn(to, plain ? renamed.entry.attr.ctimeNs : 0);
   noteOwnChange(renamed.entry);
   if (renamed.replaced) noteOwnChange(*renamed.replaced);
-  if (auto inode = inodes_.find(renamed.entry.attr.inode)) inode->parent = flags == kExchange ? 0 : to;
+  if (auto inode = known_->inodes.find(renamed.entry.attr.inode)) inode->parent = flags == kExchange ? 0 : to;
   if (flags == kExchange && renamed.replaced) {
-    if (auto inode = inodes_.find(renamed.replaced->attr.inode)) inode->parent = 0;
+    if (auto inode = known_->inodes.find(renamed.replaced->attr.inode)) inode->parent = 0;
   }
-  co_await hearOfNextRead(renamed.entry.attr.inode);
+  co_await atimes_->hearOfNextRead(renamed.entry.attr.inode);
   request->done();
 }
 
@@ -150,8 +150,8 @@ Task<void> FileSystem::link(RequestPtr request, std::uint64_t node, std::uint64_
   auto entry = co_await cluster_->link(inodeOf(node), inodeOf(newParent), std::move(newName));
   noteOwnChangeIn(inodeOf(newParent), entry.attr.ctimeNs);
   noteOwnChange(entry);
-  co_await hearOfNextRead(entry.attr.inode);
-  auto since = changes_.now();
+  co_await atimes_->hearOfNextRead(entry.attr.inode);
+  auto since = known_->changes.now();
   co_await cluster_->refresh(entry);
   co_await present(entry, since, 0);
   request->entry(parameters(entry, since));
@@ -159,12 +159,12 @@ Task<void> FileSystem::link(RequestPtr request, std::uint64_t node, std::uint64_
 
 Task<void> FileSystem::readlink(RequestPtr request, std::uint64_t node) {
   auto target = co_await cluster_->readLink(inodeOf(node));
-  auto inode = inodes_.find(inodeOf(node));
+  auto inode = known_->inodes.find(inodeOf(node));
   if (inode) inode->linkCached = true;
-  noteReadOf(inodeOf(node));
+  atimes_->noteReadOf(inodeOf(node));
   request->link(target);
 }
 
-void FileSystem::forget(std::uint64_t node) { inodes_.forget(inodeOf(node)); }
+void FileSystem::forget(std::uint64_t node) { known_->inodes.forget(inodeOf(node)); }
 
 }  // namespace vcfs::fuse

@@ -71,7 +71,7 @@ Task<void> FileSystem::getxattr(RequestPtr request, std::uint64_t node, std::str
   }
   requireOffered(name);
   // `ls -l` asks for every file's ACL, and the kernel for security.capability before a write.
-  if (plain_.contains(id)) {
+  if (known_->plain.contains(id)) {
     request->error(errnoNoAttribute());
     co_return;
   }
@@ -86,9 +86,9 @@ Task<void> FileSystem::getxattr(RequestPtr request, std::uint64_t node, std::str
 
 // The kernel asks before it checks the permissions of who is not the owner.
 Task<bool> FileSystem::hasAcl(InodeId id, std::string name) {
-  auto since = changes_.now();
-  auto entry = co_await freshEntry(id);
-  notePlain(entry, since);
+  auto since = known_->changes.now();
+  auto entry = co_await known_->fresh(id);
+  known_->notePlain(entry, since);
   auto bit = name == kAclAccess ? kHasAccessAcl : kHasDefaultAcl;
   co_return (entry.attr.acl & bit) != 0;
 }
@@ -96,14 +96,14 @@ Task<bool> FileSystem::hasAcl(InodeId id, std::string name) {
 Task<bool> FileSystem::losesSetGid(RequestPtr request, InodeId id) {
   constexpr std::uint32_t kSetGid = 02000;
   if (request->uid() == 0) co_return false;
-  auto entry = co_await freshEntry(id);
+  auto entry = co_await known_->fresh(id);
   co_return (entry.attr.mode & kSetGid) != 0 && !request->inGroup(entry.attr.gid);
 }
 
 Task<void> FileSystem::listxattr(RequestPtr request, std::uint64_t node, std::size_t room) {
   auto id = inodeOf(node);
   std::string text;
-  if (!plain_.contains(id)) {
+  if (!known_->plain.contains(id)) {
     auto names = co_await cluster_->listXattr(id);
     bool root = request->uid() == 0;
     for (const auto& name : names) {
@@ -120,24 +120,25 @@ Task<void> FileSystem::setxattr(RequestPtr request, std::uint64_t node, std::str
   auto id = inodeOf(node);
   if (startsWith(name, kVirtual)) throw Error(Errc::notPermitted);
   requireOffered(name);
-  if (auto inode = inodes_.find(id); inode && name == kCapabilityAttribute) inode->entry.attr.acl |= kHasCapability;
+  auto inode = known_->inodes.find(id);
+  if (inode && name == kCapabilityAttribute) inode->entry.attr.acl |= kHasCapability;
   constexpr std::uint32_t kDropSetGid = 4;
   auto how = static_cast<std::uint32_t>(flags) & 3;
   if (name == kAclAccess && co_await losesSetGid(request, id)) how |= kDropSetGid;
-  plain_.remove(id);
+  known_->plain.remove(id);
   try {
     co_await cluster_->setXattr(id, std::move(name), std::move(value), how, std::nullopt);
   } catch (const Error& error) {
     request->error(toXattrErrno(error.code()));
     co_return;
   }
-  changes_.note(id);
-  plain_.remove(id);
-  if (auto inode = inodes_.find(id)) {
+  known_->changes.note(id);
+  known_->plain.remove(id);
+  if (inode = known_->inodes.find(id); inode) {
     inode->known = false;
     inode->changedHere = true;
   }
-  co_await hearOfNextRead(id);
+  co_await atimes_->hearOfNextRead(id);
   request->done();
 }
 
@@ -146,12 +147,12 @@ Task<void> FileSystem::removexattr(RequestPtr request, std::uint64_t node, std::
   if (startsWith(name, kVirtual)) throw Error(Errc::notPermitted);
   requireOffered(name);
   co_await cluster_->removeXattr(id, std::move(name));
-  changes_.note(id);
-  if (auto inode = inodes_.find(id)) {
+  known_->changes.note(id);
+  if (auto inode = known_->inodes.find(id)) {
     inode->known = false;
     inode->changedHere = true;
   }
-  co_await hearOfNextRead(id);
+  co_await atimes_->hearOfNextRead(id);
   request->done();
 }
 

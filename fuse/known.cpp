@@ -1,0 +1,110 @@
+#include "fuse/known.h"
+
+namespace vcfs::fuse {
+
+namespace {
+
+// How long the attributes of an open file wait for a tracker before what is remembered must do.
+constexpr Duration kTrackerPatience = std::chrono::milliseconds(300);
+// At most: then the tracker is asked, though nobody told of a change.
+constexpr std::chrono::milliseconds kRemembered{10'000};
+constexpr Duration kJustFetched = std::chrono::milliseconds(1);
+
+}  // namespace
+
+Known::Known(Runtime& runtime, std::shared_ptr<Cluster> cluster, const MountSettings& settings)
+    : inodes(runtime.io, settings.inodeCache),
+      runtime_(runtime),
+      cluster_(std::move(cluster)),
+      freshFor_(std::min(settings.attrCache, kRemembered)) {}
+
+InodePtr Known::remember(const Entry& entry, std::uint64_t since) {
+  auto inode = inodes.remember(entry, runtime_.clock.now());
+  if (changes.changedSince(inode->id, since)) inode->known = false;
+  return inode;
+}
+
+void Known::distrustAll() {
+  changes.noteEverything();
+  plain.clear();
+  inodes.distrustAll();
+}
+
+void Known::notePlain(const Entry& entry, std::uint64_t since) {
+  if ((entry.attr.acl & kNoXattrs) == 0 || changes.changedSince(entry.attr.inode, since)) return;
+  plain.add(entry.attr.inode);
+}
+
+bool Known::isFresh(const Inode& inode) const {
+  return inode.known && runtime_.clock.now() - inode.fetched < freshFor_;
+}
+
+bool Known::justFetched(const Inode& inode) const { return runtime_.clock.now() - inode.fetched < kJustFetched; }
+
+Task<Entry> Known::fresh(InodeId id) {
+  auto self = shared_from_this();
+  if (auto inode = inodes.find(id); inode && isFresh(*inode)) co_return inode->entry;
+  auto since = changes.now();
+  auto entry = co_await cluster_->getAttr(id);
+  remember(entry, since);
+  co_return entry;
+}
+
+struct Known::Question {
+  explicit Question(asio::io_context& io) : answered(io) {}
+  Signal answered;
+  std::optional<Entry> entry;
+};
+
+Task<void> Known::ask(InodeId id, std::shared_ptr<Question> question) {
+  auto self = shared_from_this();
+  try {
+    question->entry = co_await fresh(id);
+  } catch (const Error&) {
+    // Whoever asked goes on with what is remembered.
+  }
+  question->answered.notifyAll();
+}
+
+Task<Entry> Known::ofOpen(InodePtr inode) {
+  auto self = shared_from_this();
+  if (isFresh(*inode)) co_return inode->entry;
+  auto question = std::make_shared<Question>(runtime_.io);
+  runtime_.spawn("fuse.ask", ask(inode->id, question));
+  co_await question->answered.waitFor(runtime_.clock, kTrackerPatience);
+  co_return question->entry ? *question->entry : inode->entry;
+}
+
+bool Known::mayBeMoving(const Attr& listed, std::uint64_t since) {
+  auto known = inodes.find(listed.inode);
+  const bool inUse = known && (known->handles > 0 || known->gate.busy());
+  return listed.state == FileState::open || inUse || changes.changedSince(listed.inode, since);
+}
+
+void Known::noteOwnChange(const Entry& entry) {
+  changes.note(entry.attr.inode);
+  auto inode = inodes.find(entry.attr.inode);
+  if (!inode) return;
+  inode->entry = entry;
+  inode->known = true;
+  inode->fetched = runtime_.clock.now();
+}
+
+// The kernel asks for a directory's attributes after every change it made in it. The tracker stamps the directory with
+// the time it gave the changed inode, so the question can be answered from memory.
+void Known::noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks) {
+  changes.note(directory);
+  auto inode = inodes.find(directory);
+  if (inode) inode->changedHere = true;
+  if (!inode || !inode->known) return;
+  if (whenNs == 0) {
+    inode->known = false;
+    return;
+  }
+  Attr& attr = inode->entry.attr;
+  attr.mtimeNs = std::max(attr.mtimeNs, whenNs);
+  attr.ctimeNs = std::max(attr.ctimeNs, whenNs);
+  attr.nlink += static_cast<std::uint32_t>(moreLinks);
+}
+
+}  // namespace vcfs::fuse

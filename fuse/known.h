@@ -1,0 +1,50 @@
+#pragma once
+
+#include "common/async/signal.h"
+#include "common/runtime/runtime.h"
+#include "fuse/mount_settings.h"
+#include "fuse/tables/change_log.h"
+#include "fuse/tables/inode_table.h"
+#include "fuse/tables/plain_inodes.h"
+#include "vcfs/cluster.h"
+
+namespace vcfs::fuse {
+
+// What this mount knows of the store's inodes, and for how long that is good enough to be used without asking. What
+// others change makes it unknown (FileSystem::changed). Loop thread only.
+class Known : public std::enable_shared_from_this<Known> {
+ public:
+  Known(Runtime& runtime, std::shared_ptr<Cluster> cluster, const MountSettings& settings);
+
+  InodeTable inodes;
+  ChangeLog changes;
+  PlainInodes plain;  // have no extended attributes
+
+  // `since`: changes.now() from before the entry was asked for; so in all that takes it.
+  InodePtr remember(const Entry& entry, std::uint64_t since);
+  void distrustAll();  // whatever is known must be asked for again
+  void notePlain(const Entry& entry, std::uint64_t since);
+
+  bool isFresh(const Inode& inode) const;      // what is remembered can be trusted
+  bool justFetched(const Inode& inode) const;  // by the lookup of the call that is being answered
+  Task<Entry> fresh(InodeId id);               // asks unless it is
+  // The same for an inode that is open here, but does not wait long for trackers: open files go on without them.
+  Task<Entry> ofOpen(InodePtr inode);
+  // Whether what a listing of before told of it may be old: its primary or this mount knows more.
+  bool mayBeMoving(const Attr& listed, std::uint64_t since);
+
+  // We changed it: what is on its way to the kernel about it is old.
+  void noteOwnChange(const Entry& entry);
+  // We changed what is in this directory at `whenNs` (the tracker's time of the change; 0: not known).
+  void noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks);
+
+ private:
+  struct Question;
+  Task<void> ask(InodeId id, std::shared_ptr<Question> question);
+
+  Runtime& runtime_;
+  const std::shared_ptr<Cluster> cluster_;
+  const Duration freshFor_;
+};
+
+}  // namespace vcfs::fuse
