@@ -98,6 +98,17 @@ std::optional<Finding> judgeStored(const CatalogFile& file, StorageId storage) {
                  file.exists() ? "the catalog does not place the file on this server" : "the catalog has no such file"};
 }
 
+std::optional<StorageId> oddOne(const ByteVersions& versions) {
+  std::size_t all = 0, most = 0;
+  std::optional<StorageId> odd;
+  for (const auto& [sums, storages] : versions) {
+    all += storages.size();
+    most = std::max(most, storages.size());
+    if (storages.size() == 1) odd = storages.front();
+  }
+  return most * 2 > all ? odd : std::nullopt;
+}
+
 std::optional<Finding> judgeLinks(const CatalogFile& file, const LinkCounts& links) {
   if (!file.exists()) return std::nullopt;
   const bool directory = file.attr.type == FileType::directory;

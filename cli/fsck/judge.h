@@ -63,6 +63,11 @@ std::vector<Finding> judgeFile(const CatalogFile& file, const OnDisks& disks);
 // Whether a server's replica has any business there.
 std::optional<Finding> judgeStored(const CatalogFile& file, StorageId storage);
 
+// Checksums of a part of a file, and which replicas have them so.
+using ByteVersions = std::map<std::vector<std::uint32_t>, std::vector<StorageId>>;
+// The replica that is wrong: one against more than half of all. Nothing: it cannot be told.
+std::optional<StorageId> oddOne(const ByteVersions& versions);
+
 struct LinkCounts {
   std::uint64_t names = 0;           // that point to it
   std::uint64_t subdirectories = 0;  // of a directory

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "cli/fsck/sources.h"
@@ -35,6 +36,29 @@ struct Report {
   std::vector<std::string> unreachable;  // servers that were not looked at
 };
 
+bool sameVersion(const CatalogFile& a, const CatalogFile& b);  // as far as the catalog tells
+
+constexpr std::size_t kBatch = 500;  // files per call
+template <class T>
+std::vector<T> batchAt(const std::vector<T>& all, std::size_t at) {
+  const auto from = all.begin() + static_cast<std::ptrdiff_t>(at);
+  return std::vector<T>(from, from + static_cast<std::ptrdiff_t>(std::min(kBatch, all.size() - at)));
+}
+
+// Every name of the store, a page at a time.
+class NamesAfter {
+ public:
+  explicit NamesAfter(Sources& sources) : sources_(sources) {}
+  bool more() const { return more_; }
+  Task<std::vector<Name>> next();
+
+ private:
+  Sources& sources_;
+  InodeId parent_ = 0;
+  std::string name_;
+  bool more_ = true;
+};
+
 // Compares the catalog with the disks of all servers while the cluster works. What looks wrong is looked at twice
 // again, a second apart each, and told only if nothing about the file changed in between. Memory is bounded: pages of
 // 1000, at most 1000 suspects before they are looked at again, and 8 bytes for each of at most 4 million names at a
@@ -46,6 +70,8 @@ class Scan {
   const Report& report() const { return report_; }
 
  private:
+  // scan.cpp: the passes, the catalog against the disks and the other way round; scan_names.cpp: names and links;
+  // scan_settle.cpp: the looks that follow; tell.cpp: what is told, and repaired.
   static constexpr InodeId kEnd = UINT64_MAX;
   using Key = std::pair<Kind, StorageId>;
   struct Suspect {
@@ -70,10 +96,14 @@ class Scan {
   Task<void> checkDisks();
   Task<void> checkDisk(Server server);
   Task<void> recheckLinks();
+  Task<std::map<InodeId, LinkCounts>> countLinksOf(std::vector<InodeId> inodes);
+  Task<std::map<InodeId, CatalogFile>> filesNow(std::vector<InodeId> inodes);
   Task<void> settle();  // the suspects, again
   using Suspects = std::map<InodeId, Suspect>;
   Task<std::vector<Suspect>> lookAgain(std::vector<Suspect> before);
   Task<std::optional<Finding>> compareBytes(CatalogFile file);
+  std::vector<StorageId> holdersOf(const CatalogFile& file) const;
+  Finding different(std::uint64_t offset, const ByteVersions& versions, const std::vector<StorageId>& holders) const;
   Task<bool> isOrphan(InodeId inode);
   // What the disks that are up have of these files, where the catalog places them and where `also` says.
   using Disks = std::map<InodeId, OnDisks>;

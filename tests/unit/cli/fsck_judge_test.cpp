@@ -140,3 +140,11 @@ TEST(Fsck, a_replica_is_replaced_only_beside_a_good_one) {
   EXPECT_FALSE(mayReplace(closedFile(), 1, {{1, std::nullopt}, {2, stored(99)}}));
   EXPECT_FALSE(mayReplace(closedFile(), 1, {{1, std::nullopt}}));
 }
+
+TEST(Fsck, one_replica_against_most_is_the_wrong_one) {
+  const std::vector<std::uint32_t> a{1, 2}, b{1, 3}, c{4, 4};
+  EXPECT_EQ(oddOne({{a, {1, 2}}, {b, {3}}}), StorageId{3});
+  EXPECT_EQ(oddOne({{a, {1}}, {b, {2}}}), std::nullopt) << "either may be wrong";
+  EXPECT_EQ(oddOne({{a, {1}}, {b, {2}}, {c, {3}}}), std::nullopt);
+  EXPECT_EQ(oddOne({{a, {1, 2, 3}}, {b, {4, 5}}}), std::nullopt) << "not one";
+}
