@@ -1,11 +1,9 @@
 // How a syncing replica gets what it missed. The story is in DESIGN.md, "Catch-up".
+#include "storage/cluster/catch_up.h"
+
 #include "common/base/log.h"
-#include "common/rpc/bulk.h"
 #include "common/rpc/call.h"
 #include "schema/convert.h"
-#include "storage/core/catch_up_plan.h"
-#include "storage/core/crc32c.h"
-#include "storage/node.h"
 
 namespace vcfs::storage {
 
@@ -13,83 +11,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::uint32_t kBlock = 64u << 10;
-constexpr std::uint32_t kWindowBlocks = 512;  // 32 MiB are compared in one call
-constexpr std::uint64_t kPiece = 1u << 20;
-constexpr std::size_t kAhead = 4;  // pieces asked for before the first of them is here
-
-bool allZero(std::span<const std::byte> bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
-}
-
 // The layout that came with a refusal; inode 0 when there was none.
 Layout layoutOf(schema::Status::Reader status) {
   return status.hasLayout() ? schema::toLayout(status.getLayout()) : Layout();
 }
 
 }  // namespace
-
-// One pass over one file: its state while coroutines suspend. Lives in catchUpOnce()'s frame.
-class CatchUp {
- public:
-  CatchUp(NodePtr node, FilePtr file) : node_(std::move(node)), file_(std::move(file)) {
-    source_ = file_->replica.primaryAddress();
-    const Replica* primary = file_->replica.layout().primary();
-    if (primary != nullptr) sourceId_ = primary->storage;
-  }
-  ~CatchUp() { file_->bytesToGo = 0; }
-
-  Task<void> run();
-
- private:
-  // What must not change from the moment the primary said that this replica has joined: a replica that was given up and
-  // added again meanwhile lacks what was written in between, and is probed again or told an epoch that follows on
-  // nothing.
-  struct Joined {
-    std::uint64_t probes = 0;
-    Epoch since = 0;
-    friend bool operator==(const Joined&, const Joined&) = default;
-  };
-  Joined joinedNow() const { return Joined{file_->probes, file_->replica.since()}; }
-  void checkStill() const;
-  Task<void> waitJoined();
-  Task<void> prepareOwn();
-  Task<std::uint64_t> sourceSize();
-  Task<std::vector<std::uint32_t>> sourceSums(std::uint64_t offset);
-  Task<void> copyAll();
-  using Fetched = capnp::RemotePromise<schema::Storage::FetchResults>;
-  struct Fetching {
-    Fetching(Range what, Fetched answer) : range(what), promise(kj::mv(answer)) {}
-    Range range;
-    Fetched promise;
-  };
-  Fetching fetch(Range range);
-  Task<void> copyPieces(std::vector<Range> todo);
-  Task<void> writePiece(Range range, schema::Storage::FetchResults::Reader answer);
-  template <class Job>
-  Task<std::invoke_result_t<Job&>> inOrder(Job job);
-  Task<void> writeOwn(std::uint64_t offset, std::span<const std::byte> bytes);
-  Task<void> extend(std::uint64_t size);
-  Task<void> finish();
-  Task<void> yieldToLive(std::uint64_t bytes);
-
-  struct Info {
-    std::uint64_t size = 0;
-    FileState state = FileState::open;
-    std::int64_t mtimeNs = 0;
-    std::uint64_t bytesToGo = 0;
-  };
-  Task<Info> ask();
-
-  NodePtr node_;
-  FilePtr file_;
-  std::string source_;
-  StorageId sourceId_ = 0;
-  std::shared_ptr<PeerSession> session_;
-  std::optional<Joined> joined_;
-  std::uint64_t total_ = 0;    // the source's size when the pass began
-  std::uint64_t ownSize_ = 0;  // this replica's, of what is not live
-};
 
 void CatchUp::checkStill() const {
   if (file_->removed || node_->stopping_ || file_->replica.role() != Role::syncing) {
@@ -141,18 +68,6 @@ Task<void> CatchUp::waitJoined() {
   throw Error(Errc::unavailable, "the primary does not let this replica join");
 }
 
-// A job on the write pool that counts as one of the file's: while it is under way no live write runs inline past it.
-// Submitted in the very turn in which this is awaited.
-template <class Job>
-Task<std::invoke_result_t<Job&>> CatchUp::inOrder(Job job) {
-  const NodePtr node = node_;
-  const FilePtr file = file_;
-  ++file->localQueued;
-  const auto leave = kj::defer([node, file] { node->localFinished(file); });
-  auto pending = node->pools.writes->run(std::move(job));
-  co_return co_await std::move(pending);
-}
-
 // While bytes are missing the file says `open` on the disk, so that a restart does not trust it.
 Task<void> CatchUp::prepareOwn() {
   node_->store.markActive(file_->inode);
@@ -184,160 +99,8 @@ Task<void> CatchUp::prepareOwn() {
   if (!file_->live.openEnded()) file_->localEnd = std::max(file_->localEnd, ownSize_);
 }
 
-Task<std::uint64_t> CatchUp::sourceSize() {
-  auto request = session_->client.fetchRequest();
-  request.setInode(file_->inode);
-  auto promise = request.send();
-  const Duration limit = node_->options.syncLimit;
-  auto answer = co_await rpc::call(node_->runtime, kj::mv(promise), limit);
-  checkStill();
-  schema::check(answer.getStatus());
-  co_return answer.getSize();
-}
-
-Task<std::vector<std::uint32_t>> CatchUp::sourceSums(std::uint64_t offset) {
-  auto request = session_->client.checksumsRequest();
-  request.setInode(file_->inode);
-  request.setOffset(offset);
-  request.setBlockSize(kBlock);
-  request.setBlocks(kWindowBlocks);
-  auto promise = request.send();
-  const Duration limit = node_->options.syncLimit;
-  auto answer = co_await rpc::call(node_->runtime, kj::mv(promise), limit);
-  checkStill();
-  schema::check(answer.getStatus());
-  std::vector<std::uint32_t> sums;
-  for (std::uint32_t sum : answer.getCrc32c()) sums.push_back(sum);
-  co_return sums;
-}
-
-Task<void> CatchUp::writeOwn(std::uint64_t offset, std::span<const std::byte> bytes) {
-  std::shared_ptr<ReplicaFile> disk = file_->disk;
-  auto job = [disk, offset, bytes] { disk->pwrite(bytes, offset); };
-  file_->localEnd = std::max<std::uint64_t>(file_->localEnd, offset + bytes.size());
-  co_await inOrder(std::move(job));
-}
-
-CatchUp::Fetching CatchUp::fetch(Range range) {
-  auto request = session_->client.fetchRequest();
-  request.setInode(file_->inode);
-  request.setOffset(range.begin);
-  request.setLength(static_cast<std::uint32_t>(range.end - range.begin));
-  return Fetching(range, request.send());
-}
-
-// The next pieces are on their way while one is written.
-Task<void> CatchUp::copyPieces(std::vector<Range> todo) {
-  const Duration limit = node_->options.syncLimit;
-  std::deque<Fetching> ahead;
-  std::size_t next = 0;
-  while (next < todo.size() || !ahead.empty()) {
-    while (ahead.size() < kAhead && next < todo.size()) {
-      const std::vector<Range> wanted = file_->live.gaps(todo[next].begin, todo[next].end);
-      for (const Range range : wanted) ahead.push_back(fetch(range));
-      ++next;
-    }
-    if (ahead.empty()) continue;
-    Fetching one = std::move(ahead.front());
-    ahead.pop_front();
-    file_->bytesToGo = total_ - std::min(total_, one.range.begin);
-    auto answer = co_await rpc::call(node_->runtime, kj::mv(one.promise), limit);
-    checkStill();
-    schema::check(answer.getStatus());
-    co_await writePiece(one.range, answer);
-    co_await yieldToLive(answer.getData().size());
-    checkStill();
-  }
-}
-
-Task<void> CatchUp::writePiece(Range range, schema::Storage::FetchResults::Reader answer) {
-  auto data = answer.getData();
-  const auto* bytes = reinterpret_cast<const std::byte*>(data.begin());
-  // What live writes covered while this was on its way is newer. From here to the queue nothing intervenes.
-  const std::vector<Range> parts = file_->live.gaps(range.begin, range.begin + data.size());
-  for (const Range part : parts) {
-    const std::vector<Range> still = file_->live.gaps(part.begin, part.end);
-    for (const Range now : still) {
-      const std::span<const std::byte> content(bytes + (now.begin - range.begin), now.end - now.begin);
-      const bool hole = now.begin >= ownSize_ && allZero(content);
-      if (!hole) co_await writeOwn(now.begin, content);
-      checkStill();
-    }
-  }
-  node_->counters.caughtUpBytes += data.size();
-}
-
-// Live traffic goes first: a copy waits while the disk's queue is not short, and keeps to its rate.
-Task<void> CatchUp::yieldToLive(std::uint64_t bytes) {
-  for (int i = 0; i < 20 && node_->pools.writes->queued() > 4; ++i) {
-    const Duration pause = 1ms;
-    co_await node_->pause(pause);
-  }
-  const std::int64_t rate = node_->options.catchUpBytesPerSecond;
-  if (rate <= 0) co_return;
-  const Duration pause(static_cast<std::int64_t>(static_cast<double>(bytes) / static_cast<double>(rate) * 1e9));
-  co_await node_->pause(pause);
-}
-
-Task<void> CatchUp::copyAll() {
-  total_ = co_await sourceSize();
-  const std::uint64_t keep = cutTo(total_, file_->live, file_->localEnd);
-  if (file_->localEnd > keep) {
-    std::shared_ptr<ReplicaFile> disk = file_->disk;
-    auto job = [disk, keep] { disk->truncate(keep); };
-    file_->localEnd = keep;
-    ownSize_ = std::min(ownSize_, keep);
-    co_await inOrder(std::move(job));
-    checkStill();
-  }
-  for (std::uint64_t offset = 0; offset < total_; offset += static_cast<std::uint64_t>(kBlock) * kWindowBlocks) {
-    file_->bytesToGo = total_ - offset;
-    const std::uint64_t end =
-        std::min<std::uint64_t>(total_, offset + static_cast<std::uint64_t>(kBlock) * kWindowBlocks);
-    std::vector<Range> todo;
-    if (offset >= ownSize_) {
-      todo = pieces(offset, end, kPiece);
-    } else {
-      std::shared_ptr<ReplicaFile> disk = file_->disk;
-      auto job = [disk, offset] {
-        std::vector<std::uint32_t> sums;
-        std::vector<std::byte> block(kBlock);
-        for (std::uint32_t i = 0; i < kWindowBlocks; ++i) {
-          std::size_t size = 0;
-          try {
-            size = disk->pread(block, offset + static_cast<std::uint64_t>(i) * kBlock);
-          } catch (const Error&) {
-            break;  // what cannot be read here is copied
-          }
-          if (size == 0) break;
-          sums.push_back(crc32c(std::span(block.data(), size)));
-          if (size < kBlock) break;
-        }
-        return sums;
-      };
-      auto pending = node_->pools.reads->run(std::move(job));
-      const std::vector<std::uint32_t> source = co_await sourceSums(offset);
-      const std::vector<std::uint32_t> own = co_await std::move(pending);
-      todo = differing(offset, kBlock, source, own, total_, kPiece);
-    }
-    co_await copyPieces(std::move(todo));
-  }
-  co_await extend(total_);
-}
-
-// A hole at the source's end is a matter of size alone.
-Task<void> CatchUp::extend(std::uint64_t size) {
-  if (file_->localEnd >= size || file_->live.gaps(size - 1, size).empty()) co_return;
-  std::shared_ptr<ReplicaFile> disk = file_->disk;
-  auto job = [disk, size] {
-    if (disk->stat().size < size) disk->truncate(size);
-  };
-  file_->localEnd = size;
-  co_await inOrder(std::move(job));
-  checkStill();
-}
-
-Task<void> CatchUp::finish() {
+// How it is sealed, if it is.
+Task<void> CatchUp::learnSeal() {
   bool stateKnown = false;
   for (int i = 0; i < 10 && !stateKnown; ++i) {
     const std::uint64_t seen = file_->replicatedOps;
@@ -356,6 +119,10 @@ Task<void> CatchUp::finish() {
     }
   }
   if (!stateKnown) throw Error(Errc::unavailable, "operations of a sealed file keep coming");
+}
+
+// Everything that is here now, onto the disk.
+Task<void> CatchUp::syncOwn() {
   std::shared_ptr<ReplicaFile> disk = file_->disk;
   kj::Promise<void> idle = node_->localBarrier(*file_);
   const Duration limit = node_->options.syncLimit;
@@ -373,6 +140,11 @@ Task<void> CatchUp::finish() {
     file_->meta.unstable = false;
     node_->persistMeta(file_);
   }
+}
+
+Task<void> CatchUp::finish() {
+  co_await learnSeal();
+  co_await syncOwn();
   for (int i = 0; i < 5 && file_->replica.role() == Role::syncing; ++i) {
     checkStill();
     const Layout layout = co_await node_->trackers->caughtUp(file_->inode, file_->replica.epoch());
