@@ -72,14 +72,17 @@ Option text(std::string name, std::string standard, std::string meaning,
   return {std::move(name), std::move(standard), std::move(meaning), false, apply};
 }
 
-void setSpin(MountRequest& request, const std::string& value) {
-  std::int64_t parsed = 0;
-  const char* end = value.data() + value.size();
-  auto [at, error] = std::from_chars(value.data(), end, parsed);
-  if (error != std::errc() || at != end || parsed < 0 || parsed > 1000) {
-    refuse("spin", value, "a number of microseconds from 0 to 1000 is wanted");
-  }
-  request.daemon.spinMicroseconds = parsed;
+Option number(std::string name, std::string standard, std::int64_t min, std::int64_t max, std::string unit,
+              std::string meaning, std::function<std::int64_t&(MountRequest&)> field) {
+  auto allowed = fmt::format("a number of {} from {} to {} is wanted", unit, min, max);
+  auto apply = [name, min, max, allowed, field](MountRequest& request, const std::string& value) {
+    std::int64_t parsed = 0;
+    const char* end = value.data() + value.size();
+    auto [at, error] = std::from_chars(value.data(), end, parsed);
+    if (error != std::errc() || at != end || parsed < min || parsed > max) refuse(name, value, allowed);
+    field(request) = parsed;
+  };
+  return {std::move(name), std::move(standard), std::move(meaning), false, apply};
 }
 
 void setLogLevel(MountRequest& request, const std::string& value) {
@@ -131,10 +134,10 @@ std::vector<Option> makeOptions() {
   all.push_back(duration("mount_timeout", "10s", milliseconds(100), milliseconds(3'600'000),
                          "how long mounting waits for a tracker to answer",
                          [](R& r) -> milliseconds& { return r.mountTimeout; }));
-  all.push_back({"spin", "200",
-                 "while requests follow each other more closely than this many microseconds, stay awake between them; "
-                 "0: sleep at once",
-                 false, setSpin});
+  all.push_back(number("spin", "200", 0, 1000, "microseconds",
+                       "while requests follow each other more closely than this many microseconds, stay awake between "
+                       "them; 0: sleep at once",
+                       [](R& r) -> std::int64_t& { return r.daemon.spinMicroseconds; }));
   all.push_back(
       text("log", "syslog", "a file to which events are appended", [](R& r) -> std::string& { return r.logFile; }));
   all.push_back({"log_level", "info", "debug, info, warn, error or off", false, setLogLevel});
