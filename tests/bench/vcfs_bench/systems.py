@@ -47,6 +47,24 @@ class LocalDisk(System):
     name = "local"
 
 
+class Mountable(System):
+    """One that can be mounted at any directory, several times: _mount(point) does it."""
+
+    def remount(self):
+        run(["umount", str(self.mount)])
+        self._mount(self.mount)
+
+    def second_mount(self):
+        point = self.scratch.path / "second"
+        point.mkdir(exist_ok=True)
+        self._mount(point)
+        return point
+
+    def _unmount(self):
+        for point in (self.mount, self.scratch.path / "second"):
+            run(["umount", "-l", str(point)], check=False)
+
+
 class Passthrough(System):
     """libfuse's example: one copy, no network; the floor that any FUSE filesystem pays."""
 
@@ -118,7 +136,7 @@ class Vcfs(System):
         return self.cluster.url
 
 
-class Gluster(System):
+class Gluster(Mountable):
     """Replica 2, two bricks on this machine. Uses glusterd's usual place: not for a machine that runs Gluster otherwise."""
 
     name = "glusterfs"
@@ -154,19 +172,8 @@ class Gluster(System):
         wait_for(lambda: run(["mount", "-t", "glusterfs", f"{self.host}:/{self.VOLUME}", str(point)], check=False).returncode == 0
                  and os.path.ismount(point), 30, "GlusterFS's mount", interval=0.5)
 
-    def remount(self):
-        run(["umount", str(self.mount)])
-        self._mount(self.mount)
-
-    def second_mount(self):
-        point = self.scratch.path / "second"
-        point.mkdir(exist_ok=True)
-        self._mount(point)
-        return point
-
     def stop(self):
-        for point in (self.mount, self.scratch.path / "second"):
-            run(["umount", "-l", str(point)], check=False)
+        self._unmount()
         self._gluster("volume", "stop", self.VOLUME, "force", check=False)
         self._gluster("volume", "delete", self.VOLUME, check=False)
         self.daemon.terminate()
@@ -174,7 +181,7 @@ class Gluster(System):
         super().stop()
 
 
-class MooseFs(System):
+class MooseFs(Mountable):
     """Goal 2, one master, two chunk servers. Its master refuses 127.0.0.0/8, so lo gets addresses of a private network."""
 
     name = "moosefs"
@@ -225,19 +232,8 @@ class MooseFs(System):
         run(["mfsmount", str(point), "-H", f"{self.NETWORK}.1", "-o", "nonempty"])
         wait_for(lambda: os.path.ismount(point), 20, "mfsmount")
 
-    def remount(self):
-        run(["umount", str(self.mount)])
-        self._mount(self.mount)
-
-    def second_mount(self):
-        point = self.scratch.path / "second"
-        point.mkdir(exist_ok=True)
-        self._mount(point)
-        return point
-
     def stop(self):
-        for point in (self.mount, self.scratch.path / "second"):
-            run(["umount", "-l", str(point)], check=False)
+        self._unmount()
         for program, config in reversed(self.started):
             run([program, "-c", str(config), "stop"], check=False)
         for i in (1, 2, 3):
