@@ -97,20 +97,6 @@ std::int64_t toNs(const timespec& time) {
   return static_cast<std::int64_t>(time.tv_sec) * kSecond + time.tv_nsec;
 }
 
-std::string_view nameOf(FileState state) {
-  switch (state) {
-    case FileState::open:
-      return "open";
-    case FileState::closed:
-      return "closed";
-    case FileState::recovered:
-      return "recovered";
-    case FileState::none:
-      return "";
-  }
-  return "";
-}
-
 std::uint32_t withoutPrivileges(std::uint32_t mode, bool inGroup) {
   mode &= ~static_cast<std::uint32_t>(S_ISUID);
   if ((mode & S_IXGRP) != 0 || !inGroup) mode &= ~static_cast<std::uint32_t>(S_ISGID);

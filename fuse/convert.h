@@ -15,7 +15,6 @@ FileType fileTypeOf(std::uint32_t mode);  // of a mode with type bits
 struct stat toStat(const Attr& attr);
 double toSeconds(std::chrono::milliseconds time);
 std::int64_t toNs(const timespec& time);
-std::string_view nameOf(FileState state);  // "open", "closed", "recovered", ""
 
 // What Linux takes away from a file's mode when somebody without the right to keep it writes or chowns: setuid always;
 // setgid when the group may execute (without that it is the old mark of mandatory locking), or, whatever the group may

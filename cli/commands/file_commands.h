@@ -16,7 +16,7 @@ Task<Entry> mustBeDirectory(std::shared_ptr<Cluster> cluster, std::string path);
 std::uint32_t newDirectoryMode();  // 0777 without this process's umask
 
 const char* typeName(FileType type);     // "file", "directory" …
-const char* stateName(FileState state);  // "open", "closed", "recovered"
+std::string_view stateName(FileState state);  // "" of what is no regular file
 char typeLetter(FileType type);          // as `ls -l`
 
 }  // namespace vcfs::cli

@@ -5,6 +5,7 @@
 #include "cli/commands/file_commands.h"
 #include "cli/core/usage_error.h"
 #include "common/base/error.h"
+#include "schema/state_names.h"
 
 namespace vcfs::cli {
 namespace {
@@ -202,19 +203,7 @@ const char* typeName(FileType type) {
   return "none";
 }
 
-const char* stateName(FileState state) {
-  switch (state) {
-    case FileState::open:
-      return "open";
-    case FileState::closed:
-      return "closed";
-    case FileState::recovered:
-      return "recovered";
-    case FileState::none:
-      break;
-  }
-  return "";
-}
+std::string_view stateName(FileState state) { return state == FileState::none ? "" : nameOf(state); }
 
 char typeLetter(FileType type) {
   switch (type) {

@@ -5,6 +5,7 @@
 #include "fuse/convert.h"
 #include "fuse/errno_map.h"
 #include "fuse/file_system.h"
+#include "schema/state_names.h"
 #include "vcfs/file_capability.h"
 
 namespace vcfs::fuse {

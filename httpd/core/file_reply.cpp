@@ -5,6 +5,7 @@
 #include "httpd/core/byte_ranges.h"
 #include "httpd/core/http_date.h"
 #include "httpd/core/mime.h"
+#include "schema/state_names.h"
 
 namespace vcfs::httpd {
 namespace {
@@ -43,19 +44,6 @@ std::string etagOf(const Attr& attr) {
   return fmt::format("\"{:x}-{:x}-{:x}\"", attr.inode, static_cast<std::uint64_t>(attr.mtimeNs), attr.size);
 }
 
-std::string_view stateName(FileState state) {
-  switch (state) {
-    case FileState::open:
-      return "open";
-    case FileState::recovered:
-      return "recovered";
-    case FileState::closed:
-      return "closed";
-    default:
-      return "none";
-  }
-}
-
 Validators validatorsOf(const Attr& attr) {
   Validators v;
   v.etag = etagOf(attr);
@@ -70,7 +58,7 @@ FileReply replyToFile(const Request& request, const Attr& attr, std::string_view
   FileReply reply;
   reply.headers = fmt::format(
       "Last-Modified: {}\r\nETag: {}\r\nAccept-Ranges: bytes\r\nCache-Control: no-cache\r\nX-Vcfs-State: {}\r\n",
-      formatHttpDate(current.lastModified), current.etag, stateName(attr.state));
+      formatHttpDate(current.lastModified), current.etag, nameOf(attr.state));
 
   Condition condition = evaluate(headers, current);
   if (condition != Condition::proceed) {

@@ -28,7 +28,6 @@ struct FileReply {
 
 // "<inode>-<mtime>-<size>" in hex, quoted: see DESIGN.md, "Versions of a file".
 std::string etagOf(const Attr& attr);
-std::string_view stateName(FileState state);  // "open", "closed", "recovered"
 Validators validatorsOf(const Attr& attr);
 
 // 200, 206, 304, 412 or 416 for GET (and HEAD: the same head) of the file as `attr` says it is now. `fileName` gives

@@ -10,6 +10,7 @@
 #include "httpd/core/http_date.h"
 #include "httpd/core/text.h"
 #include "httpd/core/url_path.h"
+#include "schema/state_names.h"
 
 namespace vcfs::httpd {
 namespace {
@@ -125,7 +126,7 @@ std::string Listing::rows(std::vector<DirEntry> entries) {
 void Listing::htmlRow(std::string& out, const DirEntry& entry) const {
   const Attr& attr = entry.entry.attr;
   bool regular = attr.type == FileType::regular;
-  std::string state = regular ? std::string(stateName(attr.state)) : "";
+  std::string state = regular ? std::string(nameOf(attr.state)) : "";
   std::string link = linkTo(entry);
   out += fmt::format("<tr><td class=\"n\"><a href=\"{}\">{}{}</a>{}</td>", link, escapeHtml(entry.name),
                      attr.type == FileType::directory ? "/" : "",
@@ -142,7 +143,7 @@ void Listing::jsonRow(std::string& out, const DirEntry& entry) {
                      jsonString(entry.name), urlPath_, linkTo(entry), typeName(attr.type),
                      formatIsoDate(wholeSeconds(attr.mtimeNs)), attr.mtimeNs);
   if (attr.type == FileType::regular) {
-    out += fmt::format(",\"id\":{},\"size\":{},\"state\":\"{}\"", attr.inode, attr.size, stateName(attr.state));
+    out += fmt::format(",\"id\":{},\"size\":{},\"state\":\"{}\"", attr.inode, attr.size, nameOf(attr.state));
   }
   out += '}';
 }

@@ -2,6 +2,7 @@
 
 #include "httpd/core/mime.h"
 #include "httpd/ops/ops.h"
+#include "schema/state_names.h"
 
 namespace vcfs::httpd {
 namespace {
@@ -64,7 +65,7 @@ Task<void> getLive(Exchange& exchange, Entry entry, std::string fileName) {
   OpenMode mode;
   std::shared_ptr<File> file = co_await exchange.site().cluster->open(entry, mode);
   std::string headers = "Cache-Control: no-store\r\nAccept-Ranges: none\r\nX-Vcfs-State: ";
-  headers += stateName(entry.attr.state);
+  headers += nameOf(entry.attr.state);
   headers += "\r\n";
   co_await exchange.beginStream(headers, mimeType(fileName));
   if (exchange.isHead()) co_return;

@@ -8,6 +8,7 @@
 #include "common/base/version.h"
 #include "common/rpc/call.h"
 #include "schema/convert.h"
+#include "schema/state_names.h"
 
 namespace vcfs::tracker {
 
@@ -113,19 +114,6 @@ Task<Json> idserversOf(std::shared_ptr<TrackerCore> core) {
   co_return list;
 }
 
-std::string stateName(FileState state) {
-  switch (state) {
-    case FileState::open:
-      return "open";
-    case FileState::closed:
-      return "closed";
-    case FileState::recovered:
-      return "recovered";
-    default:
-      return "none";
-  }
-}
-
 std::string stateName(ReplicaState state) {
   switch (state) {
     case ReplicaState::inSync:
@@ -198,9 +186,8 @@ Task<std::string> statusJson(std::shared_ptr<TrackerCore> core, bool merge) {
 Task<std::string> fileJson(std::shared_ptr<TrackerCore> core, InodeId inode) {
   auto find = [inode](SqlTx& tx) { return ops::fileInfo(tx, inode); };
   const ops::InodeRow row = co_await core->catalog.read(std::move(find));
-  Json json = {{"id", log::hex(inode)},   {"inode", inode},
-               {"size", row.attr.size},   {"state", stateName(row.attr.state)},
-               {"epoch", row.attr.epoch}, {"links", row.attr.nlink}};
+  Json json = {{"id", log::hex(inode)},           {"inode", inode},          {"size", row.attr.size},
+               {"state", nameOf(row.attr.state)}, {"epoch", row.attr.epoch}, {"links", row.attr.nlink}};
   json["user"] = row.tenant;
   json["created_as"] = row.path;
   json["group"] = row.group;
