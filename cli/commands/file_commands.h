@@ -15,8 +15,8 @@ Task<Entry> makeDirectoriesInStore(std::shared_ptr<Cluster> cluster, std::string
 Task<Entry> mustBeDirectory(std::shared_ptr<Cluster> cluster, std::string path);
 std::uint32_t newDirectoryMode();  // 0777 without this process's umask
 
-const char* typeName(FileType type);     // "file", "directory" …
+const char* typeName(FileType type);          // "file", "directory" …
 std::string_view stateName(FileState state);  // "" of what is no regular file
-char typeLetter(FileType type);          // as `ls -l`
+char typeLetter(FileType type);               // as `ls -l`
 
 }  // namespace vcfs::cli
