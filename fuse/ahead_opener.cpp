@@ -33,7 +33,12 @@ Task<void> AheadOpener::fetchEntries(OpenAhead::Range range) {
     const Attr& attr = found.entry.attr;
     if (attr.type != FileType::regular || known_->mayBeMoving(attr, since)) continue;
     known_->remember(found.entry, since);
-    if (attr.size > 0 && attr.size <= OpenedAhead::kLargest) co_await open(found.entry);
+    if (attr.size == 0 || attr.size > OpenedAhead::kLargest) continue;
+    try {
+      co_await open(found.entry);
+    } catch (const Error&) {
+      // Nobody asked for this one yet. Who does is told why.
+    }
   }
 }
 

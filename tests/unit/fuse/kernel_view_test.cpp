@@ -5,8 +5,8 @@
 
 #include <set>
 
-#include "common/rpc/transport.h"
 #include "tests/unit/fuse/fake_cluster.h"
+#include "tests/unit/fuse/no_transport.h"
 
 namespace vcfs::fuse {
 namespace {
@@ -30,13 +30,6 @@ class FakeKernel final : public KernelCache {
   std::set<InodeId> takenBack, pending;
   int everything = 0, hurried = 0;
   bool canDropEverything = true;
-};
-
-class NoTransport final : public Transport {
-  Task<std::unique_ptr<Link>> connect(std::string, Duration) override { throw Error(Errc::notSupported); }
-  std::unique_ptr<Listener> listen(std::string, std::function<void(std::unique_ptr<Link>)>) override {
-    throw Error(Errc::notSupported);
-  }
 };
 
 class KernelViewTest : public ::testing::Test {
@@ -63,7 +56,7 @@ class KernelViewTest : public ::testing::Test {
   static constexpr InodeId kRoot = 77, kFile = 2000;
   asio::io_context io_{1};
   ManualClock clock_{io_};
-  NoTransport transport_;
+  test::NoTransport transport_;
   Runtime runtime_{io_, clock_, transport_, std::mt19937_64(1)};
   std::shared_ptr<test::FakeStore> store_ = std::make_shared<test::FakeStore>(clock_);
   std::shared_ptr<test::FakeCluster> cluster_ = std::make_shared<test::FakeCluster>(runtime_, store_);

@@ -6,9 +6,9 @@
 #include <future>
 #include <thread>
 
-#include "common/rpc/transport.h"
 #include "fuse/mount.h"
 #include "tests/unit/fuse/fake_cluster.h"
+#include "tests/unit/fuse/no_transport.h"
 
 namespace vcfs::fuse::test {
 
@@ -61,12 +61,6 @@ class Mounted : public ::testing::Test {
   MountSettings settings_;
 
  private:
-  class NoTransport final : public Transport {
-    Task<std::unique_ptr<Link>> connect(std::string, Duration) override { throw Error(Errc::notSupported); }
-    std::unique_ptr<Listener> listen(std::string, std::function<void(std::unique_ptr<Link>)>) override {
-      throw Error(Errc::notSupported);
-    }
-  };
   SystemClock clock_{io_};
   NoTransport transport_;
   Runtime runtime_{io_, clock_, transport_, std::mt19937_64(1)};
