@@ -173,6 +173,7 @@ Finding Scan::different(std::uint64_t offset, const ByteVersions& versions,
                         const std::vector<StorageId>& holders) const {
   const std::optional<StorageId> wrong = oddOne(versions);
   std::vector<std::string> names;
+  names.reserve(holders.size());
   for (StorageId storage : holders) names.push_back(serverName(storage));
   const std::string which = wrong ? "" : fmt::format(" (on {})", fmt::join(names, ", "));
   return Finding{Kind::checksum, wrong.value_or(0),
