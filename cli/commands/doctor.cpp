@@ -83,7 +83,7 @@ class Doctor final : public ClientCommand {
       words >> skip >> skip >> skip >> skip >> point >> options;
       const std::string super = line.substr(line.rfind(' ') + 1);
       const bool checked = super.find("default_permissions") != std::string::npos;
-      findings.push_back({checked ? Level::good : Level::warning, "mount", point + " (" + options + ")",
+      findings.push_back({checked ? Level::good : Level::warning, "mount", fmt::format("{} ({})", point, options),
                           checked ? "" : "permissions are not checked by the kernel: mount it by mount.vcfs"});
     }
   }

@@ -106,9 +106,7 @@ namespace detail {
 template <class T>
 Value toValue(T&& value) {
   using Plain = std::remove_cvref_t<T>;
-  if constexpr (std::is_enum_v<Plain>) {
-    return Value(static_cast<std::int64_t>(value));
-  } else if constexpr (std::is_integral_v<Plain>) {
+  if constexpr (std::is_enum_v<Plain> || std::is_integral_v<Plain>) {
     return Value(static_cast<std::int64_t>(value));
   } else {
     return Value(std::in_place_type<std::string>, std::forward<T>(value));

@@ -130,7 +130,7 @@ Task<std::vector<std::string>> pathsOf(SqlTx& tx, std::vector<InodeId> directori
   for (InodeId directory : directories) {
     const auto chain = co_await ancestors(tx, directory);
     std::string path;
-    for (const Ancestor& ancestor : chain) path = "/" + ancestor.name + path;
+    for (const Ancestor& ancestor : chain) path.insert(0, "/" + ancestor.name);
     paths.push_back(std::move(path));
   }
   co_return paths;
