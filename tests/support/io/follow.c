@@ -125,5 +125,7 @@ int command_follow(int argc, char **argv) {
   printf(", ");
   latencies_print("gap", &f.stalls);
   printf("}\n");
+  latencies_free(&f.ages);
+  latencies_free(&f.stalls);
   return f.zeros || f.wrong || f.shrinks || f.errors || f.have ? 1 : 0;
 }

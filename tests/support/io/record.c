@@ -83,6 +83,9 @@ static int report(Recorder *r) {
   printf(", ");
   latencies_print("close", &r->closes);
   printf("}\n");
+  latencies_free(&r->writes);
+  latencies_free(&r->fsyncs);
+  latencies_free(&r->closes);
   return r->errors ? 1 : 0;
 }
 
