@@ -32,10 +32,12 @@ Task<LayoutChange> caughtUp(SqlTx& tx, StorageId storage, InodeId inode, Epoch e
   auto row = co_await findInode(tx, inode, Lock::rows);
   if (!row || !row->isFile()) throw Error(Errc::notFound, "the file is gone");
   if (row->attr.epoch == epoch) {
-    const FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
+    FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
     if (auto next = catchUpReplica(row->replicas, storage, needs, change.dropped)) {
       // Perhaps a server that is being emptied waited for it.
       for (StorageId leaving : needs.leaving) {
+        // What is dropped here has still to be deleted: a new replica in that place would be deleted with it.
+        needs.barred.insert(needs.barred.end(), change.dropped.begin(), change.dropped.end());
         if (auto less = vacateReplica(*next, leaving, row->sealed(), *occasion.view, needs, change.dropped))
           next = less;
       }

@@ -46,8 +46,9 @@ std::vector<ops::Evacuee> Evacuation::evacuees() const {
     ops::Evacuee from;
     from.storage = id;
     const bool waited = server.awaySince != 0 && wall - server.awaySince >= grace;
-    // One that is to be emptied and away can hand nothing over: it is given up at once.
-    from.gone = server.draining ? !core_.map.alive(id, now) : waited;
+    // One that is to be emptied and away can hand nothing over: it is given up at once (but not because this tracker
+    // has just started and has not heard of it yet).
+    from.gone = server.draining ? !core_.map.alive(id, now) && !core_.map.settling(now) : waited;
     if (!server.draining && !from.gone) continue;
     list.push_back(from);
     // What is behind on a server that is gone is replaced as every incomplete file is.

@@ -75,6 +75,36 @@ TEST_P(EvacuateTest, a_drained_server_loses_its_replica_when_the_new_one_is_in_s
   EXPECT_TRUE(evacuate(drained).layouts.empty());
 }
 
+TEST_P(EvacuateTest, what_is_to_be_deleted_on_a_server_gets_no_new_replica_there_meanwhile) {
+  const Layout before = create(kRootInode, "f").entry.layout;
+  close(before);
+  const StorageId drained = before.primary()->storage;
+  drain(drained);
+  const StorageId added = evacuate(drained).layouts.at(0).layout.replicas.back().storage;
+  // Neither is heard of for a while, so that the one that leaves has to catch up first.
+  evacuate(drained, true);
+  auto away = std::make_shared<PlacementView>(*view_);
+  for (Server& server : away->servers) server.alive = server.id != added;
+  const auto all = std::exchange(view_, away);
+  const ops::Fence fence = takeLease();
+  const auto none = std::make_shared<const std::set<InodeId>>();
+  const Layout revived =
+      write([=, o = occasion()](SqlTx& tx) { return ops::completeFiles(tx, fence, 0, 100, none, o); })
+          .layouts.at(0)
+          .layout;
+  view_ = all;
+  const Layout after = caughtUp(revived, drained);
+  const auto doomed = read([added](SqlTx& tx) { return ops::listRemovals(tx, added, 10); });
+  EXPECT_EQ(doomed, std::vector<InodeId>{before.inode});
+  for (const Replica& replica : after.replicas) EXPECT_NE(replica.storage, added);
+  // Once it was deleted there, it is made there again.
+  const InodeId inode = before.inode;
+  write([=](SqlTx& tx) { return ops::removalsDone(tx, added, {inode}); });
+  const Layout wider = evacuate(drained).layouts.at(0).layout;
+  EXPECT_EQ(wider.replicas.back().storage, added);
+  EXPECT_EQ(caughtUp(wider, added).replicas.size(), 2u);
+}
+
 TEST_P(EvacuateTest, a_running_recording_is_handed_over_before_it_leaves) {
   const Layout before = create(kRootInode, "f").entry.layout;
   const StorageId drained = before.primary()->storage;
