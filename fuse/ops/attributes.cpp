@@ -106,7 +106,7 @@ Task<std::optional<Entry>> FileSystem::setOthers(RequestPtr request, InodeId id,
     auto writer = inode ? inode->writer.lock() : nullptr;
     if (writer) co_await writer->flush(false);
   }
-  entry = co_await cluster_->setAttr(id, std::move(change));
+  entry = co_await cluster_->setAttr(id, change);
   co_return entry;
 }
 
@@ -120,7 +120,7 @@ Task<void> FileSystem::dropPrivileges(RequestPtr request, InodePtr inode) {
   if (mode == inode->entry.attr.mode) co_return;
   AttrChange change;
   change.mode = mode;
-  auto entry = co_await cluster_->setAttr(inode->id, std::move(change));
+  auto entry = co_await cluster_->setAttr(inode->id, change);
   noteOwnChange(entry);
 }
 

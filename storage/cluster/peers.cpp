@@ -131,6 +131,8 @@ void Peers::dropHung() {
 
 void Peers::closeAll() {
   for (auto& [address, peer] : peers_) {
+    // What waits holds the node that has us.
+    const std::vector<Peer::Waiting> dropped = std::exchange(peer->waiting, {});
     if (!peer->session) continue;
     const std::shared_ptr<PeerSession> session = std::move(peer->session);
     peer->session = nullptr;

@@ -34,6 +34,7 @@ class Peers {
   Task<std::shared_ptr<PeerSession>> session(std::string address, StorageId expected);
   // Ends sessions that owe an answer whose time is over.
   void dropHung();
+  // Ends all sessions; what waits for one is dropped without being called.
   void closeAll();
   std::size_t connected() const;
 

@@ -175,7 +175,7 @@ char* MemoryStore::change(Entry& entry, std::uint64_t chunk) {
 }
 
 void MemoryStore::makeDurable(Entry& entry) {
-  if (!entry.durable) entry.durable.emplace();
+  if (!entry.durable) entry.durable = Content();
   for (std::uint64_t chunk : entry.dirty) {
     auto now = entry.now.chunks.find(chunk);
     if (now == entry.now.chunks.end()) {
