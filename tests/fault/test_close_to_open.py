@@ -12,6 +12,7 @@ import unittest
 from vcfs_test import mariadb
 from vcfs_test.hosts import HostCluster
 from vcfs_test.names import NamesLoad
+from vcfs_test.wait import wait_for
 
 ROUNDS = 120
 
@@ -50,13 +51,15 @@ def read(path):
 
 class TwoTrackers(unittest.TestCase):
     time_limit = 180
+    strangers = False
 
     def setUp(self):
-        self.cluster = HostCluster(storages=2, trackers=2, catalog=mariadb.one_server, told=[0])
+        self.cluster = HostCluster(storages=2, trackers=2, catalog=mariadb.one_server, told=[0],
+                                   strangers=self.strangers)
         self.addCleanup(self.close)
         self.cluster.up()
         # It uses the first tracker that it is told of.
-        self.here, self.there = self.cluster.mount, self.cluster.mount_again("viewer", told=[1, 0])
+        self.here, self.there = self.cluster.mount, self.cluster.mount_again("viewer", told=[1] if self.strangers else [1, 0])
         for host, tracker in (("recorder", 0), ("viewer", 1)):
             self.assertTrue(self.connected(host, tracker), f"{host} uses another tracker")
 
@@ -103,6 +106,31 @@ class TwoTrackers(unittest.TestCase):
         self.check(40)
         self.cluster.network.heal()
         self.check(12)
+
+
+class Strangers(TwoTrackers):
+    """Two trackers on one database, by mistake or one just added, each of which was told that it is the only one: the first has
+    granted its clients that what they know of sealed files is good, until it hears of the second. The first grants it again when
+    it has not met the other for a while, or was restarted."""
+    strangers = True
+    test_under_load = test_trackers_that_do_not_hear_of_each_other = None
+
+    def test_what_one_host_closed_is_what_the_other_opens(self):
+        self.check(40)
+
+    def test_a_tracker_is_added(self):
+        """The first has been alone for a while; its client has been told so and does not ask for what it knows."""
+        self.cluster.kill("tracker1")
+        self.cluster.restart("tracker0")
+        log = self.cluster.scratch.path / "log/tracker0.log"
+        wait_for(lambda: "sole_lease.taken" in log.read_text().rsplit("tracker.started", 2)[-2], 10, "tracker0 to be the only one")
+        expected = rewrite(self.here / "f", 1)
+        for _ in range(3):
+            self.assertEqual(read(self.here / "f"), expected)
+        self.cluster.restart("tracker1")
+        expected = append(self.there / "f", 2)
+        self.assertEqual(read(self.here / "f"), expected)
+        self.check(6)
 
 
 if __name__ == "__main__":

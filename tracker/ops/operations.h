@@ -273,6 +273,18 @@ struct Fence {
 };
 Task<Lease> renewLease(SqlTx& tx, std::string self, std::string candidate, std::int64_t now, LeaseRules rules);
 Task<Lease> readLease(SqlTx& tx);
+
+// ---- the lease of a tracker that is the only one (service/sole_lease.h), a row that may be absent
+struct SoleRow {
+  std::string holder;     // a tracker's incarnation; empty: it was revoked
+  std::int64_t term = 0;  // raised by every change and renewal
+};
+Task<std::optional<SoleRow>> findSole(SqlTx& tx);
+Task<bool> renewSole(SqlTx& tx, std::string holder);  // false: it is not that holder's (any more)
+// False: it is not as `present` says any more. Throws exists: it was absent, and somebody else was quicker.
+Task<bool> takeSole(SqlTx& tx, std::string holder, std::optional<SoleRow> present);
+Task<bool> revokeSole(SqlTx& tx, SoleRow other);
+Task<bool> forgetSole(SqlTx& tx, std::int64_t term);  // of a revoked one, unless something happened since
 Task<void> checkFence(SqlTx& tx, const Fence& fence);
 struct Reclaimed {
   std::uint32_t inodes = 0;

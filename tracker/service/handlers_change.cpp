@@ -147,7 +147,7 @@ Task<void> Handlers::openForWrite(OpenForWriteContext context) {
   const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::openForWrite, std::move(op));
   // What others cached of the sealed file must not outlive what is written into it now: who opens the file after this
   // writer has closed it finds its bytes and its size.
-  if (!outcome.changes.empty()) co_await core_->hub.heard(client, kHeardLimit, !core_->catalog.shared());
+  co_await core_->sole->settle(client, kHeardLimit);
   schema::fill(context.getResults().initEntry(), outcome.entry);
 }
 

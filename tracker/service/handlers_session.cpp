@@ -63,14 +63,19 @@ Task<void> Handlers::hello(HelloContext context) {
   co_return;
 }
 
-Task<void> Handlers::ping(PingContext) { co_return; }
+Task<void> Handlers::ping(PingContext) {
+  core_->sole->check();
+  co_return;
+}
 
 Task<void> Handlers::watch(WatchContext context) {
   auto params = context.getParams();
   if (!params.hasWatcher()) throw Error(Errc::invalid, "watch: no watcher");
   const bool peer = session_->kind == "tracker";
   core_->hub.add(session_->id, session_->client, peer, params.getWatcher(), session_->connection);
-  context.getResults().setSettles(!core_->catalog.shared());
+  const bool settles = !peer && core_->sole->grants();
+  if (settles) core_->sole->granted();
+  context.getResults().setSettles(settles);
   co_return;
 }
 

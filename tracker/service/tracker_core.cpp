@@ -34,7 +34,8 @@ TrackerCore::TrackerCore(Runtime& rt, Catalog& c, TrackerOptions o)
       storages(rt, map, self, hostName(), options.callLimit),
       ids(std::make_shared<IdSource>(rt, c, options.idservers, options.ids)),
       peers(std::make_shared<Peers>(rt, hub, self, options.address(), options.trackers, options.callLimit)),
-      census(std::make_shared<Census>(rt, c, map)) {}
+      census(std::make_shared<Census>(rt, c, map)),
+      sole(std::make_shared<SoleLease>(rt, c, hub, options.address(), options.trackers.size() <= 1)) {}
 
 Task<void> TrackerCore::start() {
   const std::string name = options.cluster;
@@ -55,12 +56,14 @@ Task<void> TrackerCore::start() {
   const ops::Counts counts = co_await catalog.read(std::move(count));
   inodeCount = counts.files;
   locksForgivenUntil = runtime.clock.now() + Duration(options.lockLease);
+  co_await sole->start();
   ids->start();
   peers->start();
 }
 
 void TrackerCore::stop() {
   stopped = true;
+  sole->stop();
   ids->stop();
   peers->stop();
   census->stop();

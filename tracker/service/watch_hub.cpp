@@ -57,6 +57,11 @@ void fill(capnp::List<schema::Change>::Builder list, const std::vector<Change>& 
 
 }  // namespace
 
+WatchHub::WatchHub(Runtime& runtime, std::size_t backlog)
+    : runtime_(runtime),
+      backlog_(backlog),
+      leasesEnd_(runtime.clock.now() + std::chrono::milliseconds(schema::NAME_LEASE_MS)) {}
+
 void WatchHub::add(std::uint64_t session, ClientId client, bool peer, schema::Watcher::Client watcher,
                    std::weak_ptr<rpc::Connection> connection) {
   remove(session);
@@ -87,6 +92,14 @@ void WatchHub::disconnect(std::uint64_t session, const char* reason) {
   const auto found = subscribers_.find(session);
   if (found == subscribers_.end()) return;
   if (auto connection = found->second->connection.lock()) connection->close(reason);
+}
+
+void WatchHub::disconnectClients(const char* reason) {
+  std::vector<std::uint64_t> clients;  // closing one removes it
+  for (const auto& [session, subscriber] : subscribers_) {
+    if (!subscriber->peer) clients.push_back(session);
+  }
+  for (const std::uint64_t session : clients) disconnect(session, reason);
 }
 
 void WatchHub::publish(const std::vector<Change>& changes, ClientId origin) {

@@ -18,7 +18,7 @@ namespace vcfs::tracker {
 // cache.
 class WatchHub {
  public:
-  WatchHub(Runtime& runtime, std::size_t backlog) : runtime_(runtime), backlog_(backlog) {}
+  WatchHub(Runtime& runtime, std::size_t backlog);
 
   // `peer`: a tracker, which is told only what was changed here, never what other trackers told us.
   void add(std::uint64_t session, ClientId client, bool peer, schema::Watcher::Client watcher,
@@ -39,6 +39,8 @@ class WatchHub {
   kj::Maybe<schema::Watcher::Client> watcherOf(std::uint64_t session) const;
   // Ends the session's connection, if it watches.
   void disconnect(std::uint64_t session, const char* reason);
+  // The same for all who watch but trackers.
+  void disconnectClients(const char* reason);
   std::size_t watchers() const { return subscribers_.size(); }
 
  private:
@@ -52,7 +54,9 @@ class WatchHub {
   Runtime& runtime_;
   std::size_t backlog_;
   std::map<std::uint64_t, std::shared_ptr<Subscriber>> subscribers_;
-  TimePoint leasesEnd_;  // of clients whose connection was closed while they might trust what they knew
+  // Of clients whose connection was closed while they might trust what they knew; after a start, of those who had been
+  // told so before it.
+  TimePoint leasesEnd_;
 };
 
 }  // namespace vcfs::tracker

@@ -45,10 +45,11 @@ class HostCluster(Cluster):
     catalog(cluster) makes the catalog's URL, or a function that has one for each tracker; without it there is one tracker on
     SQLite. `told`: the trackers' hosts that clients and storages are told of (default: all). `idservers` (they need a catalog in
     MariaDB): 0: ids come from the catalog. `httpd`: how many HTTP servers. `disks`: {storage: data directory}.
+    `strangers`: each tracker is told of itself alone, only storages of all.
     """
 
     def __init__(self, storages=3, copies=2, trackers=1, catalog=None, told=None, httpd=False, mount_options="", disks=None,
-                 storage_options=(), tracker_options=(), idservers=0):  # pylint: disable=super-init-not-called
+                 storage_options=(), tracker_options=(), idservers=0, strangers=False):  # pylint: disable=super-init-not-called
         self.scratch = None
         require_root_network()
         self.scratch = Scratch()
@@ -56,7 +57,7 @@ class HostCluster(Cluster):
         self.mount = self.scratch.path / "mnt"
         self._count, self._copies, self._trackers = storages, copies, trackers
         self._catalog, self._told, self._httpd, self._idservers = catalog, told, int(httpd), idservers
-        self._mount_options, self._disks = mount_options, disks or {}
+        self._mount_options, self._disks, self._strangers = mount_options, disks or {}, strangers
         self._storage_options, self._tracker_options = list(storage_options), list(tracker_options)
         self._daemons = {}
         self._mounts = []
@@ -93,11 +94,12 @@ class HostCluster(Cluster):
         ids = self._add_idservers(url)
         for i, host in enumerate(hosts):
             listen = f"{host.address}:{TRACKER_PORT}"
-            self._add(f"tracker{i}", host, ["vcfs-tracker", "--listen", listen, "--trackers", ",".join(self.addresses),
+            others = listen if self._strangers else ",".join(self.addresses)
+            self._add(f"tracker{i}", host, ["vcfs-tracker", "--listen", listen, "--trackers", others,
                                             "--catalog", url(i) if callable(url) else url, "--copies", self._copies, *ids,
                                             *self._tracker_options])
         for i in range(1, self._count + 1):
-            self._add_storage(f"s{i}", told)
+            self._add_storage(f"s{i}", ",".join(self.addresses) if self._strangers else told)
         for i in range(self._httpd):
             host = self.network.host(f"httpd{i}")
             self._add(host.name, host, ["vcfs-httpd", "--listen", f"{host.address}:{HTTP_PORT}", "--trackers", told])
