@@ -237,7 +237,7 @@ void WriteStream::applied(const SendWindow::Item& item, SizeView::Stamp sent, co
       break;
     case SendWindow::Kind::sync:
     case SendWindow::Kind::close:
-      sizes_->wrote(sent, reply.info, 0);
+      sizes_->settled(sent, reply.info);
       break;
   }
 }

@@ -2,6 +2,7 @@
 import errno
 import fcntl
 import os
+import random
 import stat
 import unittest
 
@@ -74,6 +75,26 @@ class Open(StoreCase):
         os.write(fd, b"new")
         self.assertEqual(os.pread(fd, 100, 0), b"new")
         self.assertEqual(self.read("f"), b"new")
+
+    def test_a_file_that_is_opened_again_and_again_has_its_size(self):
+        """Each open takes back the closing before it, which the catalog has not heard of."""
+        chance = random.Random(1)
+        fd, size = self.open("f", os.O_CREAT | os.O_RDWR), 0
+        for number in range(400):
+            for _ in range(chance.randrange(3)):
+                if chance.randrange(2):
+                    offset, data = chance.randrange(3_000_000), bytes(1 + chance.randrange(400_000))
+                    os.pwrite(fd, data, offset)
+                    size = max(size, offset + len(data))
+                else:
+                    size = chance.randrange(3_000_000)
+                    os.ftruncate(fd, size)
+            for _ in range(1 + chance.randrange(3)):
+                os.close(fd)
+                fd = os.open(self.path("f"), os.O_RDWR)
+                if chance.randrange(2):
+                    self.assertEqual(os.fstat(fd).st_size, size, f"round {number}")
+        os.close(fd)
 
     def test_writing_a_read_only_descriptor_is_EBADF(self):
         self.make("f", b"x")

@@ -54,6 +54,11 @@ class SizeView {
     info_.size = std::max(info_.size, end);
     info_.state = info.state;
   }
+  // Of a sync or a close: nothing of ours was on its way with it, so the answer says how the file is.
+  void settled(Stamp sent, const FileInfo& info) {
+    observed(sent, info);
+    info_.state = info.state;
+  }
   void truncated(const FileInfo& info, std::uint64_t size) {
     cut_ = exact_ = ++clock_;
     info_ = info;

@@ -71,5 +71,15 @@ TEST(SizeView, a_write_after_the_truncate_counts_again) {
   EXPECT_EQ(view.size(), 50u);
 }
 
+TEST(SizeView, the_answer_to_a_close_says_how_it_is) {
+  SizeView view;
+  view.wrote(view.sending(), sized(500), 500);
+  FileInfo closed = sized(200);
+  closed.state = FileState::closed;
+  view.settled(view.sending(), closed);
+  EXPECT_EQ(view.size(), 200u) << "another host cut it";
+  EXPECT_EQ(view.state(), FileState::closed);
+}
+
 }  // namespace
 }  // namespace vcfs::client
