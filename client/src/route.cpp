@@ -72,6 +72,12 @@ Task<void> Route::repair() {
   if (suspect_ != Suspect::none || layout_.primary() == nullptr) co_await relayout();
   const Replica* primary = layout_.primary();
   if (primary == nullptr) throw Error(Errc::unavailable, "no replica is in sync");
+  if (primary->address.empty()) {
+    // A tracker that has not heard yet of a server that registered with another one.
+    stale(before, std::nullopt);
+    throw Error(Errc::unavailable,
+                "the tracker does not know yet where storage server " + std::to_string(primary->storage) + " is");
+  }
   const std::string address = primary->address;
   const StorageId storage = primary->storage;
   std::optional<Error> failure;

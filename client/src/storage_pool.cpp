@@ -34,12 +34,13 @@ std::shared_ptr<StorageLink> StoragePool::find(const std::string& address, Stora
 Task<std::shared_ptr<StorageLink>> StoragePool::get(std::string address, StorageId storage) {
   if (auto link = find(address, storage)) co_return link;
   if (stopped_) throw Error(Errc::cancelled, "the client was shut down");
-  std::shared_ptr<Attempt>& slot = attempts_[address];
-  if (!slot) {
-    slot = std::make_shared<Attempt>(runtime_.io);
-    runtime_.spawn("storage connect", attempt(address, slot));
+  std::shared_ptr<Attempt> mine = attempts_[address];
+  if (!mine) {
+    mine = std::make_shared<Attempt>(runtime_.io);
+    attempts_[address] = mine;
+    // An address that nobody can connect to fails at once, and the attempt is over when this returns.
+    runtime_.spawn("storage connect", attempt(address, mine));
   }
-  std::shared_ptr<Attempt> mine = slot;
   while (!mine->finished) co_await mine->done.wait();
   if (mine->failure) throw Error(*mine->failure);
   if (storage != 0 && mine->link->id != storage) {

@@ -122,11 +122,33 @@ Task<ops::Outcome> TrackerCore::mutate(ClientId origin, ops::Request request, op
   co_return std::move(*outcome);
 }
 
-void TrackerCore::fillAddresses(Layout& layout) const {
-  for (Replica& replica : layout.replicas) replica.address = map.address(replica.storage);
+void TrackerCore::fillAddresses(Layout& layout) {
+  for (Replica& replica : layout.replicas) {
+    replica.address = map.address(replica.storage);
+    if (replica.address.empty()) learnStorages();
+  }
 }
 
-void TrackerCore::fillAddresses(ops::Outcome& outcome) const {
+// One that registered with another tracker. Whoever asked gets no address and asks again.
+void TrackerCore::learnStorages() {
+  if (!catalog.shared() || learning_ || stopped) return;
+  learning_ = true;
+  runtime.spawn("storages.learn", learn());
+}
+
+Task<void> TrackerCore::learn() {
+  constexpr Duration kPause = std::chrono::milliseconds(100);  // a server that was removed is asked for in vain
+  auto keep = shared_from_this();
+  try {
+    co_await loadStorages();
+  } catch (const Error& error) {
+    log::debug("storages.not_learned", {{"reason", error.what()}});
+  }
+  co_await runtime.clock.sleep(kPause);
+  learning_ = false;
+}
+
+void TrackerCore::fillAddresses(ops::Outcome& outcome) {
   fillAddresses(outcome.entry.layout);
   if (outcome.replaced) fillAddresses(outcome.replaced->layout);
 }

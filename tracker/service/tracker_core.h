@@ -47,8 +47,9 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   using Mutation = std::function<Task<ops::Outcome>(SqlTx&)>;
   Task<ops::Outcome> mutate(ClientId origin, ops::Request request, ops::RequestOp op, Mutation mutation);
   ops::Occasion occasion(ops::Request request);
-  void fillAddresses(Layout& layout) const;
-  void fillAddresses(ops::Outcome& outcome) const;
+  // Where the servers are, for clients. A server that is not known here leaves no address, and is learned of.
+  void fillAddresses(Layout& layout);
+  void fillAddresses(ops::Outcome& outcome);
 
   // Layouts that changed: watchers hear of it, the servers are asked to adopt them. Waits for the new primaries for at
   // most `wait`; the rest goes on behind. `left`: servers that lost their place in them are told too.
@@ -82,6 +83,10 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
  private:
   Task<void> adoptOne(Layout layout, StorageId storage, std::shared_ptr<std::size_t> awaited,
                       std::shared_ptr<Signal> done);
+  void learnStorages();
+  Task<void> learn();
+
+  bool learning_ = false;
 };
 
 }  // namespace vcfs::tracker

@@ -46,6 +46,30 @@ class FailoverTest : public ::testing::Test {
   std::shared_ptr<File> file;
 };
 
+TEST_F(FailoverTest, a_server_whose_address_the_tracker_does_not_know_yet_is_asked_for_again) {
+  cluster = fake.connect({});
+  Entry entry = fake.makeFile("b", "old", FileState::closed);
+  for (Replica& replica : entry.layout.replicas) replica.address.clear();
+  OpenMode mode;
+  mode.write = true;
+  file = fake.run(cluster->open(entry, mode));
+  EXPECT_EQ(fake.run(file->read(0, 10)).size(), 1u);
+  write(3, " and new");
+  flush();
+  EXPECT_EQ(fake.bytes(1, file->inode()), "old and new");
+  EXPECT_EQ(fake.file(file->inode()).layout.epoch, 1u) << "no server was reported";
+}
+
+TEST_F(FailoverTest, an_address_that_is_none_is_an_error) {
+  cluster = fake.connect({});
+  Entry entry = fake.makeFile("b", "old", FileState::closed);
+  for (Replica& replica : entry.layout.replicas) replica.address = "nonsense";
+  for (auto& replica : fake.file(entry.attr.inode).layout.replicas) replica.address = "nonsense";
+  OpenMode mode;
+  mode.write = true;
+  EXPECT_THROW(fake.run(cluster->open(entry, mode)), Error);
+}
+
 TEST_F(FailoverTest, primary_killed_between_writes_costs_milliseconds_and_no_byte) {
   start();
   write(0, "hello ");
