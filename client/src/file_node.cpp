@@ -69,8 +69,8 @@ Task<void> FileNode::addWriter(bool fresh) {
 }
 
 // First the primary, then the catalog: the primary lets a closing that it is just reporting arrive, and takes back one
-// that it has not reported yet. So what the catalog says from now on is `open`, until the file is closed again. Its size
-// is the one that the primary told: what the catalog has may be from before the closing that was taken back.
+// that it has not reported yet. So what the catalog says from now on is `open`, until the file is closed again. Its
+// size is the one that the primary told: what the catalog has may be from before the closing that was taken back.
 Task<void> FileNode::reopen() {
   co_await writes().renewLease();
   RequestTag tag(*core_);
