@@ -19,30 +19,30 @@ struct ClusterOptions {
   std::string kind = "library";       // shown by `vcfs status`: mount, httpd, cli, library
   std::string path;                   // a mount's mount point, an httpd's address
   std::chrono::milliseconds stallLimit{
-      30'000};                                // how long an operation may wait for a cluster that is away; then Error
-  std::chrono::milliseconds maxLag{50};       // the oldest byte leaves the send window at most this late; 0: at once
-  std::uint64_t sendWindow = 8u << 20;        // bytes not acknowledged yet, per file
-  std::uint64_t sendWindowTotal = 96u << 20;  // the same, all files of this Cluster together
-  std::uint64_t readAhead = 4u << 20;         // per sequentially read file; 0: none
-  std::uint64_t readAheadTotal = 64u << 20;
+      30'000};                                  // how long an operation may wait for a cluster that is away; then Error
+  std::chrono::milliseconds maxLag{50};         // the oldest byte leaves the send window at most this late; 0: at once
+  std::uint64_t sendWindow = 8u << 20;          // bytes not acknowledged yet, per file
+  std::uint64_t sendWindowTotal = 96u << 20;    // the same, all files of this Cluster together
+  std::uint64_t readAhead = 4u << 20;           // bytes, per sequentially read file; 0: none
+  std::uint64_t readAheadTotal = 64u << 20;     // the same, all files of this Cluster together
   std::chrono::milliseconds pingInterval{250};  // a server that answers neither a request …
   std::chrono::milliseconds pingLimit{1000};    // … nor a ping for this long is taken for dead
-  std::chrono::milliseconds connectLimit{1000};
+  std::chrono::milliseconds connectLimit{1000};    // for one attempt at one server
   std::chrono::milliseconds requestLimit{15'000};  // a server that answers pings but not a request for this long is
                                                    // taken for broken (its disk hangs) and another one is used
 };
 
 struct CreateRequest {
   InodeId parent = kRootInode;
-  std::string name;
-  FileType type = FileType::regular;
-  std::uint32_t mode = 0644;
+  std::string name;                   // 1 … 255 bytes without '/' and NUL, not "." or ".."
+  FileType type = FileType::regular;  // any but directory (Cluster::mkdir)
+  std::uint32_t mode = 0644;          // permission bits, 07777
   std::uint32_t umask = 0;  // taken from the mode, unless the directory has a default ACL; 0: it is applied already
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  bool exclusive = false;
-  std::string symlinkTarget;
-  std::uint64_t rdev = 0;
+  bool exclusive = false;     // Error(exists) when the name is there; else its entry, unchanged
+  std::string symlinkTarget;  // of symlinks: 1 … 4095 bytes
+  std::uint64_t rdev = 0;     // of devices
 };
 
 struct Created {
@@ -55,7 +55,13 @@ struct Created {
 // Loop thread only. Every Task may be called while others are under way. Operations wait through failovers and lost
 // trackers (repeating themselves with the same request id) for at most stallLimit and then throw Error(unavailable).
 // Nothing is cached here but layouts and server connections; callers cache names and attributes and listen to
-// onChanged(). Errors are of type vcfs::Error; the codes of each call are those of schema/tracker.capnp.
+// onChanged(). Errors are of type vcfs::Error: notFound, notDirectory, isDirectory, exists, notEmpty, nameTooLong,
+// invalid, noSpace and the like say what was wrong with the request, unavailable that it may work later (whether it was
+// executed is not known then); schema/tracker.capnp has the codes of each call.
+//
+// What changes names or attributes is committed when it returns: everybody sees it, and it outlives a crash of any
+// process. A power cut of the tracker's machine it outlives after syncNames() (or File::sync of a file that it named).
+// Permissions are not checked here, nor by the trackers.
 class Cluster {
  public:
   // Returns when a tracker has answered; throws Error(unavailable) after stallLimit, Error(invalid) for bad options.
@@ -67,6 +73,8 @@ class Cluster {
 
   virtual const ClusterOptions& options() const = 0;
   virtual ClientId clientId() const = 0;
+  // Called on the loop for every change that another client made, and with `everything` after the connection to the
+  // trackers was lost. One callback; it must not throw.
   virtual void onChanged(std::function<void(const Change&)> callback) = 0;
   // Whether an answer about a sealed file, of which no change was told since, is certain to hold at this moment: nobody
   // gets such a file open for writing before this process was told. False with several trackers, and while no tracker
@@ -80,29 +88,38 @@ class Cluster {
   virtual Task<Entry> getAttr(InodeId inode) = 0;
   // Brings size, mtime and blocks of an `open` file's entry up to date, as getAttr does, without asking a tracker.
   virtual Task<void> refresh(Entry& entry) = 0;
+  // A whole path relative to a directory; links on the way are followed (40 at most), the last one with `follow`.
+  // nullopt: something of it is not there.
   virtual Task<std::optional<Entry>> resolve(InodeId base, std::string path, bool follow) = 0;
+  // Entries behind the cookie `after` (0: from the start), `limit` at most (1 … 4096), without "." and "..". With
+  // `layouts` the entries can be opened without another question.
   virtual Task<DirPage> readDir(InodeId directory, std::uint64_t after, std::uint32_t limit, bool layouts) = 0;
   virtual Task<std::string> readLink(InodeId inode) = 0;
-  virtual Task<InodeId> parent(InodeId directory) = 0;
+  virtual Task<InodeId> parent(InodeId directory) = 0;  // of a directory; the root's is the root
   virtual Task<SpaceInfo> statFs(InodeId directory) = 0;
   virtual Task<Created> create(CreateRequest request) = 0;
   virtual Task<Entry> mkdir(InodeId parent, std::string name, std::uint32_t mode, std::uint32_t uid, std::uint32_t gid,
                             std::uint32_t umask = 0) = 0;
+  // Returns the inode as it is now. With nlink 0 its data stays while anybody has it open, then goes to the trash.
   virtual Task<Entry> unlink(InodeId parent, std::string name) = 0;
   virtual Task<void> rmdir(InodeId parent, std::string name) = 0;
   struct Renamed {
     Entry entry;
-    std::optional<Entry> replaced;
+    std::optional<Entry> replaced;  // what lost its name, or was exchanged
   };
+  // Atomic. flags: 1 fails where the new name is there (Error(exists)), 2 exchanges both names, 0 replaces.
   virtual Task<Renamed> rename(InodeId parent, std::string name, InodeId newParent, std::string newName,
                                std::uint32_t flags) = 0;
   virtual Task<Entry> link(InodeId inode, InodeId newParent, std::string newName) = 0;
   virtual Task<Entry> setAttr(InodeId inode, AttrChange change) = 0;
   // Tells a tracker what was read here, at most 1000 at a time.
   virtual Task<void> noteReads(std::vector<ReadTime> /*reads*/) { throw Error(Errc::notSupported, "times of reading"); }
+  // All changes of names and attributes that returned before are on stable storage.
   virtual Task<void> syncNames() = 0;
   virtual Task<std::optional<std::string>> getXattr(InodeId inode, std::string name) = 0;
   virtual Task<std::vector<std::string>> listXattr(InodeId inode) = 0;
+  // flags: 1 it must not be there yet, 2 it must be; 4, with an access ACL: the setgid bit goes. `mode`: permission
+  // bits that are set with it.
   virtual Task<void> setXattr(InodeId inode, std::string name, std::string value, std::uint32_t flags,
                               std::optional<std::uint32_t> mode) = 0;
   virtual Task<void> removeXattr(InodeId inode, std::string name) = 0;

@@ -43,9 +43,12 @@ class File {
   virtual bool unsent() const = 0;
   // flush, and on stable storage at every in-sync replica; the name too.
   virtual Task<void> sync() = 0;
+  // Also makes it longer, with a hole. Done at every in-sync replica when it returns; on stable storage after sync().
   virtual Task<void> truncate(std::uint64_t size) = 0;
   virtual Task<void> allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) = 0;  // fallocate(2)
-  virtual Task<std::uint64_t> seek(std::uint64_t offset, bool hole) = 0;  // Error(noAttribute): nothing there
+  // The next place from `offset` on that is data, or with `hole` one that is none (the end counts as a hole).
+  // Error(noAttribute): there is none.
+  virtual Task<std::uint64_t> seek(std::uint64_t offset, bool hole) = 0;
   // Copies bytes of `source` (this file too, if the ranges do not overlap) on the servers' side. Returns how many:
   // fewer than `length` at its end or when the call would take long. Error(notSupported): the servers cannot, read and
   // write instead.
@@ -53,7 +56,7 @@ class File {
                                        std::uint64_t /*offset*/, std::uint64_t /*length*/) {
     throw Error(Errc::notSupported, "copyFrom");
   }
-  virtual Task<Attr> stat() = 0;
+  virtual Task<Attr> stat() = 0;  // as Cluster::getAttr
   // Returns when the published size differs from `known` or the file is not being written any more, or after `limit`.
   virtual Task<Growth> waitForGrowth(std::uint64_t known, std::chrono::milliseconds limit) = 0;
   // flush(true) and give the handle up. Throws what went wrong with the data; the handle is closed all the same.
