@@ -110,7 +110,8 @@ class Vcfs(System):
 
     def __init__(self, options):
         self.options = options
-        self.cluster = Cluster(mount=False, options=options.vcfs_option or ())
+        # What a workload removed goes at once, as everywhere here: else its pages stay in the cache, and the next one pays for others.
+        self.cluster = Cluster(mount=False, options=["--option=tracker.trash-retention=0s", *(options.vcfs_option or ())])
 
     def start(self):
         self.cluster.up()
