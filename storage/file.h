@@ -83,8 +83,9 @@ struct File {
   std::vector<ReplicaSlot> slots;               // primary
   bool reportDue = false;                       // its size is to be told to a tracker
 
-  RangeSet live;  // syncing: what live writes covered since it joined
-  bool catchingUp = false;
+  RangeSet live;                     // syncing: what live writes covered since it joined
+  bool catchingUp = false;           // under way, or in line for it
+  Duration catchUpPause{};           // after the last pass that came to nothing
   std::uint64_t probes = 0;          // of a primary that lets this replica join
   std::uint64_t clientsOf = 0;       // of these, the one after which the primary told what it knows of clients
   std::uint64_t replicatedOps = 0;   // operations executed for a primary

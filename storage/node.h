@@ -154,6 +154,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void sendTo(const Sent& to, const OpPtr& op, PeerSession* session);
   void replicaAnswered(const Sent& sent, Errc code);
   void probe(FilePtr file, StorageId storage);
+  void probeAgain(FilePtr file, StorageId storage);
   void tellClients(FilePtr file, StorageId storage);
   void sendAlone(FilePtr file, StorageId storage, Mutation::Kind kind);
   // ops/mutate.cpp
@@ -165,7 +166,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void complete(FilePtr file, AckTracker::Ticket ticket, std::optional<Error> error);
   void sealedNow(FilePtr file, const Mutation& mutation);
   // ops/layouts.cpp
-  void rebuildSlots(FilePtr file);
+  void rebuildSlots(FilePtr file, bool skipped);
   void takeOver(FilePtr file);
   void expectWriters(File& file);
   void settleUncertain(FilePtr file);
@@ -187,6 +188,8 @@ class Node : public std::enable_shared_from_this<Node> {
   Task<void> takeStale();
   Task<void> staleLoop();
   Task<void> catchUpFile(FilePtr file);
+  Task<void> catchUpLater(FilePtr file);
+  void endCatchUp(File& file);
   void catchUpNext();
 
   struct LocalJob;

@@ -183,30 +183,47 @@ void Node::catchUpNext() {
   }
 }
 
+// One pass; what does not come to its end has others go first, so that a few files whose primary cannot be reached hold
+// up nobody else.
 Task<void> Node::catchUpFile(FilePtr file) {
   auto self = shared_from_this();
-  Duration pause = 100ms;
-  while (!stopping_ && !file->removed && file->replica.role() == Role::syncing) {
+  bool again = false;
+  if (!stopping_ && !file->removed && file->replica.role() == Role::syncing) {
     try {
       CatchUp pass(self, file);
       co_await pass.run();
     } catch (const Error& error) {
       log::info("catchup.again", {{"inode", log::hex(file->inode)}, {"reason", error.what()}});
-      if (error.code() == Errc::notFound) break;
+      again = error.code() != Errc::notFound;
     }
-    if (file->replica.role() != Role::syncing) break;
-    // Let others have the place while this one waits.
-    co_await this->pause(pause);
-    pause = std::min<Duration>(pause * 2, 5s);
+    again = again && file->replica.role() == Role::syncing;
   }
-  if (file->replica.role() == Role::follower) {
-    ++counters.caughtUp;
-    log::info("catchup.done", {{"inode", log::hex(file->inode)}, {"bytes", file->localEnd}});
-  }
-  file->catchingUp = false;
-  file->live.clear();
   --catchingUp_;
+  if (again) {
+    run("storage.catchup.later", catchUpLater(file));
+  } else {
+    endCatchUp(*file);
+  }
   if (!stopping_) catchUpNext();
+}
+
+Task<void> Node::catchUpLater(FilePtr file) {
+  auto self = shared_from_this();
+  file->catchUpPause = std::clamp<Duration>(file->catchUpPause * 2, 100ms, 5s);
+  co_await this->pause(file->catchUpPause);
+  if (stopping_) co_return;
+  catchUpQueue_.push_back(std::move(file));
+  catchUpNext();
+}
+
+void Node::endCatchUp(File& file) {
+  if (file.replica.role() == Role::follower) {
+    ++counters.caughtUp;
+    log::info("catchup.done", {{"inode", log::hex(file.inode)}, {"bytes", file.localEnd}});
+  }
+  file.catchUpPause = Duration{};
+  file.catchingUp = false;
+  file.live.clear();
 }
 
 }  // namespace vcfs::storage

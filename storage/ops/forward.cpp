@@ -101,6 +101,14 @@ void Node::forward(FilePtr file, const OpPtr& op) {
 // A question without effect that makes a syncing replica known as joined.
 void Node::probe(FilePtr file, StorageId storage) { sendAlone(file, storage, Mutation::Kind::open); }
 
+// One that is being caught up may have been dropped and deleted in a layout that this server does not know: it does not
+// know that it has joined then. It goes on being sent everything, and waited for.
+void Node::probeAgain(FilePtr file, StorageId storage) {
+  probe(file, storage);
+  const ReplicaSlot* slot = file->slot(storage);
+  if (slot != nullptr && slot->joined) tellClients(file, storage);
+}
+
 // To a replica that has joined: on the connection of the operations, before those that are put in order from now on.
 void Node::tellClients(FilePtr file, StorageId storage) { sendAlone(file, storage, Mutation::Kind::clients); }
 

@@ -37,7 +37,7 @@ void Node::adopt(FilePtr file, const Layout& layout) {
   if (now == Role::primary) {
     if (before != Role::primary) takeOver(file);
     if (regains && !file->replica.deposed()) expectWriters(*file);
-    rebuildSlots(file);
+    rebuildSlots(file, layout.epoch > epochBefore + 1);
     if (!file->replica.deposed()) settleUncertain(file);
   } else {
     file->uncertain = false;  // compared in full before it is in sync again
@@ -128,15 +128,18 @@ void Node::depose(FilePtr file) {
   file->changed.notifyAll();
 }
 
-void Node::rebuildSlots(FilePtr file) {
+// `skipped`: there were layouts in between that this server does not know.
+void Node::rebuildSlots(FilePtr file, bool skipped) {
   std::vector<ReplicaSlot> next;
   std::vector<StorageId> fresh;
+  std::vector<StorageId> again;
   for (const Replica& replica : file->replica.layout().replicas) {
     if (replica.storage == self() || replica.state == vcfs::ReplicaState::stale) continue;
     const bool syncing = replica.state == vcfs::ReplicaState::syncing;
     const ReplicaSlot* old = file->slot(replica.storage);
     // In sync before and to be caught up now: it was lost in between and begins anew.
     const bool keeps = old != nullptr && (old->syncing || !syncing);
+    if (keeps && syncing && skipped) again.push_back(replica.storage);
     ReplicaSlot slot;
     if (keeps) {
       slot = *old;
@@ -162,6 +165,7 @@ void Node::rebuildSlots(FilePtr file) {
   }
   settleFull(file);
   for (StorageId storage : fresh) probe(file, storage);
+  for (StorageId storage : again) probeAgain(file, storage);
 }
 
 // ---- lost replicas are told to a tracker ---------------------------------------------------------------------------
