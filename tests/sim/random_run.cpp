@@ -32,6 +32,9 @@ RandomRun::RandomRun(std::uint64_t seed, bool splits)
       cluster_(servers_, seed, trackers_, diskTime(diskRandom_), static_cast<std::uint32_t>(copies_)),
       journal_(cluster_),
       faults_(cluster_, journal_, random_, servers_, trackers_, splits_) {
+  if (servers_ > copies_ && seed % 2 == 0) {
+    administrator_ = std::make_shared<Administrator>(cluster_, journal_, seed, servers_, trackers_);
+  }
   const auto usual = std::chrono::microseconds(20 + draw(400));
   cluster_.network.setDelay([this, usual](const std::string& from, const std::string& to) -> Duration {
     return usual + std::chrono::microseconds(draw(200)) + faults_.delayOf(from, to);
@@ -46,8 +49,10 @@ void RandomRun::run() {
     cluster_.advance(std::chrono::milliseconds(1 + draw(20)));
     checkCoordinators();
     faults_.step([this] { return allWhole(); });
+    if (administrator_) administrator_->step(!faults_.diskFails());
   }
   faults_.mendAll();
+  if (administrator_) administrator_->relent();
   this->end();
   collect();
   if (!complaints_.empty()) {

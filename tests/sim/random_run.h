@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tests/sim/administrator.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/shared_log.h"
 #include "tests/sim/small_files.h"
@@ -7,9 +8,9 @@
 namespace vcfs::sim {
 
 // One run drawn from a seed: clients write, append to a common file and make small ones, others follow, and things are
-// broken and mended (see Faults). What must hold: no call fails, whatever was acknowledged stays, readers see only what
-// was there, no two trackers coordinate at once, and when everything is mended and closed every replica of every file
-// has exactly what was written.
+// broken and mended (see Faults), servers emptied. What must hold: no call fails, whatever was acknowledged stays,
+// readers see only what was there, no two trackers coordinate at once, and when everything is mended and closed every
+// replica of every file has exactly what was written.
 class RandomRun {
  public:
   // splits: a run of the kind in which networks mostly fall in two; else that is drawn too. It has three copies of
@@ -52,6 +53,7 @@ class RandomRun {
   SimCluster cluster_;
   Journal journal_;
   Faults faults_;
+  std::shared_ptr<Administrator> administrator_;  // of every other run with a server to spare
   std::vector<std::shared_ptr<Cluster>> clients_;
   std::vector<std::shared_ptr<Writer>> writers_;
   std::vector<std::shared_ptr<Follower>> followers_;

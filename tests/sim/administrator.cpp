@@ -1,0 +1,76 @@
+#include "tests/sim/administrator.h"
+
+#include "common/rpc/call.h"
+#include "schema/convert.h"
+
+namespace vcfs::sim {
+
+namespace {
+constexpr Duration kLimit = 2s;
+constexpr ClientId kClient = 0xad;
+}  // namespace
+
+Administrator::Administrator(SimCluster& cluster, Journal& journal, std::uint64_t seed, int servers, int trackers)
+    : cluster_(cluster), journal_(journal), random_(seed), servers_(servers), trackers_(trackers) {}
+
+void Administrator::step(bool may) {
+  if (heard_ && random_() % 100 == 0 && (drain_ || may)) {
+    if (!drain_) server_ = 1 + static_cast<int>(random_() % static_cast<std::uint64_t>(servers_));
+    drain_ = !drain_;
+    heard_ = false;
+    journal_.note("s" + std::to_string(server_) + (drain_ ? " is to be emptied" : " need not be emptied any more"));
+  }
+  if (!heard_ && !calling_) say();
+}
+
+void Administrator::relent() {
+  if (server_ == 0) return;
+  drain_ = false;
+  heard_ = false;
+  cluster_.until([this] {
+    if (!calling_ && !heard_) say();
+    return heard_;
+  });
+}
+
+void Administrator::say() {
+  const int tracker = 1 + static_cast<int>(random_() % static_cast<std::uint64_t>(trackers_));
+  if (!cluster_.trackerRuns(tracker)) return;
+  calling_ = true;
+  asio::co_spawn(cluster_.io, tell(tracker, "s" + std::to_string(server_), drain_), asio::detached);
+}
+
+Task<void> Administrator::tell(int tracker, std::string server, bool drain) {
+  auto self = shared_from_this();
+  try {
+    co_await call(tracker, server, drain);
+    heard_ = drain == drain_;
+    if (heard_) journal_.note("t" + std::to_string(tracker) + " knows of " + server);
+  } catch (const Error&) {
+    // Said again.
+  }
+  calling_ = false;
+}
+
+Task<void> Administrator::call(int tracker, std::string server, bool drain) {
+  const std::string host = "t" + std::to_string(tracker);
+  Runtime& runtime = cluster_.host(host).runtime;
+  auto connection = co_await rpc::Connection::connect(runtime, host + ":21000", kLimit);
+  auto client = connection->bootstrap<schema::Tracker>();
+  auto hello = client.helloRequest();
+  hello.setProtocol(schema::PROTOCOL_VERSION);
+  hello.setClient(kClient);
+  hello.setKind("cli");
+  auto greeted = hello.send();
+  auto greeting = co_await rpc::call(runtime, kj::mv(greeted), kLimit);
+  schema::check(greeting.getStatus());
+  auto request = client.drainStorageRequest();
+  request.setName(server);
+  request.setDrain(drain);
+  auto promise = request.send();
+  auto answer = co_await rpc::call(runtime, kj::mv(promise), kLimit);
+  connection->close("done");
+  schema::check(answer.getStatus());
+}
+
+}  // namespace vcfs::sim

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "tests/sim/actors.h"
+
+namespace vcfs::sim {
+
+// Somebody at the host of a tracker who has servers emptied and changes his mind, as `vcfs storage drain` does: one
+// server at a time. What he says is repeated until a tracker has heard it.
+class Administrator : public std::enable_shared_from_this<Administrator> {
+ public:
+  Administrator(SimCluster& cluster, Journal& journal, std::uint64_t seed, int servers, int trackers);
+
+  // Once per step of a run. `may`: a server may be emptied now. A recording that changes its primary for that has one
+  // copy that counts until the others are compared with it, and the disk of that one must not fail.
+  void step(bool may);
+  void relent();  // nothing is to be emptied any more; returns when a tracker knows
+
+ private:
+  void say();
+  Task<void> tell(int tracker, std::string server, bool drain);
+  Task<void> call(int tracker, std::string server, bool drain);
+
+  SimCluster& cluster_;
+  Journal& journal_;
+  std::mt19937_64 random_;  // its own: runs without it are what they were
+  const int servers_;
+  const int trackers_;
+  int server_ = 0;  // the one he speaks of; 0: none yet
+  bool drain_ = false;
+  bool heard_ = true;
+  bool calling_ = false;
+};
+
+}  // namespace vcfs::sim
