@@ -1,0 +1,196 @@
+// What the primary says to what a WriteStream sent, and what becomes of it when the primary is lost: who is asked next,
+// what is sent again, what fails.
+#include "client/src/write_stream.h"
+
+#include "common/base/log.h"
+
+namespace vcfs::client {
+
+// ---- answers
+
+Task<void> WriteStream::await(Sequence sequence, SendWindow::Kind kind, std::uint64_t generation, Epoch epoch,
+                              SizeView::Stamp sent, std::shared_ptr<StorageLink> link, kj::Promise<Reply> promise) {
+  auto self = shared_from_this();
+  // A sync may have gigabytes to bring to the disk.
+  const Duration limit = kind == SendWindow::Kind::sync ? core_->options.stallLimit : core_->options.requestLimit;
+  Reply reply = co_await receive(core_->runtime, kj::mv(promise), limit);
+  if (generation != generation_) co_return;  // the window was replayed since: that answer counts
+  if (reply.ok()) {
+    route_->confirmLayout(*link, epoch);
+    answered(sequence, sent, reply);
+  } else {
+    refused(sequence, reply, epoch, *link);
+  }
+}
+
+void WriteStream::answered(Sequence sequence, SizeView::Stamp sent, const Reply& reply) {
+  auto item = window_.finish(sequence);
+  if (!item) return;
+  progressAt_ = core_->now();
+  pauses_ = 0;
+  lostAt_ = 0;
+  applied(*item, sent, reply);
+  if (auto waiting = outcomes_.find(sequence); waiting != outcomes_.end()) waiting->second.reply = reply;
+  charge();
+  if (progress_.hasWaiters()) progress_.notifyAll();
+  pump();
+}
+
+void WriteStream::applied(const SendWindow::Item& item, SizeView::Stamp sent, const Reply& reply) {
+  constexpr std::uint32_t kKeepSize = 1;
+  leaseKnown_ = !(item.closes || item.kind == SendWindow::Kind::close);
+  switch (item.kind) {
+    case SendWindow::Kind::write:
+      sizes_->wrote(sent, reply.info, (item.append ? reply.offset : item.offset) + item.length);
+      break;
+    case SendWindow::Kind::truncate:
+      sizes_->truncated(reply.info, item.length);
+      break;
+    case SendWindow::Kind::allocate:
+      sizes_->wrote(sent, reply.info, (item.mode & kKeepSize) != 0 ? 0 : item.end());
+      break;
+    case SendWindow::Kind::copy:
+      sizes_->wrote(sent, reply.info, reply.copied != 0 ? item.offset + reply.copied : 0);
+      break;
+    case SendWindow::Kind::sync:
+    case SendWindow::Kind::close:
+      sizes_->settled(sent, reply.info);
+      break;
+  }
+}
+
+void WriteStream::refused(Sequence sequence, const Reply& reply, Epoch epoch, StorageLink& link) {
+  switch (judgePrimary(reply.code, reply.where)) {
+    case Verdict::fail:
+      return failed(sequence, reply);
+    case Verdict::later:
+      return recover(true);
+    case Verdict::lost:
+      if (reply.where == Where::status && refusedAt_ == epoch) return failed(sequence, reply);
+      if (reply.where == Where::status) refusedAt_ = epoch;
+      route_->lost(epoch);
+      // The same server again: it takes connections and drops them. Not in a tight loop.
+      return recover(std::exchange(lostAt_, epoch) == epoch);
+    case Verdict::relayout:
+      route_->stale(epoch, reply.layout);
+      return recover(route_->epoch() == epoch);
+    case Verdict::resendLayout: {
+      const bool known = !route_->mustSendLayout(link);
+      route_->forgetLayout(link);
+      return recover(!known);
+    }
+  }
+}
+
+void WriteStream::note(const Error& error) {
+  ++errors_;
+  lastError_ = error;
+}
+
+void WriteStream::failed(Sequence sequence, Reply reply) {
+  auto item = window_.finish(sequence);
+  if (!item) return;
+  log::warn("client.write.failed", {{"inode", log::hex(route_->inode())},
+                                    {"offset", item->offset},
+                                    {"length", item->length},
+                                    {"reason", reply.error().what()}});
+  progressAt_ = core_->now();
+  if (item->kind == SendWindow::Kind::write) note(reply.error());
+  if (auto waiting = outcomes_.find(sequence); waiting != outcomes_.end()) waiting->second.reply = std::move(reply);
+  charge();
+  progress_.notifyAll();
+  pump();
+}
+
+void WriteStream::failAll(const Error& error) {
+  log::error("client.write.abandoned", {{"inode", log::hex(route_->inode())}, {"reason", error.what()}});
+  note(error);
+  Reply reply;
+  reply.code = error.code();
+  reply.detail = error.detail();
+  for (auto& [sequence, outcome] : outcomes_) {
+    if (!outcome.reply) outcome.reply = reply;
+  }
+  window_.clear();
+  charge();
+  progress_.notifyAll();
+}
+
+// ---- failover
+
+void WriteStream::linkLost() {
+  watched_.reset();
+  if (window_.empty() && !keepLease_) return;
+  route_->lost(route_->epoch());
+  recover(false);
+}
+
+void WriteStream::watchLink(const std::shared_ptr<StorageLink>& link) {
+  auto watched = watched_.lock();
+  if (watched == link) return;
+  if (watched) watched->removeUser(this);
+  link->addUser(this, weak_from_this());
+  watched_ = link;
+}
+
+void WriteStream::recover(bool pause) {
+  if (recovering_) return;
+  recovering_ = true;
+  ++generation_;
+  core_->runtime.spawn("write recovery", recovery(pause));
+}
+
+Task<void> WriteStream::recovery(bool pause) {
+  auto self = shared_from_this();
+  if (pause)
+    co_await core_->runtime.clock.sleep(std::min(Retry::kFirst * (1 << std::min(pauses_++, 8u)), Retry::kMost));
+  std::optional<Error> failure;
+  std::shared_ptr<StorageLink> link;
+  const TimePoint since = window_.empty() ? core_->now() : progressAt_;
+  try {
+    link = co_await route_->connect(since + core_->options.stallLimit);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  const bool stalled = !window_.empty() && core_->now() - progressAt_ >= core_->options.stallLimit;
+  if (!failure && stalled) {
+    failure =
+        Error(Errc::unavailable, "file " + log::hex(route_->inode()) + ": its storage servers took no writes for " +
+                                     std::to_string(core_->options.stallLimit.count()) + " ms");
+  }
+  recovering_ = false;
+  window_.rewind();
+  if (failure) {
+    if (!window_.empty()) failAll(*failure);
+    co_return;
+  }
+  watchLink(link);
+  leaseKnown_ = false;
+  pump();
+  if (window_.empty() && keepLease_) co_await renewLease();
+}
+
+void WriteStream::keepLease(bool keep) {
+  keepLease_ = keep;
+  if (keep) {
+    if (auto link = route_->ready()) watchLink(link);
+  }
+}
+
+Task<void> WriteStream::renewLease() {
+  auto self = shared_from_this();
+  auto route = route_;
+  PrimaryCall build = [route, client = core_->clientId](StorageLink& link) {
+    auto request = link.storage.openRequest();
+    address(request, *route, link);
+    request.setClient(client);
+    return toReply(request.send());
+  };
+  const SizeView::Stamp sent = sizes_->sending();
+  Reply reply = co_await callPrimary(core_, route_, build, core_->options.stallLimit, core_->options.requestLimit);
+  sizes_->observed(sent, reply.info);
+  leaseKnown_ = true;
+  if (auto link = route_->ready()) watchLink(link);
+}
+
+}  // namespace vcfs::client
