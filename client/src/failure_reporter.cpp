@@ -1,5 +1,6 @@
 #include "client/src/failure_reporter.h"
 
+#include "client/src/as_error.h"
 #include "client/src/local_host.h"
 #include "common/base/log.h"
 
@@ -55,8 +56,8 @@ Task<void> FailureReporter::send(std::shared_ptr<Batch> batch) {
              {{"files", batch->items.size()}, {"storage", batch->items.empty() ? 0 : batch->items.front().storage}});
   try {
     for (std::size_t from = 0; from < batch->items.size(); from += kPerCall) co_await sendPart(batch, from);
-  } catch (const Error& error) {
-    batch->failure = error;
+  } catch (const std::exception& error) {
+    batch->failure = asError(error);
   }
   batch->finished = true;
   batch->done.notifyAll();

@@ -139,6 +139,8 @@ Task<void> FileHandle::write(std::uint64_t offset, std::span<const std::byte> da
                   "no room in the send window for " + std::to_string(node_->core().options.stallLimit.count()) + " ms");
     }
     co_await node_->writes().waitRoom();
+    // Its caller was killed meanwhile: what is sent after the close would open the file again.
+    if (closed_) throw Error(Errc::cancelled, "the file was closed while write() waited for room");
     throwNewError();
   }
 }

@@ -4,6 +4,11 @@
 
 namespace vcfs::client {
 
+namespace {
+constexpr Duration kCloseAgain = std::chrono::seconds(2);
+constexpr Duration kCloseAgainFor = std::chrono::hours(1);
+}  // namespace
+
 std::shared_ptr<FileNode> FileNode::of(const std::shared_ptr<Core>& core, const Entry& entry) {
   auto& slot = core->nodes[entry.attr.inode];
   auto node = slot.lock();
@@ -72,7 +77,7 @@ Task<void> FileNode::addWriter(bool fresh) {
 // that it has not reported yet. So what the catalog says from now on is `open`, until the file is closed again. Its
 // size is the one that the primary told: what the catalog has may be from before the closing that was taken back.
 Task<void> FileNode::reopen() {
-  co_await writes().renewLease();
+  co_await writes().takeLease();
   RequestTag tag(*core_);
   auto build = [&](schema::Tracker::Client& tracker) {
     auto request = tracker.openForWriteRequest();
@@ -133,6 +138,7 @@ Task<void> FileNode::finish() {
 // Tells the primary that we have finished; with lifecycle_ held.
 Task<void> FileNode::seal() {
   closing_ = true;
+  writes().keepLease(false);
   std::optional<Error> failure;
   try {
     co_await writes().close();
@@ -140,12 +146,41 @@ Task<void> FileNode::seal() {
     failure = error;
   } catch (...) {
     closing_ = false;  // the caller was interrupted; the close itself goes on
+    writes().keepLease(true);
     throw;
   }
   closing_ = false;
   writable_ = false;
-  writes().keepLease(false);
-  if (failure) throw *failure;
+  if (!failure) co_return;
+  if (remedyOf(failure->code()) == Remedy::retry) closeLater();
+  throw *failure;
+}
+
+// The primary may believe that this client still has the file open, and this host's sign of life would keep it open.
+void FileNode::closeLater() {
+  if (closingLater_) return;
+  closingLater_ = true;
+  core_->runtime.spawn("close later", closeWhenHeard());
+}
+
+Task<void> FileNode::closeWhenHeard() {
+  auto self = shared_from_this();
+  struct Done {
+    bool& flag;
+    ~Done() { flag = false; }
+  } done{closingLater_};
+  const TimePoint until = core_->now() + kCloseAgainFor;
+  while (core_->now() < until) {
+    co_await core_->runtime.clock.sleep(kCloseAgain);
+    auto lock = co_await lifecycle_.lock();
+    if (writers_ > 0 || writable_) co_return;  // opened again: that handle closes it
+    try {
+      co_await writes().close();
+      co_return;
+    } catch (const Error& error) {
+      if (remedyOf(error.code()) != Remedy::retry) co_return;
+    }
+  }
 }
 
 Task<void> FileNode::removeWriter() {
@@ -297,7 +332,7 @@ Task<void> FileNode::refreshOnce() {
     const Epoch before = route_->epoch();
     adopt(entry);
     if (writers_ > 0 && writable_ && route_->epoch() != before && writes_) co_await writes_->renewLease();
-  } catch (const Error&) {
+  } catch (const std::exception&) {
     // The next call finds out by itself.
   }
 }

@@ -70,6 +70,8 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
  private:
   Task<void> reopen();
   Task<void> seal();
+  void closeLater();
+  Task<void> closeWhenHeard();
   Task<void> refreshLayout();
   Task<void> refreshOnce();
 
@@ -84,6 +86,7 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
   unsigned writers_ = 0;   // handles
   bool writable_ = false;  // the catalog says `open` and we have not closed it since
   bool closing_ = false;
+  bool closingLater_ = false;
   bool keepingAlive_ = false;
   // The latest mtime that is known to have been set, and when that was at the latest.
   std::optional<std::int64_t> setMtimeNs_;

@@ -97,11 +97,15 @@ Task<void> LockClient::set(InodeId inode, FileLock lock, bool wait, std::uint64_
         taken = co_await attempt(inode, lock, wait);
       } catch (const Error& error) {
         // It may have been taken although nobody said so: then closing the file gives it up.
-        owner->holds = owner->holds || remedyOf(error.code()) == Remedy::retry;
+        if (remedyOf(error.code()) == Remedy::retry) {
+          owner->holds = true;
+          ++owner->taken;
+        }
         throw;
       }
       if (taken) {
         owner->holds = true;
+        ++owner->taken;
         needLease();
         forgetRead(inode);
         if (lock.type == LockType::shared) told(inode);  // from exclusive to shared: others of this host may come in
@@ -158,9 +162,11 @@ Task<void> LockClient::giveUp(InodeId inode, FileLock lock) {
     }
   } done{*this, inode};
   std::optional<Error> failure;
+  std::uint64_t taken = 0;
   {
     auto turn = co_await owner->turn.lock();
     if (!owner->holds) co_return;
+    taken = owner->taken;
     try {
       co_await attempt(inode, lock, false);
     } catch (const Error& error) {
@@ -172,13 +178,14 @@ Task<void> LockClient::giveUp(InodeId inode, FileLock lock) {
   told(inode);
   if (!failure) co_return;
   if (remedyOf(failure->code()) == Remedy::retry) {
-    core_->runtime.spawn("give up lock", giveUpLater(key, lock));
+    core_->runtime.spawn("give up lock", giveUpLater(key, lock, taken));
   }
   throw *failure;
 }
 
-// Nobody waits for it, but others want the lock: until a tracker is there again, or the lease is over.
-Task<void> LockClient::giveUpLater(Key key, FileLock lock) {
+// Nobody waits for it, but others want the lock: until a tracker is there again, or the lease is over. A lock that the
+// owner took since is not touched; what is left of the older one then goes when the file is closed.
+Task<void> LockClient::giveUpLater(Key key, FileLock lock, std::uint64_t taken) {
   auto self = shared_from_this();
   Use owner(*this, key);
   const TimePoint until = core_->now() + std::chrono::hours(1);
@@ -186,6 +193,7 @@ Task<void> LockClient::giveUpLater(Key key, FileLock lock) {
     const Duration pause = std::chrono::seconds(1);
     co_await core_->runtime.clock.sleep(pause);
     auto turn = co_await owner->turn.lock();
+    if (owner->taken != taken || !owner->holds) co_return;
     try {
       co_await attempt(key.inode, lock, false);
       if (lock.start == 0 && lock.end == kLockToEnd) owner->holds = false;
@@ -272,7 +280,7 @@ Task<void> LockClient::keepLease() {
       auto answer = co_await askFor(*core_, limit, &Tracker::renewLocksRequest, fill);
       if (answer.getLeaseMs() != 0) lease_ = std::chrono::milliseconds(answer.getLeaseMs());
       if (answer.getHeld() == 0 && holds) log::debug("client.locks.none", {});
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       log::warn("client.locks.not_renewed", {{"reason", error.what()}});
     }
   }

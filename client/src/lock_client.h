@@ -38,6 +38,7 @@ class LockClient : public std::enable_shared_from_this<LockClient> {
     explicit Owner(asio::io_context& io) : turn(io) {}
     AsyncMutex turn;
     bool holds = false;
+    std::uint64_t taken = 0;  // locks it ever got: what was given up before one of them is not given up after it
     unsigned calls = 0;
   };
   struct Waiter {
@@ -51,7 +52,7 @@ class LockClient : public std::enable_shared_from_this<LockClient> {
 
   Task<bool> attempt(InodeId inode, FileLock lock, bool wait);  // false: somebody else's lock is in the way
   Task<void> giveUp(InodeId inode, FileLock lock);
-  Task<void> giveUpLater(Key key, FileLock lock);
+  Task<void> giveUpLater(Key key, FileLock lock, std::uint64_t taken);
   Task<void> waitForReleases(InodeId inode);
   Task<void> forgetWait(InodeId inode, FileLock lock);
   void forgetRead(InodeId inode);

@@ -8,6 +8,7 @@ void NameLog::named(InodeId inode) {
   if (changed_.size() >= kRemembered) {
     changed_.clear();
     forgot_ = true;
+    forgotAt_ = clock_;
   }
   changed_[inode] = ++clock_;
 }
@@ -20,13 +21,9 @@ Task<void> NameLog::sync(InodeId inode) {
 Task<void> NameLog::syncAll() {
   auto core = core_;
   const std::uint64_t upTo = clock_;
-  const bool forgot = std::exchange(forgot_, false);
-  try {
-    co_await ask(*core, &Tracker::syncNamesRequest);
-  } catch (...) {
-    forgot_ = forgot_ || forgot;
-    throw;
-  }
+  co_await ask(*core, &Tracker::syncNamesRequest);
+  // Not before: who asks meanwhile must wait too.
+  if (forgotAt_ <= upTo) forgot_ = false;
   std::erase_if(changed_, [&](const auto& entry) { return entry.second <= upTo; });
 }
 

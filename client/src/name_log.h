@@ -25,6 +25,7 @@ class NameLog {
   std::unordered_map<InodeId, std::uint64_t> changed_;  // inode → when
   std::uint64_t clock_ = 0;
   bool forgot_ = false;  // there were too many: every inode may have a new name
+  std::uint64_t forgotAt_ = 0;
 };
 
 }  // namespace vcfs::client

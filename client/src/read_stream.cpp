@@ -62,7 +62,7 @@ Task<void> ReadStream::load(std::shared_ptr<Chunk> chunk) {
   auto reader = reader_;
   try {
     chunk->piece = co_await reader->fetch(chunk->offset, chunk->length);
-  } catch (const Error&) {
+  } catch (const std::exception&) {
     chunk->failed = true;  // whoever wants the bytes asks himself and is told why
   }
   chunk->loaded = true;

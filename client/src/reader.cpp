@@ -72,7 +72,8 @@ void Reader::refused(const Reply& reply, Epoch epoch, StorageLink& link) {
       route_->stale(epoch, reply.layout);
       break;
     case Verdict::lost:
-      if (sealed()) {
+      // It may have been sealed when it was asked, and this replica not be the primary.
+      if (sealed() || !route_->leadsToPrimary(link)) {
         avoid_.insert(link.id);
         chosen_.reset();
       } else {

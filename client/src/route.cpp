@@ -29,6 +29,15 @@ std::shared_ptr<StorageLink> Route::ready() {
   return link;
 }
 
+bool Route::leadsToPrimary(const StorageLink& link) const {
+  const Replica* primary = layout_.primary();
+  return primary != nullptr && primary->storage == link.id;
+}
+
+void Route::lost(const StorageLink& link) {
+  if (leadsToPrimary(link)) lost(layout_.epoch);
+}
+
 void Route::lost(Epoch epoch) {
   if (epoch != layout_.epoch) return;
   suspect_ = Suspect::lost;
@@ -81,11 +90,13 @@ Task<void> Route::repair() {
   const std::string address = primary->address;
   const StorageId storage = primary->storage;
   std::optional<Error> failure;
+  std::shared_ptr<StorageLink> link;
   try {
-    link_ = co_await core_->storages->get(address, storage);
+    link = co_await core_->storages->get(address, storage);
   } catch (const Error& error) {
     failure = error;
   }
+  if (link && leadsToPrimary(*link)) link_ = link;  // else another layout came meanwhile
   if (!failure) co_return;
   if (layout_.epoch == before) lost(before);
   throw *failure;

@@ -29,6 +29,9 @@ class Route {
   // The answers to calls of epoch `epoch` showed just now that: the primary cannot be reached; the layout is not the
   // present one.
   void lost(Epoch epoch);
+  // A link broke, whenever it was made: that is held against the primary only if it is the server at its other end.
+  void lost(const StorageLink& link);
+  bool leadsToPrimary(const StorageLink& link) const;
   void stale(Epoch epoch, const std::optional<Layout>& better);
 
   // The layout goes with the first call of an (epoch, connection).

@@ -1,5 +1,6 @@
 #include "client/src/storage_pool.h"
 
+#include "client/src/as_error.h"
 #include "client/src/local_host.h"
 #include "common/base/log.h"
 
@@ -54,10 +55,10 @@ Task<void> StoragePool::attempt(std::string address, std::shared_ptr<Attempt> at
   auto self = shared_from_this();
   try {
     attempt->link = co_await connect(address);
-  } catch (const Error& error) {
-    attempt->failure = error;
   } catch (const asio::system_error& error) {
     attempt->failure = Error(Errc::cancelled, error.what());
+  } catch (const std::exception& error) {
+    attempt->failure = asError(error);
   }
   if (attempt->link && stopped_) {
     attempt->link->connection->close("client stops");
@@ -119,7 +120,7 @@ void StoragePool::lost(const std::string& address, StorageLink* raw) {
   auto users = std::move(link->users);
   link->users.clear();
   for (auto& [key, weak] : users) {
-    if (auto user = weak.lock()) user->linkLost();
+    if (auto user = weak.lock()) user->linkLost(*link);
   }
 }
 

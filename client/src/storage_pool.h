@@ -12,11 +12,13 @@
 
 namespace vcfs::client {
 
+struct StorageLink;
+
 // Something that must know at once when the connection to a storage server is lost.
 class LinkUser {
  public:
   virtual ~LinkUser() = default;
-  virtual void linkLost() = 0;
+  virtual void linkLost(const StorageLink& link) = 0;
 };
 
 // A greeted connection to one storage server. Its pings renew the lease of every file this client writes there.

@@ -74,7 +74,7 @@ Task<void> TrackerSession::keepConnected() {
     try {
       co_await open(addresses_[index_ % addresses_.size()]);
       failures = 0;
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       failed = true;
       lastFailure_ = addresses_[index_ % addresses_.size()] + ": " + error.what();
     }

@@ -47,7 +47,10 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   // While it is held open for writing the primary must know (its lease), also when it is replaced while nothing is
   // written.
   void keepLease(bool keep);
-  // Tells the primary now. Returns what it said about the file.
+  // Tells the primary now that this client has the file open for writing.
+  Task<void> takeLease();
+  // The same for as long as it is kept: one that a close overtook would open the file again, and nobody would close it.
+  // Throws Error(cancelled) then.
   Task<void> renewLease();
 
   const SendWindow& window() const { return window_; }
@@ -56,7 +59,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   Sequence lastSequence() const { return window_.last(); }
 
   void lagPassed(TimePoint until) override;
-  void linkLost() override;
+  void linkLost(const StorageLink& link) override;
 
  private:
   struct Outcome {
@@ -81,6 +84,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   void failAll(const Error& error);
   void recover(bool pause);
   Task<void> recovery(bool pause);
+  Task<void> tellOpen(bool whileKept);
   Task<Reply> run(Sequence sequence);
   void watchLink(const std::shared_ptr<StorageLink>& link);
   void note(const Error& error);

@@ -2,6 +2,7 @@
 // what is sent again, what fails.
 #include "client/src/write_stream.h"
 
+#include "client/src/as_error.h"
 #include "common/base/log.h"
 
 namespace vcfs::client {
@@ -38,7 +39,11 @@ void WriteStream::answered(Sequence sequence, SizeView::Stamp sent, const Reply&
 
 void WriteStream::applied(const SendWindow::Item& item, SizeView::Stamp sent, const Reply& reply) {
   constexpr std::uint32_t kKeepSize = 1;
-  leaseKnown_ = !(item.closes || item.kind == SendWindow::Kind::close);
+  if (item.closes || item.kind == SendWindow::Kind::close) {
+    leaseKnown_ = false;
+  } else if (item.kind != SendWindow::Kind::sync) {
+    leaseKnown_ = true;
+  }
   switch (item.kind) {
     case SendWindow::Kind::write:
       sizes_->wrote(sent, reply.info, (item.append ? reply.offset : item.offset) + item.length);
@@ -118,10 +123,11 @@ void WriteStream::failAll(const Error& error) {
 
 // ---- failover
 
-void WriteStream::linkLost() {
+void WriteStream::linkLost(const StorageLink& link) {
   watched_.reset();
+  leaseKnown_ = false;
   if (window_.empty() && !keepLease_) return;
-  route_->lost(route_->epoch());
+  route_->lost(link);
   recover(false);
 }
 
@@ -149,8 +155,8 @@ Task<void> WriteStream::recovery(bool pause) {
   const TimePoint since = window_.empty() ? core_->now() : progressAt_;
   try {
     link = co_await route_->connect(since + core_->options.stallLimit);
-  } catch (const Error& error) {
-    failure = error;
+  } catch (const std::exception& error) {
+    failure = asError(error);
   }
   const bool stalled = !window_.empty() && core_->now() - progressAt_ >= core_->options.stallLimit;
   if (!failure && stalled) {
@@ -177,10 +183,15 @@ void WriteStream::keepLease(bool keep) {
   }
 }
 
-Task<void> WriteStream::renewLease() {
+Task<void> WriteStream::takeLease() { return tellOpen(false); }
+
+Task<void> WriteStream::renewLease() { return tellOpen(true); }
+
+Task<void> WriteStream::tellOpen(bool whileKept) {
   auto self = shared_from_this();
   auto route = route_;
-  PrimaryCall build = [route, client = core_->clientId](StorageLink& link) {
+  PrimaryCall build = [this, whileKept, route, client = core_->clientId](StorageLink& link) {
+    if (whileKept && !keepLease_) throw Error(Errc::cancelled, "it was closed meanwhile");
     auto request = link.storage.openRequest();
     address(request, *route, link);
     request.setClient(client);

@@ -83,6 +83,10 @@ class StorageServer final : public schema::Storage::Server {
     return answer(params.getInode(), context);
   }
   kj::Promise<void> open(OpenContext context) override {
+    if (self_.refuseOpens != Errc::ok) {
+      schema::fill(context.getResults().initStatus(), Error(self_.refuseOpens, "as told by the test"));
+      return kj::READY_NOW;
+    }
     ++self_.opens;
     if (!admit(context.getParams(), context)) return kj::READY_NOW;
     return answer(context.getParams().getInode(), context);
@@ -252,6 +256,10 @@ class TrackerServer final : public schema::Tracker::Server {
   }
   kj::Promise<void> syncNames(SyncNamesContext context) override {
     if (begin(context)) ++self_.syncs;
+    return finish();
+  }
+  kj::Promise<void> setLock(SetLockContext context) override {
+    if (begin(context)) self_.locks.push_back(schema::toLock(context.getParams().getLock()).type);
     return finish();
   }
   kj::Promise<void> pin(PinContext context) override {

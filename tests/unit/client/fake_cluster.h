@@ -39,8 +39,9 @@ struct FakeStorage {
   std::string address;
   std::map<InodeId, FakeReplica> replicas;
   std::unique_ptr<rpc::Server> server;
-  bool knowsLayouts = true;      // false: answers needLayout to calls without one
-  Errc refuse = Errc::ok;        // every write is answered with this
+  bool knowsLayouts = true;  // false: answers needLayout to calls without one
+  Errc refuse = Errc::ok;    // every write is answered with this
+  Errc refuseOpens = Errc::ok;
   bool silent = false;           // executes and never answers
   bool hanging = false;          // not even pings are answered
   unsigned refusals = UINT_MAX;  // how many times `refuse` is said
@@ -59,6 +60,7 @@ struct FakeTracker {
   unsigned refusals = UINT_MAX;
   bool loseAnswers = false;  // executes mutations, then drops the connection
   int calls = 0, reports = 0, reportCalls = 0, pins = 0, opensForWrite = 0, syncs = 0, creates = 0;
+  std::vector<LockType> locks;  // as they were taken and given up
   std::vector<schema::Watcher::Client> watchers;
 };
 

@@ -1,0 +1,98 @@
+// What overtakes what when servers go and come back while files and locks are closed.
+#include "tests/unit/client/fake_cluster.h"
+
+namespace vcfs::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class RacesTest : public ::testing::Test {
+ protected:
+  void start(ClusterOptions options = {}) {
+    cluster = fake.connect(std::move(options));
+    OpenMode mode;
+    mode.write = true;
+    file = fake.run(cluster->openPath("a", mode, true));
+    fake.run(file->write(0, bytesOf("hello")));
+    fake.run(file->flush());
+  }
+  Errc failure(Task<void> task) {
+    try {
+      fake.run(std::move(task));
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return Errc::ok;
+  }
+  FileLock lock(LockType type) {
+    FileLock wanted;
+    wanted.kind = LockKind::flock;
+    wanted.type = type;
+    wanted.owner = 7;
+    wanted.start = 0;
+    wanted.end = kLockToEnd;
+    return wanted;
+  }
+
+  FakeCluster fake{3};
+  std::shared_ptr<Cluster> cluster;
+  std::shared_ptr<File> file;
+};
+
+TEST_F(RacesTest, the_new_primary_is_not_blamed_for_the_connection_to_the_old_one) {
+  start();
+  const InodeId inode = file->inode();
+  fake.fail(inode, 1, 1);  // by another client
+  fake.storage(2).silent = true;
+  Change change;
+  change.inode = inode;
+  fake.tell(change);
+  ASSERT_TRUE(fake.until([&] { return fake.storage(2).opens == 1; }, seconds(1)));
+  fake.killStorage(1);
+  fake.advance(milliseconds(500));
+  EXPECT_EQ(fake.tracker().reports, 0);
+  EXPECT_EQ(fake.file(inode).layout.epoch, 2u);
+}
+
+TEST_F(RacesTest, a_lease_that_is_asked_for_again_does_not_open_what_was_closed_meanwhile) {
+  start();
+  fake.storage(2).refuseOpens = Errc::unavailable;  // it is only being started
+  fake.killStorage(1);
+  fake.advance(milliseconds(300));
+  EXPECT_EQ(failure(file->close()), Errc::ok);
+  fake.storage(2).refuseOpens = Errc::ok;
+  fake.advance(seconds(10));
+  EXPECT_EQ(fake.storage(2).opens, 0);
+  EXPECT_EQ(fake.file(file->inode()).attr.state, FileState::closed);
+}
+
+TEST_F(RacesTest, a_close_that_nobody_heard_is_told_later) {
+  ClusterOptions options;
+  options.stallLimit = seconds(2);
+  start(options);
+  const InodeId inode = file->inode();
+  for (StorageId id = 1; id <= 3; ++id) fake.killStorage(id);
+  EXPECT_EQ(failure(file->close()), Errc::unavailable);
+  file.reset();
+  fake.advance(seconds(30));
+  for (StorageId id = 1; id <= 3; ++id) fake.startStorage(id);
+  EXPECT_TRUE(fake.until([&] { return fake.file(inode).attr.state == FileState::closed; }, seconds(10)));
+}
+
+TEST_F(RacesTest, a_lock_taken_again_is_not_given_up_by_what_was_to_be_given_up_before) {
+  ClusterOptions options;
+  options.stallLimit = milliseconds(500);
+  start(options);
+  const InodeId inode = file->inode();
+  EXPECT_EQ(failure(cluster->setLock(inode, lock(LockType::exclusive), false, 1)), Errc::ok);
+  fake.killTracker(0);
+  EXPECT_EQ(failure(cluster->setLock(inode, lock(LockType::none), false, 2)), Errc::unavailable);
+  fake.startTracker(0);
+  EXPECT_EQ(failure(cluster->setLock(inode, lock(LockType::exclusive), false, 3)), Errc::ok);
+  fake.advance(seconds(10));
+  EXPECT_EQ(fake.tracker().locks, (std::vector<LockType>{LockType::exclusive, LockType::exclusive}));
+}
+
+}  // namespace
+}  // namespace vcfs::client
