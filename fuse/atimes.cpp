@@ -109,6 +109,7 @@ Task<void> Atimes::tellWaiting() {
 }
 
 Task<void> Atimes::tellNow(Duration limit) {
+  auto self = shared_from_this();
   const auto until = runtime_.clock.now() + limit;
   if (!reads_.nothingWaits()) runtime_.spawn("fuse.reads", tellWaiting());
   while (!reads_.allTold() && runtime_.clock.now() < until) {
@@ -118,6 +119,7 @@ Task<void> Atimes::tellNow(Duration limit) {
 
 // Of two times the one that is set counts, whichever comes to the tracker first.
 Task<void> Atimes::settle(InodeId id) {
+  auto self = shared_from_this();
   const auto until = runtime_.clock.now() + kSettle;
   while (reads_.beingTold(id) && runtime_.clock.now() < until) {
     co_await told_.waitFor(runtime_.clock, until - runtime_.clock.now());

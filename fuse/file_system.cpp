@@ -62,8 +62,8 @@ fuse_entry_param FileSystem::parameters(const Entry& entry, std::uint64_t since)
   return param;
 }
 
-void FileSystem::tellAttributes(Request& request, const Entry& entry, std::uint64_t since) {
-  request.attributes(atimes_->shown(entry.attr), kernel_->attributesLast(entry, since));
+bool FileSystem::tellAttributes(Request& request, const Entry& entry, std::uint64_t since) {
+  return request.attributes(atimes_->shown(entry.attr), kernel_->attributesLast(entry, since));
 }
 
 std::shared_ptr<FileHandle> FileSystem::fileAt(std::uint64_t handle) const {

@@ -106,7 +106,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<void> present(Entry& entry, std::uint64_t since, InodeId parent);
   // What the kernel is told of an entry: how long it may believe it depends on who may be changing it.
   fuse_entry_param parameters(const Entry& entry, std::uint64_t since);
-  void tellAttributes(Request& request, const Entry& entry, std::uint64_t since);
+  bool tellAttributes(Request& request, const Entry& entry, std::uint64_t since);
 
   Task<bool> hasAcl(InodeId inode, std::string name);
   Task<bool> losesSetGid(RequestPtr request, InodeId inode);  // with an access ACL set by this caller

@@ -46,7 +46,11 @@ void KernelView::dropPages(InodeId id) {
 }
 
 void KernelView::forgetAttributes(InodeId id) {
-  if (kernel_ == nullptr || questions_.underWay(id)) return;
+  if (kernel_ == nullptr) return;
+  if (questions_.underWay(id)) {
+    changedWhileAsked_.insert(id);
+    return;
+  }
   kernel_->dropAttributes(nodeOf(id), questions_.pending(id, runtime_.clock.now()));
 }
 
@@ -99,7 +103,9 @@ KernelView::Asking::Asking(std::shared_ptr<KernelView> view, InodeId id)
 KernelView::Asking::~Asking() {
   view_->questions_.answered(id_, view_->runtime_.clock.now());
   // There was no answer: what the kernel knows is as old as it was.
-  if (kept_) view_->dropAttributes(id_);
+  const bool changed = view_->changedWhileAsked_.contains(id_);
+  if (unanswered_ && (kept_ || changed)) view_->dropAttributes(id_);
+  if (!view_->questions_.underWay(id_)) view_->changedWhileAsked_.erase(id_);
 }
 
 }  // namespace vcfs::fuse

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unordered_set>
+
 #include "fuse/kernel_cache.h"
 #include "fuse/known.h"
 #include "fuse/policy/questions.h"
@@ -47,12 +49,13 @@ class KernelView {
     Asking(const Asking&) = delete;
     Asking& operator=(const Asking&) = delete;
     ~Asking();
-    void answered() { kept_ = false; }
+    void answered() { unanswered_ = false; }
 
    private:
     const std::shared_ptr<KernelView> view_;
     const InodeId id_;
-    bool kept_;  // an order to forget what the answer makes new was taken back
+    bool unanswered_ = true;
+    const bool kept_;  // an order to forget what the answer makes new was taken back
   };
 
  private:
@@ -62,7 +65,8 @@ class KernelView {
   const std::shared_ptr<Cluster> cluster_;
   const std::shared_ptr<Known> known_;
   KernelCache* kernel_;
-  Questions questions_;  // GETATTRs
+  Questions questions_;                            // GETATTRs
+  std::unordered_set<InodeId> changedWhileAsked_;  // of these: the answer is believed for no time, if there is one
   const InodeId root_;
   const std::chrono::milliseconds attrCache_;
 };

@@ -19,7 +19,7 @@ constexpr auto kReadsLimit = std::chrono::milliseconds(1000);
 class MountDaemon {
  public:
   MountDaemon(Runtime& runtime, MountRequest request, std::function<void()> ready)
-      : runtime_(runtime), request_(std::move(request)), ready_(std::move(ready)) {}
+      : runtime_(runtime), request_(std::move(request)), ready_(std::move(ready)), shutting_(runtime.io) {}
 
   Task<void> start() {
     co_await connect();
@@ -101,7 +101,9 @@ class MountDaemon {
     told_ = true;
   }
 
+  // Who comes second waits for the first: the process ends when stop() returns.
   Task<void> shutdown() {
+    auto lock = co_await shutting_.lock();
     if (!cluster_ || shut_) co_return;
     shut_ = true;
     if (mount_) co_await mount_->tellReads(kReadsLimit);
@@ -113,6 +115,7 @@ class MountDaemon {
   std::function<void()> ready_;
   std::shared_ptr<Cluster> cluster_;
   std::unique_ptr<fuse::Mount> mount_;
+  AsyncMutex shutting_;
   bool shut_ = false;
   bool told_ = false;
 };

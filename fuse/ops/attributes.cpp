@@ -25,15 +25,13 @@ Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
     co_await cluster_->refresh(entry);
   } else if (inode && inode->entry.attr.type == FileType::directory) {
     entry = co_await known_->fresh(id);
-    tellAttributes(*request, entry, since);
-    asking.answered();
+    if (tellAttributes(*request, entry, since)) asking.answered();
     co_return;
   } else {
     entry = co_await cluster_->getAttr(id);
   }
   co_await present(entry, since, 0);
-  tellAttributes(*request, entry, since);
-  asking.answered();
+  if (tellAttributes(*request, entry, since)) asking.answered();
 }
 
 Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct stat wanted, int which,
@@ -116,6 +114,7 @@ std::uint32_t FileSystem::withoutPrivilegesOf(const Request& caller, const Attr&
 }
 
 Task<void> FileSystem::dropPrivileges(RequestPtr request, InodePtr inode) {
+  if (!inode->known) co_await known_->fresh(inode->id);  // another host may just have given it some
   auto mode = withoutPrivilegesOf(*request, inode->entry.attr);
   if (mode == inode->entry.attr.mode) co_return;
   AttrChange change;
@@ -125,12 +124,12 @@ Task<void> FileSystem::dropPrivileges(RequestPtr request, InodePtr inode) {
 }
 
 Task<void> FileSystem::dropCapability(InodePtr inode) {
-  inode->entry.attr.acl &= static_cast<std::uint8_t>(~kHasCapability);
   try {
     co_await cluster_->removeXattr(inode->id, std::string(kCapabilityAttribute));
   } catch (const Error& error) {
     if (error.code() != Errc::noAttribute) throw;
   }
+  inode->entry.attr.acl &= static_cast<std::uint8_t>(~kHasCapability);
   known_->changes.note(inode->id);
   inode->known = false;
 }
