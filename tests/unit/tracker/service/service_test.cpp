@@ -189,11 +189,9 @@ TEST_F(ServiceTest, without_servers_create_says_unavailable_and_a_dead_server_ge
   EXPECT_EQ(codeOf([&] { mount.create("f"); }), Errc::unavailable);
   Client s1(loop_, "s1", "storage", 11);
   const StorageId alive = s1.registerStorage("s1");
-  {
-    Client s2(loop_, "s2", "storage", 12);
-    s2.registerStorage("s2");
-    s2.connection().close("dies");
-  }
+  Client s2(loop_, "s2", "storage", 12);
+  s2.registerStorage("s2");
+  s2.connection().close("dies");
   ASSERT_TRUE(until([&] { return !service_->core().map.alive(2, loop_.clock.now()); }));
   const Entry entry = schema::toEntry(mount.create("g").getEntry());
   ASSERT_EQ(entry.layout.replicas.size(), 1u);
