@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/version.h"
+#include "httpd/core/metrics.h"
 #include "httpd/ops/ops.h"
 
 namespace vcfs::httpd {
@@ -9,19 +10,9 @@ namespace vcfs::httpd {
 Task<void> getHealth(Exchange& exchange) {
   Site& site = exchange.site();
   if (queryValue(exchange.target().query, "deep").value_or("0") == "1") co_await site.cluster->getAttr(kRootInode);
-  const Counters& c = site.counters;
-  nlohmann::json j = {{"state", "up"},
-                      {"version", VCFS_VERSION},
-                      {"connections", c.connections},
-                      {"accepted", c.accepted},
-                      {"refused", c.refused},
-                      {"requests", c.requests},
-                      {"sent_bytes", c.sentBytes},
-                      {"live_streams", c.liveStreams},
-                      {"dropped_slow", c.droppedSlow},
-                      {"cache_bytes", site.blocks.bytes()},
-                      {"cache_hits", site.blocks.hits()},
-                      {"cache_misses", site.blocks.misses()}};
+  nlohmann::json j = {{"state", "up"}, {"version", VCFS_VERSION}};
+  const Figures figures = site.figures();
+  for (const OwnMetric& own : kOwnMetrics) j[std::string(ownKey(own.metric))] = own.value(figures);
   std::string body = j.dump() + "\n";
   co_await exchange.reply(200, "Cache-Control: no-store\r\n", "application/json", body);
 }

@@ -13,6 +13,7 @@ Task<void> getFile(Exchange& exchange, Entry entry, std::string fileName);
 Task<void> getLive(Exchange& exchange, Entry entry, std::string fileName);
 Task<void> getDirectory(Exchange& exchange, Entry entry);
 Task<void> getHealth(Exchange& exchange);
+Task<void> getMetrics(Exchange& exchange);
 
 // An Error of the cluster as an answer; the only place that knows which status belongs to which.
 int statusOf(Errc code);

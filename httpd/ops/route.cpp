@@ -5,6 +5,7 @@ namespace {
 
 constexpr std::string_view kFiles = "files";  // /files/<id>
 constexpr std::string_view kHealth = "healthz";
+constexpr std::string_view kMetrics = "metrics";
 
 std::string lastName(const std::string& path) {
   std::size_t slash = path.rfind('/');
@@ -87,6 +88,8 @@ Task<void> route(Exchange& exchange) {
     co_await options(exchange);
   } else if (names.size() == 1 && names[0] == kHealth) {
     co_await getHealth(exchange);
+  } else if (names.size() == 1 && names[0] == kMetrics) {
+    co_await getMetrics(exchange);
   } else if (!names.empty() && names[0] == kFiles) {
     co_await byId(exchange);
   } else {

@@ -26,6 +26,7 @@ Site::Site(Runtime& r, HttpOptions o)
       commonLines("X-Content-Type-Options: nosniff\r\n" + corsLines(options.corsOrigin)),
       blocks(options.cacheBytes),
       entries(r.clock, options.entryAge, kCachedEntries),
+      clusterMetrics(std::make_shared<ClusterMetrics>(r)),
       scratch(kScratch, '\0') {}
 
 void Site::setCluster(std::shared_ptr<Cluster> c) {
@@ -109,6 +110,8 @@ Task<BlockPtr> Site::readBlock(BlockKey key, Entry entry, std::shared_ptr<File>&
   if (block->size != length) throw Error(Errc::io, "the file became shorter while it was read");
   co_return block;
 }
+
+Figures Site::figures() const { return {counters, blocks.bytes(), blocks.hits(), blocks.misses()}; }
 
 const std::string& Site::date() {
   std::int64_t now = wholeSeconds(runtime.clock.wallNs());

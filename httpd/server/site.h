@@ -6,23 +6,15 @@
 
 #include "common/async/signal.h"
 #include "common/runtime/runtime.h"
+#include "httpd/core/counters.h"
 #include "httpd/core/url_path.h"
 #include "httpd/http_options.h"
+#include "httpd/ops/cluster_metrics.h"
 #include "httpd/store/block_cache.h"
 #include "httpd/store/entry_cache.h"
 #include "vcfs/cluster.h"
 
 namespace vcfs::httpd {
-
-struct Counters {
-  std::uint64_t requests = 0;
-  std::uint64_t connections = 0;  // open now
-  std::uint64_t accepted = 0;     // ever
-  std::uint64_t refused = 0;      // because there were too many
-  std::uint64_t sentBytes = 0;
-  std::uint64_t liveStreams = 0;  // ?live=1, now
-  std::uint64_t droppedSlow = 0;  // took nothing for sendTimeout
-};
 
 // What all connections share. Loop thread only.
 class Site : public std::enable_shared_from_this<Site> {
@@ -40,6 +32,7 @@ class Site : public std::enable_shared_from_this<Site> {
   Task<BlockPtr> block(BlockKey key, Entry entry, std::shared_ptr<File>& file);
 
   const std::string& date();  // of now, as the Date header wants it
+  Figures figures() const;
 
   Runtime& runtime;
   const HttpOptions options;
@@ -48,6 +41,7 @@ class Site : public std::enable_shared_from_this<Site> {
   BlockCache blocks;
   EntryCache entries;
   Counters counters;
+  const std::shared_ptr<ClusterMetrics> clusterMetrics;
   std::string scratch;  // receive buffer: used and left within one turn of the loop
   bool stopping = false;
 

@@ -7,10 +7,11 @@ import subprocess
 import threading
 import unittest
 
-from vcfs_test import shared
+from vcfs_test import env, shared
 from vcfs_test.expand import each, expand
 from vcfs_test.files import pattern
 from vcfs_test.http import Connection, fetch
+from vcfs_test.metrics import Metrics
 from vcfs_test.wait import wait_for
 
 SIZE = 1_500_007
@@ -249,6 +250,29 @@ class Listings(HttpCase):
         r = fetch(self.url + "/many/", Accept="application/json")
         value = json.loads(r.body)
         self.assertEqual(len(value if isinstance(value, list) else value["entries"]), 5000)
+
+
+class Monitoring(HttpCase):
+    def scrape(self):
+        r = fetch(self.url + "/metrics")
+        self.assertEqual((r.status, r.headers["content-type"]), (200, "text/plain; version=0.0.4; charset=utf-8"))
+        return Metrics(r.body.decode())
+
+    def test_the_whole_cluster_is_told(self):
+        m, status = self.scrape(), self.cluster.status()
+        self.assertEqual(m.value("vcfs_cluster_reachable"), 1)
+        self.assertEqual(sorted((labels["name"], up) for labels, up in m.find("vcfs_up", role="storage")),
+                         sorted((s["name"], 1) for s in status["storages"]))
+        self.assertEqual(len(m.find("vcfs_storage_free_bytes")), 2)
+        for role in ("tracker", "idserver", "httpd", "mount"):
+            self.assertEqual([up for _, up in m.find("vcfs_up", role=role)], [1], role)
+        self.assertEqual(m.value("vcfs_tracker_coordinator", address=status["coordinator"]), 1)
+        self.assertIsNotNone(m.value("vcfs_files", state="degraded"))
+        self.assertGreater(m.value("vcfs_httpd_requests_total"), 0)
+
+    def test_the_manual_lists_every_metric(self):
+        manual = (env.SOURCE / "docs/operations.md").read_text()
+        self.assertEqual([name for name in self.scrape().types if f"`{name}`" not in manual], [])
 
 
 class Tools(HttpCase):

@@ -7,6 +7,7 @@ import unittest
 from vcfs_test import reaper, records
 from vcfs_test.expand import each, expand
 from vcfs_test.identity import as_user
+from vcfs_test.metrics import Metrics
 from vcfs_test.ports import PortRange
 from vcfs_test.scratch import Scratch
 from vcfs_test.wait import Deadline, wait_for
@@ -59,6 +60,39 @@ class Records(unittest.TestCase):
             os.truncate(self.file, size)
             time.sleep(0.02)
         self.assertGreater(follower.result()["shrinks"], 0)
+
+
+EXPOSITION = '# HELP a_total Things [1]\n# TYPE a_total counter\na_total 7\n# HELP b Room [1]\n# TYPE b gauge\nb{x="1\\"\\n",y=""} 5\nb 6\n'
+
+SPOILED = [
+    ("without_an_end", "b 6\n", "b 6"),
+    ("without_a_help", "# HELP b Room [1]\n", ""),
+    ("without_a_type", "# TYPE b gauge\n", ""),
+    ("type_twice", "# TYPE b gauge\n", "# TYPE b gauge\n# TYPE b gauge\n"),
+    ("counter_without_total", "b gauge", "b counter"),
+    ("sample_twice", "b 6\n", "b 6\nb 7\n"),
+    ("sample_elsewhere", "b 6\n", "b 6\na_total 8\n"),
+    ("label_twice", 'y=""', 'x=""'),
+    ("quote_not_escaped", '1\\"', '1"'),
+    ("unknown_escape", "\\n", "\\t"),
+    ("no_number", "b 6", "b six"),
+    ("empty_line", "b 6\n", "b 6\n\n"),
+]
+
+
+@expand
+class Expositions(unittest.TestCase):
+    def test_a_sound_one_is_read(self):
+        m = Metrics(EXPOSITION)
+        self.assertEqual((m.value("a_total"), m.value("b"), m.value("b", x='1"\n', y="")), (7, 6, 5))
+        self.assertEqual(m.find("b", y=""), [({"x": '1"\n', "y": ""}, 5)])
+        self.assertIsNone(m.value("c"))
+
+    @each(SPOILED)
+    def test_refused(self, old, new):
+        self.assertIn(old, EXPOSITION)
+        with self.assertRaises(ValueError):
+            Metrics(EXPOSITION.replace(old, new, 1))
 
 
 class Plumbing(unittest.TestCase):

@@ -21,7 +21,7 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
     std::string name;
   };
 
-  explicit FakeCluster(Runtime& runtime) : runtime_(runtime), grown_(runtime.io) {
+  explicit FakeCluster(Runtime& runtime) : runtime_(runtime), grown_(runtime.io), released_(runtime.io) {
     Node& root = nodes_[kRootInode];
     root.attr.inode = kRootInode;
     root.attr.type = FileType::directory;
@@ -74,9 +74,16 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
     change.unlinked = true;
     for (auto& callback : callbacks_) callback(change);
   }
-  std::optional<Error> failNext;  // thrown by the next resolve, getAttr or read
+  void releaseStatus() {
+    holdStatus = false;
+    released_.notifyAll();
+  }
+  std::string status = "{}";      // what statusJson tells
+  bool holdStatus = false;        // until releaseStatus()
+  std::optional<Error> failNext;  // thrown by the next resolve, getAttr, statusJson or read
   std::optional<Error> failReads;
   int resolves = 0;
+  int statusAsked = 0;
   int reads = 0;
   std::uint64_t readBytes = 0;
   int openFiles = 0;
@@ -130,6 +137,13 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
     co_return page;
   }
   Task<std::shared_ptr<File>> open(Entry entry, OpenMode mode) override;
+  Task<std::string> statusJson() override {
+    auto self = shared_from_this();
+    ++statusAsked;
+    throwIfAsked();
+    while (holdStatus) co_await released_.wait();
+    co_return status;
+  }
 
   Task<std::optional<Entry>> lookup(InodeId, std::string) override { throw unused(); }
   Task<std::string> readLink(InodeId) override { throw unused(); }
@@ -153,7 +167,6 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
   Task<void> removeXattr(InodeId, std::string) override { throw unused(); }
   Task<std::shared_ptr<File>> openPath(std::string, OpenMode, bool) override { throw unused(); }
   Task<Entry> truncate(InodeId, std::uint64_t) override { throw unused(); }
-  Task<std::string> statusJson() override { throw unused(); }
   Task<std::string> fileJson(InodeId) override { throw unused(); }
   Task<std::string> groupsJson() override { throw unused(); }
   Task<std::string> usersJson() override { throw unused(); }
@@ -217,6 +230,7 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
   Runtime& runtime_;
   ClusterOptions options_;
   Signal grown_;
+  Signal released_;
   std::map<InodeId, Node> nodes_;
   InodeId next_ = 1024;
   std::uint64_t changes_ = 0;
