@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <memory>
 
+#include "common/base/advertise.h"
 #include "common/base/daemon.h"
+#include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/settings.h"
 #include "httpd/server/http_server.h"
@@ -28,9 +30,12 @@ Options parse(int argc, char** argv) {
   o.cluster.kind = "httpd";
   o.cluster.stallLimit = 10s;
   o.cluster.readAhead = 2u << 20;
-  Settings settings("vcfs-httpd", "serves the files of a vcfs cluster over HTTP");
+  Settings settings("vcfs-httpd",
+                    "serves the files of a vcfs cluster over HTTP, for reading.\n"
+                    "It checks no permissions: who reaches its port can list and read every file of every user.");
   settings.address("listen", o.http.listen, "address to answer HTTP at");
-  settings.text("advertise", o.advertise, "address shown by `vcfs status`, where it differs from --listen");
+  settings.text("advertise", o.advertise,
+                "address shown by `vcfs status` (default: --listen, with the host's name for a wildcard)");
   settings.list("trackers", o.cluster.trackers, "the cluster's trackers, host:port,…; one is enough");
   settings.size("cache", o.http.cacheBytes, 0, std::uint64_t{1} << 44, "memory for bytes of sealed files; 0: none");
   settings.duration("entry-age", o.http.entryAge, 0ms, 60s,
@@ -72,6 +77,11 @@ void check(Options& o) {
   } catch (const Error& e) {
     usage("--trackers: " + e.detail());
   }
+  try {
+    advertisedAddress(o.advertise, o.http.listen);
+  } catch (const Error& e) {
+    usage(e.detail());
+  }
   if (o.http.corsOrigin.find_first_of("\r\n") != std::string::npos) usage("--cors-origin: one line only");
 }
 
@@ -97,7 +107,7 @@ struct Program {
 
   Task<void> start() {
     server = std::make_shared<httpd::HttpServer>(daemon.runtime(), options.http);
-    options.cluster.path = options.advertise.empty() ? server->address() : options.advertise;
+    options.cluster.path = advertisedAddress(options.advertise, server->address());
     cluster = co_await Cluster::connect(daemon.runtime(), options.cluster);
     server->start(cluster);
     log::info("httpd.started", {{"address", server->address()}});
@@ -115,13 +125,17 @@ struct Program {
   std::shared_ptr<httpd::HttpServer> server;
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int runProgram(int argc, char** argv) {
   Options options = parse(argc, argv);
   check(options);
   raiseDescriptorLimit(options);
   Program program(std::move(options));
   return program.daemon.run([&program] { return program.start(); }, [&program] { return program.stop(); },
                             program.options.daemon);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return reportingFailure([&] { return runProgram(argc, argv); });
 }

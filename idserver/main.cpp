@@ -92,11 +92,15 @@ struct Program {
   std::unique_ptr<rpc::Server> server;
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int runProgram(int argc, char** argv) {
   Options options = parse(argc, argv);
   Program program(std::move(options));
   return program.daemon.run([&program] { return program.start(); }, [&program] { return program.stop(); },
                             program.options.daemon);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return reportingFailure([&] { return runProgram(argc, argv); });
 }

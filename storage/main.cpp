@@ -1,8 +1,7 @@
 // vcfs-storage: one disk of the store.
-#include <unistd.h>
-
 #include <cstdio>
 
+#include "common/base/advertise.h"
 #include "common/base/daemon.h"
 #include "common/base/log.h"
 #include "common/base/settings.h"
@@ -13,11 +12,6 @@ using namespace vcfs;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::string hostName() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? std::string(name) : std::string("localhost");
-}
 
 struct Config {
   storage::Options options;
@@ -41,7 +35,8 @@ Config parse(int argc, char** argv) {
                     "the directory of the recordings, on ext4 or xfs; made when absent");
   c.options.listen = "0.0.0.0:21100";
   settings.address("listen", c.options.listen, "where it answers");
-  settings.text("advertise", c.options.advertise, "host:port under which others reach it, when it is not --listen");
+  settings.text("advertise", c.options.advertise,
+                "host:port under which others reach it (default: --listen, with the host's name for a wildcard)");
   settings.list("trackers", c.options.trackers,
                 "host:port of trackers, comma-separated; the others are learnt from them");
   settings.size("reserve", c.disk.reserveBytes, 0, 1ULL << 50,
@@ -89,42 +84,40 @@ void check(Config& c) {
     });
     if (!good) fail("\"" + text + "\": --name, --group and --zone are 1 to 64 of a-z A-Z 0-9 . _ -");
   }
-  if (!c.options.advertise.empty()) {
-    parseAddress(c.options.advertise);
-  } else if (const HostPort listen = parseAddress(c.options.listen); listen.host == "0.0.0.0" || listen.host == "::") {
-    // Nobody else can use the wildcard.
-    c.options.advertise = hostName() + ":" + std::to_string(listen.port);
-  }
+  // Left empty it is where the server listens, whose port may be 0 until it does.
+  const std::string address = advertisedAddress(c.options.advertise, c.options.listen);
+  if (address != c.options.listen) c.options.advertise = address;
   for (std::string& tracker : c.options.trackers) {
     const HostPort address = parseAddress(tracker, kDefaultTrackerPort);
     if (tracker.find(':') == std::string::npos) tracker += ":" + std::to_string(address.port);
   }
 }
 
+int runProgram(int argc, char** argv) {
+  Config config = parse(argc, argv);
+  check(config);
+  // Outlives everything that the loop may still hold.
+  storage::DiskStore store(config.disk);
+  Daemon daemon;
+  auto service = std::make_unique<storage::StorageService>(
+      daemon.runtime(), store, storage::Pools::threads(daemon.runtime().io), config.options);
+  auto start = [&]() -> Task<void> {
+    service->start();
+    co_return;
+  };
+  auto stop = [&]() -> Task<void> {
+    co_await service->stop();
+    store.syncAll();
+    store.markClean();
+  };
+  const int code = daemon.run(start, stop, config.daemon);
+  service.reset();
+  return code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  Config config = parse(argc, argv);
-  try {
-    check(config);
-    // Outlives everything that the loop may still hold.
-    storage::DiskStore store(config.disk);
-    Daemon daemon;
-    auto service = std::make_unique<storage::StorageService>(
-        daemon.runtime(), store, storage::Pools::threads(daemon.runtime().io), config.options);
-    auto start = [&]() -> Task<void> {
-      service->start();
-      co_return;
-    };
-    auto stop = [&]() -> Task<void> {
-      co_await service->stop();
-      store.syncAll();
-      store.markClean();
-    };
-    const int code = daemon.run(start, stop, config.daemon);
-    service.reset();
-    return code;
-  } catch (const Error& error) {
-    fail(error.detail().empty() ? error.what() : error.detail());
-  }
+  // What is wrong before it runs is wrong with its settings or its disk: 2.
+  return reportingFailure([&] { return runProgram(argc, argv); }, 2);
 }

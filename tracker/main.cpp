@@ -1,4 +1,8 @@
+#include <cstdio>
+
+#include "common/base/advertise.h"
 #include "common/base/daemon.h"
+#include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/settings.h"
 #include "tracker/catalog/open_catalog.h"
@@ -20,7 +24,8 @@ struct Options {
 
 void declare(Settings& settings, Options& o) {
   settings.address("listen", o.tracker.listen, "address to answer at");
-  settings.text("advertise", o.tracker.advertise, "address at which others reach this tracker (default: --listen)");
+  settings.text("advertise", o.tracker.advertise,
+                "address at which others reach this tracker (default: --listen, with the host's name for a wildcard)");
   settings.text(
       "catalog", o.catalog,
       "the catalog: sqlite:PATH or mariadb://user:password@host:port/database; several hosts, with commas, are the "
@@ -48,15 +53,19 @@ void declare(Settings& settings, Options& o) {
   o.daemon.addTo(settings);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int runProgram(int argc, char** argv) {
   Options options;
   Settings settings("vcfs-tracker",
                     "The namespace of a vcfs cluster, the map of its storage servers, and their failover.");
   declare(settings, options);
   settings.parseOrExit(argc, argv);
   options.tracker.rebuildFiles = static_cast<std::uint64_t>(options.rebuildFiles);
+  try {
+    options.tracker.advertise = advertisedAddress(options.tracker.advertise, options.tracker.listen);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "vcfs-tracker: %s\n", error.detail().c_str());
+    return 2;
+  }
   options.tracker.map.defaultCopies = static_cast<std::uint32_t>(options.copies);
 
   Daemon daemon;
@@ -73,4 +82,10 @@ int main(int argc, char** argv) {
     if (catalog) co_await catalog->sync();
   };
   return daemon.run(start, stop, options.daemon);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return reportingFailure([&] { return runProgram(argc, argv); });
 }

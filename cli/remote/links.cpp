@@ -1,6 +1,6 @@
 #include "cli/remote/links.h"
 
-#include <unistd.h>
+#include "common/base/advertise.h"
 
 namespace vcfs::cli {
 
@@ -9,12 +9,6 @@ namespace {
 constexpr Duration kConnectLimit = std::chrono::seconds(1);
 constexpr Duration kPingInterval = std::chrono::seconds(1);
 constexpr Duration kPingLimit = std::chrono::seconds(3);
-
-std::string hostName() {
-  char name[256] = {};
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
 
 }  // namespace
 

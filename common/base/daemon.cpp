@@ -126,4 +126,17 @@ int Daemon::run(std::function<Task<void>()> start, std::function<Task<void>()> s
   return impl.exitCode;
 }
 
+int reportingFailure(const std::function<int()>& body, int code) {
+  std::string failure;
+  try {
+    return body();
+  } catch (const Error& error) {
+    failure = error.detail().empty() ? error.what() : error.detail();
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, failure.c_str());
+  return code;
+}
+
 }  // namespace vcfs

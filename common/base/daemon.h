@@ -34,4 +34,8 @@ class Daemon {
   std::unique_ptr<Impl> impl_;
 };
 
+// The rest of main(): what `body` throws, be it of vcfs or of a library, is one message on standard error, and `code`
+// the exit code.
+int reportingFailure(const std::function<int()>& body, int code = 1);
+
 }  // namespace vcfs

@@ -1,19 +1,12 @@
 #include "tracker/service/tracker_core.h"
 
-#include <unistd.h>
-
+#include "common/base/advertise.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
 
 namespace vcfs::tracker {
 
 namespace {
-
-std::string hostName() {
-  char name[256] = "";
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
 
 std::uint64_t drawId(Runtime& runtime) {
   std::uint64_t id = 0;
