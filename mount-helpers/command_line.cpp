@@ -80,7 +80,7 @@ class Reader {
       auto rest = letters.substr(i + 1);
       switch (letters[i]) {
         case 'f':
-          all_.request.foreground = true;
+          all_.request.fake = true;  // mount(8) hands its own -f (--fake) on
           break;
         case 'v':
           all_.request.verbose = true;
@@ -126,6 +126,17 @@ std::string sourceText(const Source& source) {
   return text + ":" + source.subdirectory;
 }
 
+// What one option's bounds cannot say; in the words of the options.
+void checkWindows(const MountRequest& request) {
+  const auto one = request.cluster.sendWindow, all = request.cluster.sendWindowTotal;
+  if (one <= all) return;
+  throw Error(
+      Errc::invalid,
+      fmt::format("option send_window={0}KiB: all files together have only send_window_total={1}KiB; give both, "
+                  "for example -o send_window={0}KiB,send_window_total={2}KiB",
+                  one >> 10, all >> 10, one >> 8));
+}
+
 }  // namespace
 
 std::string helpText() {
@@ -143,7 +154,8 @@ std::string helpText() {
       "why on standard error and leaves nothing behind (1: wrong arguments, 32: the mount failed).\n\n"
       "Arguments:\n"
       "  -o OPTIONS            mount options, see below; may be given several times\n"
-      "  -f, --foreground      do not go to the background; log on standard error\n"
+      "  --foreground          do not go to the background; log on standard error\n"
+      "  -f                    check the arguments and mount nothing, as `mount -f`\n"
       "  -r / -w               as -o ro / -o rw\n"
       "  -s                    ignore unknown options\n"
       "  -v                    say what is done\n"
@@ -174,6 +186,7 @@ std::variant<MountRequest, PrintAndExit> parseCommandLine(const std::vector<std:
   }
   auto& request = all.request;
   for (const auto& text : all.options) applyOptions(text, request);
+  checkWindows(request);
   auto source = parseSource(all.positional[0]);
   request.source = sourceText(source);
   request.subdirectory = source.subdirectory;

@@ -13,8 +13,8 @@ struct PrintAndExit {
 };
 
 // The arguments behind the program's name, as people, /etc/fstab and mount(8) write them:
-//   SOURCE MOUNTPOINT [-o OPTIONS]… [-f] [-n] [-s] [-v] [-t TYPE] [--ready-file FILE] [--log-level LEVEL] [--help]
-//   [--version]
+//   SOURCE MOUNTPOINT [-o OPTIONS]… [--foreground] [-f] [-n] [-s] [-v] [-t TYPE] [--ready-file FILE]
+//   [--log-level LEVEL] [--help] [--version]
 // Throws Error(invalid) that names what is wrong.
 std::variant<MountRequest, PrintAndExit> parseCommandLine(const std::vector<std::string>& arguments);
 

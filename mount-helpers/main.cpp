@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "common/base/error.h"
+#include "common/base/daemon.h"
 #include "mount-helpers/command_line.h"
 #include "mount-helpers/launcher.h"
 #include "mount-helpers/mount_daemon.h"
@@ -18,11 +18,6 @@ namespace {
 
 constexpr int kWrongUse = 1;  // exit codes of mount(8)
 constexpr int kMountFailed = 32;
-
-int fail(const Error& error, int code) {
-  std::fprintf(stderr, "mount.vcfs: %s\n", error.detail().empty() ? error.what() : error.detail().c_str());
-  return code;
-}
 
 void makeAbsolute(std::string& path) {
   if (!path.empty()) path = std::filesystem::absolute(path).string();
@@ -42,20 +37,20 @@ int mountIt(MountRequest request) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<std::string> arguments(argv + 1, argv + argc);
   std::variant<MountRequest, PrintAndExit> parsed;
-  try {
-    parsed = parseCommandLine(arguments);
-  } catch (const Error& error) {
-    return fail(error, kWrongUse);
-  }
+  auto parse = [&] {
+    parsed = parseCommandLine(std::vector<std::string>(argv + 1, argv + argc));
+    return 0;
+  };
+  if (reportingFailure(parse, kWrongUse) != 0) return kWrongUse;
   if (auto* print = std::get_if<PrintAndExit>(&parsed)) {
     std::fputs(print->text.c_str(), stdout);
     return 0;
   }
-  try {
-    return mountIt(std::move(std::get<MountRequest>(parsed)));
-  } catch (const Error& error) {
-    return fail(error, kMountFailed);
+  auto& request = std::get<MountRequest>(parsed);
+  if (request.fake) {
+    if (request.verbose) std::fprintf(stderr, "mount.vcfs: the arguments are right; nothing is mounted (-f)\n");
+    return 0;
   }
+  return reportingFailure([&] { return mountIt(std::move(request)); }, kMountFailed);
 }

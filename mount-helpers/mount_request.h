@@ -20,6 +20,7 @@ struct MountRequest {
   std::string logLevel = "info";
   DaemonSettings daemon;
   bool foreground = false;
+  bool fake = false;  // nothing is to be mounted (mount -f)
   bool verbose = false;
   bool sloppy = false;  // ignore unknown options (mount -s)
 };

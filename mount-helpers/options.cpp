@@ -107,12 +107,14 @@ std::vector<Option> makeOptions() {
                      [](R& r, std::uint64_t v) { r.cluster.sendWindow = v; }));
   all.push_back(size("send_window_total", "96MiB", 4 * kMiB, 64 * kGiB, "the same, all files of this mount together",
                      [](R& r, std::uint64_t v) { r.cluster.sendWindowTotal = v; }));
-  all.push_back(size("read_ahead", "4MiB", 0, 256 * kMiB,
-                     "read ahead of a file that is read in order, by this process and by the kernel; 0: none",
-                     [](R& r, std::uint64_t v) {
-                       r.cluster.readAhead = v;
-                       r.mount.readAheadKb = static_cast<std::uint32_t>(v / kKiB);
-                     }));
+  all.push_back(
+      size("read_ahead", "4MiB", 0, 256 * kMiB,
+           "read ahead of a file that is read in order, by this process and by the kernel; 0: none by this process, "
+           "the kernel's own (128 KiB)",
+           [](R& r, std::uint64_t v) {
+             r.cluster.readAhead = v;
+             r.mount.readAheadKb = static_cast<std::uint32_t>(v / kKiB);
+           }));
   all.push_back(size("read_ahead_total", "64MiB", 0, 64 * kGiB, "the same, all files of this mount together",
                      [](R& r, std::uint64_t v) { r.cluster.readAheadTotal = v; }));
   all.push_back(
@@ -143,7 +145,7 @@ std::vector<Option> makeOptions() {
   all.push_back({"log_level", "info", "debug, info, warn, error or off", false, setLogLevel});
   all.push_back(text("ready_file", "", "a file that is made, with the process id in it, when the mount answers",
                      [](R& r) -> std::string& { return r.daemon.readyFile; }));
-  all.push_back({"foreground", "", "stay attached to the terminal and log there, as -f", true,
+  all.push_back({"foreground", "", "stay attached to the terminal and log there, as --foreground", true,
                  [](R& r, const std::string&) { r.foreground = true; }});
   return all;
 }

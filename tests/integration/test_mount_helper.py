@@ -79,6 +79,12 @@ class Mounting(unittest.TestCase):
             self.addCleanup(os.unlink, helper)
         self.mount(program=["mount", "-t", "vcfs"])
 
+    def test_a_fake_mount_mounts_nothing(self):
+        program = [env.program("mount.vcfs"), "-f"]
+        self.mount(program=program)
+        self.assertFalse(os.path.ismount(self.point))
+        self.refused("colour", program=program, options="colour=red")
+
     def test_options_of_fstab_are_accepted(self):
         self.mount(options="rw,_netdev,noauto,nofail,x-systemd.automount,x-systemd.requires=network-online.target,noatime,nosuid,nodev,"
                            "user=root,comment=x,relatime")

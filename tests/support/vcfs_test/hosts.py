@@ -131,7 +131,8 @@ class HostCluster(Cluster):
     def _add_mount(self, host_name, point, options="", told=None):
         point.mkdir(exist_ok=True)
         daemon = self._add(f"mount{len(self._mounts)}", self.network.host(host_name),
-                           ["mount.vcfs", f"{self._addresses(told or self._told)}:/", point, "-f", "-o", ",".join(["rw", *filter(None, [options])])])
+                           ["mount.vcfs", f"{self._addresses(told or self._told)}:/", point, "--foreground", "-o",
+                            ",".join(["rw", *filter(None, [options])])])
         daemon.point = point
         self._mounts.append(daemon)
         return daemon

@@ -89,8 +89,8 @@ TEST(Options, unknown_ones_are_ignored_when_told_to_be_sloppy) {
 }
 
 TEST(CommandLine, takes_options_anywhere) {
-  auto request =
-      parsed({"-o", "ro", "h1,h2:/sub", "-nv", "/mnt/x", "-ostall_limit=2s,max_lag=0", "-f", "--ready-file", "/run/x"});
+  auto request = parsed({"-o", "ro", "h1,h2:/sub", "-nv", "/mnt/x", "-ostall_limit=2s,max_lag=0", "--foreground",
+                         "--ready-file", "/run/x"});
   EXPECT_TRUE(request.mount.readOnly);
   EXPECT_TRUE(request.foreground);
   EXPECT_TRUE(request.verbose);
@@ -99,6 +99,21 @@ TEST(CommandLine, takes_options_anywhere) {
   EXPECT_EQ(request.subdirectory, "/sub");
   EXPECT_EQ(request.mount.mountPoint, "/mnt/x");
   EXPECT_EQ(request.mount.opLimit, 12s);
+}
+
+TEST(CommandLine, f_is_the_fake_of_mount_and_not_the_foreground) {
+  auto request = parsed({"h:/", "/mnt/x", "-fv", "-o", "ro"});
+  EXPECT_TRUE(request.fake);
+  EXPECT_FALSE(request.foreground);
+  EXPECT_TRUE(parsed({"h:/", "/mnt/x", "-o", "foreground"}).foreground);
+  EXPECT_FALSE(parsed({"h:/", "/mnt/x", "--foreground"}).fake);
+  EXPECT_THAT(refusal([] { parsed({"h:/", "/mnt/x", "-f", "-o", "colour=red"}); }), HasSubstr("colour"));
+}
+
+TEST(CommandLine, a_window_above_that_of_all_files_is_told_in_the_words_of_the_options) {
+  auto text = refusal([] { parsed({"h:/", "/a", "-o", "send_window=256MiB"}); });
+  EXPECT_THAT(text, HasSubstr("send_window=262144KiB,send_window_total=1048576KiB"));
+  EXPECT_EQ(parsed({"h:/", "/a", "-o", "send_window=256MiB,send_window_total=1GiB"}).cluster.sendWindow, 256u << 20);
 }
 
 TEST(CommandLine, wants_a_source_and_a_mount_point) {
