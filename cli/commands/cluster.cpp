@@ -6,6 +6,7 @@
 #include "cli/core/usage_error.h"
 #include "cli/local/launcher.h"
 #include "cli/local/mounts.h"
+#include "common/base/advertise.h"
 #include "common/base/error.h"
 
 #include <filesystem>
@@ -21,11 +22,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kRegisteredLimit = 15s;  // after this the storage servers that are missing are named
 
-LocalMount thisMount(const std::string& path) {
-  char name[256] = {};
-  ::gethostname(name, sizeof name - 1);
-  return {path, name};
-}
+LocalMount thisMount(const std::string& path) { return {path, hostName()}; }
 
 std::map<std::string, LocalState> localStates(const LocalCluster& cluster, const std::vector<ProcessSpec>& plan,
                                               const std::string& mountPoint) {
@@ -58,7 +55,8 @@ class Up final : public Command {
     app->add_flag("--no-mount", noMount_, "do not mount it")->excludes(mountOption_);
     number(*app, "--storages", requested_.storages, "storage servers (default 2)");
     number(*app, "--groups", requested_.groups, "storage groups they are spread over (default 1)");
-    number(*app, "--copies", requested_.copies, "copies of a new file (default 2)");
+    number(*app, "--copies", requested_.copies,
+           "copies of a new file (default 2; 1 where a group has only one storage server)");
     number(*app, "--trackers", requested_.trackers, "trackers (default 1; more need --catalog mariadb://…)");
     number(*app, "--idservers", requested_.idservers, "ID servers (default 1; more need --catalog mariadb://…)");
     number(*app, "--httpds", requested_.httpds, "HTTP servers (default 1)");
@@ -66,8 +64,10 @@ class Up final : public Command {
            "P (default 21000): trackers at P, ID servers from P+10, HTTP at P+80, storages from P+100");
     text(*app, "--catalog", requested_.catalog,
          "sqlite (default) or mariadb://user:password@host:port/database, several hosts with commas");
-    text(*app, "--listen", requested_.listen,
-         "this machine's address that the daemons listen at (default 127.0.0.1; other hosts need one they can reach)");
+    text(
+        *app, "--listen", requested_.listen,
+        "this machine's address that the daemons listen at (default 127.0.0.1; other hosts need one they can reach, so "
+        "not 0.0.0.0)");
     app->add_option("--option", options_,
                     "an option of a role's daemons, ROLE.NAME=VALUE; may be repeated. Example: storage.reserve=1GiB, "
                     "mount.max_lag=0")
@@ -98,6 +98,7 @@ class Up final : public Command {
     int started = start(cluster, launcher, plan, settings);
     Json status = waitRegistered(settings);
     report(cluster, settings, plan, started, std::move(status));
+    if (std::string note = loneCopyNote(settings); !note.empty()) say(note);
     return kOk;
   }
 

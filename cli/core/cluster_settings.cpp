@@ -4,6 +4,7 @@
 
 #include "cli/core/ports.h"
 #include "cli/core/usage_error.h"
+#include "common/base/advertise.h"
 #include "common/base/error.h"
 
 namespace vcfs::cli {
@@ -49,6 +50,15 @@ void checkCopies(const ClusterSettings& s) {
         "fewer copies",
         s.copies, s.storages, s.groups, smallest, smallest == 1 ? "" : "s"));
   }
+}
+
+// Not part of check(): what an older `up` saved can still be stopped.
+void checkReachable(const ClusterSettings& s) {
+  if (!isWildcard(s.listen)) return;
+  throw UsageError("--listen " + s.listen +
+                   ": the daemons would be known by it, and nobody can connect to a wildcard. Give the address or name "
+                   "of this machine that other hosts reach (`ip -brief address` lists its addresses), or 127.0.0.1 for "
+                   "this machine alone");
 }
 
 void check(const ClusterSettings& s) {
@@ -122,11 +132,21 @@ ClusterSettings fresh(const RequestedSettings& r) {
 
 }  // namespace
 
+std::string loneCopyNote(const ClusterSettings& s) {
+  if (s.copies > 1) return "";
+  std::string start = "note: a new file has one copy and is lost with its disk. For two ";
+  int needed = 2 * s.groups;
+  if (s.storages >= needed) return start + "(if nobody did so yet): vcfs group set GROUP --copies 2";
+  return start + fmt::format("make another cluster (--dir, --mount, --port-base) with --storages {}: two in each group",
+                             needed);
+}
+
 ClusterSettings decideSettings(const std::optional<ClusterSettings>& saved, const RequestedSettings& r, Running running,
                                const std::string& dir) {
   if (!saved) {
     ClusterSettings s = fresh(r);
     check(s);
+    checkReachable(s);
     return s;
   }
   sameAsSaved("trackers", saved->trackers, r.trackers, dir);
@@ -152,6 +172,7 @@ ClusterSettings decideSettings(const std::optional<ClusterSettings>& saved, cons
   }
   take(s.options, r.options);
   check(s);
+  checkReachable(s);
   return s;
 }
 

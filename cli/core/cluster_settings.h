@@ -42,6 +42,9 @@ struct Running {
 ClusterSettings decideSettings(const std::optional<ClusterSettings>& saved, const RequestedSettings& requested,
                                Running running, const std::string& dir);
 
+// What who runs a cluster without a second copy should know; "" for others.
+std::string loneCopyNote(const ClusterSettings& settings);
+
 std::string toJson(const ClusterSettings& settings);
 // Throws Error(corrupted) naming `file` when the text is no such JSON or is of a later version.
 ClusterSettings settingsFromJson(const std::string& text, const std::string& file);

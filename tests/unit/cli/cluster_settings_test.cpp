@@ -52,6 +52,18 @@ TEST(ClusterSettings, copies_are_held_against_the_smallest_group) {
   EXPECT_THAT(complaint(r), HasSubstr("only 2 storage servers"));
 }
 
+TEST(ClusterSettings, one_copy_is_not_kept_quiet) {
+  RequestedSettings r;
+  EXPECT_EQ(loneCopyNote(decide(r)), "");
+  r.storages = 3;
+  r.groups = 2;
+  EXPECT_THAT(loneCopyNote(decide(r)), HasSubstr("--storages 4"));
+  r.storages = 4;
+  EXPECT_EQ(loneCopyNote(decide(r)), "");
+  r.copies = 1;
+  EXPECT_THAT(loneCopyNote(decide(r)), HasSubstr("vcfs group set"));
+}
+
 TEST(ClusterSettings, several_trackers_need_mariadb) {
   RequestedSettings r;
   r.trackers = 2;
@@ -82,6 +94,25 @@ TEST(ClusterSettings, more_groups_than_storages_is_refused) {
   RequestedSettings r;
   r.groups = 3;
   EXPECT_THAT(complaint(r), HasSubstr("--groups 3"));
+}
+
+TEST(ClusterSettings, a_wildcard_is_refused_as_nobody_can_connect_to_it) {
+  for (const char* wildcard : {"0.0.0.0", "::", "[::]"}) {
+    RequestedSettings r;
+    r.listen = wildcard;
+    EXPECT_THAT(complaint(r), HasSubstr("that other hosts reach")) << wildcard;
+    EXPECT_THAT(complaint(r, ClusterSettings{}), HasSubstr(wildcard));
+  }
+}
+
+TEST(ClusterSettings, a_wildcard_that_was_saved_can_be_read_and_replaced) {
+  ClusterSettings saved;
+  saved.listen = "0.0.0.0";
+  EXPECT_EQ(settingsFromJson(toJson(saved), "f").listen, "0.0.0.0");
+  EXPECT_THAT(complaint({}, saved), HasSubstr("--listen 0.0.0.0"));
+  RequestedSettings r;
+  r.listen = "192.0.2.10";
+  EXPECT_EQ(decide(r, saved).listen, "192.0.2.10");
 }
 
 TEST(ClusterSettings, an_unknown_catalog_is_refused) {
