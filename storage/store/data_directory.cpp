@@ -70,9 +70,15 @@ DataDirectory::~DataDirectory() {
 }
 
 void DataDirectory::makeOrOpen() {
-  std::error_code error;
-  std::filesystem::create_directories(path_, error);
+  std::error_code notMade;
+  std::filesystem::create_directories(path_, notMade);
   fd_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd_ < 0 && notMade) {
+    // Why it cannot be opened would only be that it is not there.
+    throw Error(Errc::invalid, fmt::format("data directory {}: cannot make it: {}; make it and give it to the user of "
+                                           "this process: install -d -o vcfs -g vcfs {}",
+                                           path_, notMade.message(), path_));
+  }
   if (fd_ < 0) throw failure(path_, "open it");
   if (::faccessat(fd_, kIdentity, F_OK, 0) == 0) return;
   for (const auto& entry : std::filesystem::directory_iterator(path_)) {

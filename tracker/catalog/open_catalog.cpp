@@ -1,5 +1,7 @@
 #include "tracker/catalog/open_catalog.h"
 
+#include <filesystem>
+
 #include "common/base/error.h"
 #include "tracker/catalog/mariadb/mariadb_catalog.h"
 #include "tracker/catalog/sqlite/sqlite_catalog.h"
@@ -13,6 +15,17 @@ const std::string kMariadb = "mariadb://";
 
 bool startsWith(const std::string& text, const std::string& prefix) { return text.rfind(prefix, 0) == 0; }
 
+void makeDirectoryOf(const std::string& path) {
+  const auto directory = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (!directory.empty()) std::filesystem::create_directories(directory, error);
+  if (error) {
+    throw Error(Errc::io, fmt::format("cannot make {}, the directory of the catalog: {}; make it and give it to the "
+                                      "user of this process",
+                                      directory.string(), error.message()));
+  }
+}
+
 }  // namespace
 
 Task<std::unique_ptr<Catalog>> openCatalog(Runtime& runtime, std::string url, int connections,
@@ -20,6 +33,7 @@ Task<std::unique_ptr<Catalog>> openCatalog(Runtime& runtime, std::string url, in
   if (startsWith(url, kSqlite) && url.size() > kSqlite.size()) {
     SqliteOptions options;
     options.path = url.substr(kSqlite.size());
+    makeDirectoryOf(options.path);
     co_return std::make_unique<SqliteCatalog>(runtime, std::move(options));
   }
   if (startsWith(url, kMariadb)) {

@@ -148,6 +148,18 @@ TEST(DiskStore, disk_of_another_server_is_refused) {
   }
 }
 
+TEST(DiskStore, directory_that_cannot_be_made_is_said_to_be_so) {
+  DiskStoreOptions options;
+  options.directory = "/proc/nowhere/disk1";
+  options.name = "s1";
+  try {
+    DiskStore store(options);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.detail(), testing::HasSubstr("/proc/nowhere/disk1: cannot make it"));
+  }
+}
+
 TEST(DiskStore, foreign_directory_is_refused_and_left_alone) {
   Folder folder;
   std::filesystem::create_directory(folder.path() + "/data");

@@ -5,6 +5,7 @@
 #include "common/base/mariadb_url.h"
 #include "tests/unit/tracker/engines.h"
 #include "tracker/catalog/migrations.h"
+#include "tracker/catalog/open_catalog.h"
 #include "tracker/catalog/sqlite/sqlite_catalog.h"
 
 namespace vcfs::tracker::test {
@@ -105,6 +106,25 @@ TEST(SqliteLog, starts_anew_again_and_again) {
     }
   }
   std::filesystem::remove_all(directory);
+}
+
+TEST(OpenCatalog, the_directory_of_an_embedded_one_is_made) {
+  Loop loop;
+  const auto directory = std::filesystem::temp_directory_path() / ("vcfs-open-" + std::to_string(::getpid()));
+  const auto file = directory / "new/catalog.db";
+  { const auto catalog = loop.run(openCatalog(loop.runtime, "sqlite:" + file.string(), 1, std::chrono::seconds(1))); }
+  EXPECT_TRUE(std::filesystem::exists(file));
+  std::filesystem::remove_all(directory);
+}
+
+TEST(OpenCatalog, a_directory_that_cannot_be_made_is_named) {
+  Loop loop;
+  try {
+    loop.run(openCatalog(loop.runtime, "sqlite:/proc/nowhere/catalog.db", 1, std::chrono::seconds(1)));
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_NE(error.detail().find("cannot make /proc/nowhere"), std::string::npos) << error.detail();
+  }
 }
 
 TEST(Migrations, lines_of_the_other_engine_are_left_out) {
