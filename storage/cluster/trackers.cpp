@@ -15,7 +15,20 @@ struct Trackers::Link {
 
 namespace {
 constexpr std::size_t kMaxTrackers = 32;  // learnt ones included
+
+void tellProblem(const std::string& tracker, const Error& error) {
+  if (remedyOf(error.code()) != Remedy::fixRequest) {
+    log::warn("tracker.unreachable", {{"tracker", tracker}, {"reason", error.what()}});
+    return;
+  }
+  // It is asked again all the same: what is wrong may be put right on the tracker's side.
+  log::error("storage.refused", {{"tracker", tracker},
+                                 {"reason", error.detail()},
+                                 {"remedy",
+                                  "nothing on the disk is changed and nothing is served through this tracker; "
+                                  "stop this server, put its settings right, and start it again"}});
 }
+}  // namespace
 
 Trackers::Trackers(Runtime& runtime, const Options& options, Store& store, Hooks hooks)
     : runtime_(runtime),
@@ -69,7 +82,7 @@ Task<void> Trackers::maintain(std::shared_ptr<Link> link) {
       if (!*alive) co_return;
       if (link->lastProblem != error.what()) {
         link->lastProblem = error.what();
-        log::warn("tracker.unreachable", {{"tracker", link->address}, {"reason", error.what()}});
+        tellProblem(link->address, error);
       }
       if (link->connection) link->connection->close("no answer to a heartbeat");
       link->connection = nullptr;
