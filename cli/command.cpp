@@ -10,6 +10,9 @@
 namespace vcfs::cli {
 namespace {
 
+constexpr std::chrono::milliseconds kLeastTimeout{100};  // those of ClusterOptions::stallLimit
+constexpr std::chrono::milliseconds kMostTimeout{3'600'000};
+
 // A cluster of this machine none of whose trackers lives needs no waiting.
 void mustRun(const TargetOptions::Target& target) {
   if (!target.settings) return;
@@ -91,11 +94,16 @@ Task<Entry> entryAt(std::shared_ptr<Cluster> cluster, std::string path, bool fol
 }
 
 std::chrono::milliseconds parseTimeout(const std::string& text) {
+  std::chrono::milliseconds limit{0};
   try {
-    return parseDuration(text);
+    limit = parseDuration(text);
   } catch (const Error& e) {
     throw UsageError("--timeout: " + e.detail());
   }
+  if (limit < kLeastTimeout || limit > kMostTimeout) {
+    throw UsageError("--timeout " + text + ": must be 100ms … 1h");
+  }
+  return limit;
 }
 
 void printLine(const std::string& text) {

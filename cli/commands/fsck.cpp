@@ -24,7 +24,7 @@ Json toJson(const fsck::Problem& problem) {
 }
 
 Json toJson(const fsck::Report& report) {
-  Json json{{"clean", report.found == 0}, {"found", report.found}, {"unreachable", report.unreachable}};
+  Json json{{"clean", report.clean()}, {"found", report.found}, {"unreachable", report.unreachable}};
   json["checked"] = {{"inodes", report.files},
                      {"names", report.names},
                      {"replicas", report.replicas},
@@ -104,9 +104,7 @@ class Fsck final : public ClientCommand {
     if (report.found > report.problems.size()) {
       printLine(fmt::format("… and {} more (--limit)", report.found - report.problems.size()));
     }
-    const std::string checked =
-        fmt::format("{} inodes, {} names, {} replicas", report.files, report.names, report.replicas);
-    printLine(report.found == 0 ? checked + ": clean" : fmt::format("{}: {} problems", checked, report.found));
+    printLine(fsck::summary(report));
   }
 
   fsck::Options options_;

@@ -45,8 +45,8 @@ class Rm final : public ClientCommand {
   Task<void> removeOne(std::shared_ptr<Cluster> cluster, std::string target) {
     if (target == "/") throw Error(Errc::invalid, "/ is the store itself: name what is in it");
     auto [parentPath, name] = splitPath(target);
-    Entry parent = co_await mustBeDirectory(cluster, parentPath);
     Entry entry = co_await entryAt(cluster, target, false);
+    Entry parent = co_await entryAt(cluster, parentPath, true);
     if (entry.attr.type != FileType::directory) {
       co_await cluster->unlink(parent.attr.inode, name);
       co_return;

@@ -166,7 +166,11 @@ class StorageRemove final : public ClientCommand {
     app->footer(
         "Refused while the server is up, and while a file needs the copy on it; the message says what to do.\n"
         "A new disk may take the name afterwards; the old disk is refused under it.\n"
-        "Example: vcfs storage drain s3 --wait && systemctl stop vcfs-storage@s3 && vcfs storage remove s3");
+        "Stop the unit of its disk: the one whose /etc/vcfs/storage-DISK.conf has the server's name.\n"
+        "Example, with the disk disk3 of host1:\n"
+        "  vcfs storage drain host1-disk3 --wait\n"
+        "  systemctl disable --now vcfs-storage@disk3\n"
+        "  vcfs storage remove host1-disk3");
     declareCommon(*app, "30s");
     return app;
   }

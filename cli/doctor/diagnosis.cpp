@@ -62,8 +62,8 @@ void judgeReach(const std::vector<Daemon>& daemons, Findings& findings) {
     if (daemon.failure.empty()) continue;
     findings.push_back({Level::bad, "reach", daemon.role + " " + daemon.name + " does not answer: " + daemon.failure,
                         "look whether its process runs and its port is open from here (`vcfs up`, `systemctl status "
-                        "vcfs-" +
-                            daemon.role + "`)"});
+                        "'vcfs-" +
+                            daemon.role + "*'`)"});
   }
   if (std::all_of(daemons.begin(), daemons.end(), [](const Daemon& d) { return d.failure.empty(); })) {
     findings.push_back({Level::good, "reach", fmt::format("all {} daemons answer", daemons.size()), ""});
@@ -131,9 +131,8 @@ void judgeStatus(const nlohmann::ordered_json& status, Findings& findings) {
     const std::string name = field(storage, "name");
     if (field(storage, "state") != "up") {
       findings.push_back({Level::bad, "storage", name + " is " + field(storage, "state"),
-                          "start it (`vcfs up`, `systemctl start vcfs-storage@" + name +
-                              "`), or if it is gone for good: "
-                              "`vcfs storage drain " +
+                          "start it (`vcfs up`; under systemd the unit of that disk, e.g. `systemctl start "
+                          "vcfs-storage@disk1`), or if it is gone for good: `vcfs storage drain " +
                               name + " --wait`, then `vcfs storage remove " + name + "`"});
       continue;
     }

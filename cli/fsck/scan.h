@@ -34,7 +34,12 @@ struct Report {
   std::uint64_t found = 0;  // all problems; the first `most` are in `problems`
   std::vector<Problem> problems;
   std::vector<std::string> unreachable;  // servers that were not looked at
+
+  // Nothing was found, and everybody could be asked.
+  bool clean() const { return found == 0 && unreachable.empty(); }
 };
+
+std::string summary(const Report& report);  // the last line for people
 
 bool sameVersion(const CatalogFile& a, const CatalogFile& b);  // as far as the catalog tells
 

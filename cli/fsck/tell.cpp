@@ -18,6 +18,15 @@ std::string fileOn(const Server& server, InodeId inode) {
 
 }  // namespace
 
+std::string summary(const Report& report) {
+  std::string text = fmt::format("{} inodes, {} names, {} replicas: ", report.files, report.names, report.replicas);
+  text += report.clean() ? "clean" : fmt::format("{} problems", report.found);
+  if (!report.unreachable.empty()) {
+    text += fmt::format(", but not all could be asked ({} unreachable)", report.unreachable.size());
+  }
+  return text;
+}
+
 Task<void> Scan::tell(InodeId inode, Suspect suspect) {
   for (const auto& [key, detail] : suspect.findings) {
     ++report_.found;
