@@ -147,7 +147,7 @@ std::string helpText() {
       "  sudo mount -t vcfs 10.0.0.1:/meetings /mnt/meetings -o ro,stall_limit=10s\n"
       "  sudo umount /mnt/vcstore\n\n"
       "In /etc/fstab:\n"
-      "  10.0.0.1:21000,10.0.0.2:21000:/  /mnt/vcstore  vcfs  _netdev,nofail  0 0\n\n"
+      "  10.0.0.1:21000,10.0.0.2:21000:/  /mnt/vcstore  vcfs  _netdev,nofail,mount_timeout=60s  0 0\n\n"
       "One tracker that answers is enough; the rest is learnt from it. The port is 21000 where none is given. With a\n"
       "DIRECTORY of the store that becomes the root of the mount. It returns 0 when the mount answers; otherwise it "
       "says\n"

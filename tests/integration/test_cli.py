@@ -121,6 +121,10 @@ class RunningCluster(unittest.TestCase):
         self.refused("rm", "/alice")
         self.assertTrue((self.cluster.mount / "alice/clip.bin").exists())
 
+    def test_rm_in_an_absent_directory_does_not_advise_to_make_it(self):
+        result = self.refused("rm", "/absent/x", says="/absent/x")
+        self.assertNotIn("mkdir", result.stderr)
+
     def test_mkdir_of_an_existing_directory(self):
         self.refused("mkdir", "/alice", says="alice")
 

@@ -86,4 +86,6 @@ TEST(Doctor, the_cluster_s_own_account_is_judged) {
   Findings findings;
   judgeStatus(status, findings);
   EXPECT_EQ(levels(findings), "ok:space warning:space bad:storage warning:files ");
+  // The unit has the name of the settings file, which is not the server's.
+  EXPECT_EQ(findings[2].remedy.find("vcfs-storage@s3"), std::string::npos) << findings[2].remedy;
 }
