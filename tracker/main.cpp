@@ -14,7 +14,7 @@ namespace {
 
 struct Options {
   tracker::TrackerOptions tracker;
-  std::string catalog = "sqlite:/var/lib/vcfs/tracker/catalog.db";
+  std::string catalog;
   std::int64_t copies = 2;
   std::int64_t connections = 4;
   std::chrono::milliseconds catalogBudget{1'500};
@@ -26,7 +26,8 @@ void declare(Settings& settings, Options& o) {
   settings.address("listen", o.tracker.listen, "address to answer at");
   settings.text("advertise", o.tracker.advertise,
                 "address at which others reach this tracker (default: --listen, with the host's name for a wildcard)");
-  settings.text(
+  // No default: what is left out by mistake would be answered with a new, empty store.
+  settings.required(
       "catalog", o.catalog,
       "the catalog: sqlite:PATH or mariadb://user:password@host:port/database; several hosts, with commas, are the "
       "nodes of a Galera cluster");
