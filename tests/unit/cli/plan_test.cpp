@@ -91,6 +91,13 @@ TEST(Plan, role_options_reach_their_role_only) {
   EXPECT_EQ(valueOf(named(plan, "mount"), "-o"), "rw,max_lag=0,ro");
 }
 
+// Not -f, which is mount(8)'s word for mounting nothing.
+TEST(Plan, the_mount_stays_in_the_foreground) {
+  const auto plan = planCluster({}, kDir);
+  EXPECT_THAT(named(plan, "mount").arguments, Contains("--foreground"));
+  EXPECT_THAT(named(plan, "mount").arguments, testing::Not(Contains("-f")));
+}
+
 TEST(Plan, without_a_mount_point_nothing_is_mounted) {
   ClusterSettings s;
   s.mount = "";
