@@ -5,6 +5,10 @@
 
 namespace vcfs::httpd {
 
+namespace {
+constexpr unsigned kRequestsPerTurn = 32;
+}  // namespace
+
 Connection::Connection(std::shared_ptr<Site> site, asio::ip::tcp::socket socket, std::string client)
     : site_(std::move(site)), peer_(*site_, std::move(socket)), client_(std::move(client)) {
   ++site_->counters.connections;
@@ -19,6 +23,8 @@ Task<void> Connection::run() {
     while (co_await readRequest()) {
       if (!co_await answer()) break;
       parser_->next();
+      // A client that sends its requests in advance, and takes cached answers as fast, never lets this coroutine wait.
+      if (++answered_ % kRequestsPerTurn == 0) co_await asio::post(site_->runtime.io, asio::use_awaitable);
     }
   } catch (const Gone&) {
   }

@@ -34,6 +34,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string client_;
   std::unique_ptr<RequestParser> parser_;  // while a request is coming in or being answered
   std::string pending_;                    // received behind the present request
+  unsigned answered_ = 0;
   bool idle_ = false;
 };
 
