@@ -35,6 +35,8 @@ class Catalog {
   virtual std::string engine() const = 0;
   // Whether other trackers may change the catalog too.
   virtual bool shared() const = 0;
+  // `late` is called when a write was committed after its caller had been told that it was not (unavailable).
+  virtual void onLateCommit(std::function<void()> late) {}
 
   template <class Function>
   auto write(Function function, Durability durability = Durability::committed);

@@ -139,6 +139,14 @@ enum class RequestOp {
 void recordRequest(SqlTx& tx, Request request, RequestOp op, const Outcome& outcome, std::int64_t now);
 // What the request answered when it was committed, with present attributes; nullopt: it never was.
 Task<std::optional<Outcome>> findRequest(SqlTx& tx, Request request, RequestOp op);
+// A name that a request makes, changes or takes away.
+struct NameAt {
+  InodeId parent = 0;
+  std::string name;
+};
+// What others have to be told of a request that is answered by findRequest(): as much as when it was carried out, which
+// they may not have been told then. `names`: all that it was about.
+std::vector<Change> changesAgain(const Outcome& outcome, const std::vector<NameAt>& names);
 
 // ---- failures and sizes
 struct FailedReplica {

@@ -40,4 +40,21 @@ Task<std::optional<Outcome>> findRequest(SqlTx& tx, Request request, RequestOp o
   co_return outcome;
 }
 
+std::vector<Change> changesAgain(const Outcome& outcome, const std::vector<NameAt>& names) {
+  std::vector<Change> changes;
+  const auto tell = [&changes](const Attr& attr) {
+    if (attr.inode == 0) return;
+    Change change = tellInode(attr.inode);
+    change.unlinked = attr.nlink == 0;
+    changes.push_back(std::move(change));
+  };
+  tell(outcome.entry.attr);
+  if (outcome.replaced) tell(outcome.replaced->attr);
+  for (const NameAt& at : names) {
+    changes.push_back(tellName(outcome.entry.attr.inode, at.parent, at.name));
+    changes.push_back(tellInode(at.parent));
+  }
+  return changes;
+}
+
 }  // namespace vcfs::tracker::ops

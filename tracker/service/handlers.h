@@ -43,10 +43,11 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   TrackerCore& core() { return *core_; }
 
  private:
-  Task<ops::Outcome> mutate(ops::Request request, ops::RequestOp op, TrackerCore::Mutation mutation);
-  // A mutation that makes a name in `directory`: whoever denies names there by himself is told first.
-  Task<ops::Outcome> makeName(InodeId directory, ops::Request request, ops::RequestOp op,
-                              TrackerCore::Mutation mutation);
+  using Names = std::vector<ops::NameAt>;
+  Task<ops::Outcome> mutate(ops::Request request, ops::RequestOp op, TrackerCore::Mutation mutation);  // of no name
+  Task<ops::Outcome> mutate(ops::Request request, ops::RequestOp op, Names names, TrackerCore::Mutation mutation);
+  // A mutation that makes the last of `names`: whoever denies names there by himself is told first.
+  Task<ops::Outcome> makeName(ops::Request request, ops::RequestOp op, Names names, TrackerCore::Mutation mutation);
 
   std::shared_ptr<TrackerCore> core_;
   std::shared_ptr<Coordinator> coordinator_;

@@ -50,8 +50,9 @@ Task<void> Handlers::create(CreateContext context) {
   ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
   occasion.freshId = co_await core_->ids->take();
   auto op = [params, occasion](SqlTx& tx) { return ops::create(tx, params, occasion); };
+  Names names{{params.parent, params.name}};
   const ops::Outcome outcome =
-      co_await makeName(params.parent, occasion.request, ops::RequestOp::create, std::move(op));
+      co_await makeName(occasion.request, ops::RequestOp::create, std::move(names), std::move(op));
   if (outcome.created) {
     ++core_->inodeCount;
     for (const Replica& replica : outcome.entry.layout.replicas) core_->map.placed(replica.storage);
@@ -74,7 +75,9 @@ Task<void> Handlers::mkdir(MkdirContext context) {
   ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
   occasion.freshId = co_await core_->ids->take();
   auto op = [params, occasion](SqlTx& tx) { return ops::mkdir(tx, params, occasion); };
-  const ops::Outcome outcome = co_await makeName(params.parent, occasion.request, ops::RequestOp::mkdir, std::move(op));
+  Names names{{params.parent, params.name}};
+  const ops::Outcome outcome =
+      co_await makeName(occasion.request, ops::RequestOp::mkdir, std::move(names), std::move(op));
   ++core_->inodeCount;
   schema::fill(context.getResults().initEntry(), outcome.entry);
 }
@@ -85,7 +88,9 @@ Task<void> Handlers::unlink(UnlinkContext context) {
   const std::string name = schema::toString(p.getName());
   const ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
   auto op = [parent, name, occasion](SqlTx& tx) { return ops::unlink(tx, parent, name, occasion); };
-  const ops::Outcome outcome = co_await mutate(occasion.request, ops::RequestOp::unlink, std::move(op));
+  Names names{{parent, name}};
+  const ops::Outcome outcome =
+      co_await mutate(occasion.request, ops::RequestOp::unlink, std::move(names), std::move(op));
   schema::fill(context.getResults().initEntry(), outcome.entry);
 }
 
@@ -95,7 +100,8 @@ Task<void> Handlers::rmdir(RmdirContext context) {
   const std::string name = schema::toString(p.getName());
   const ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
   auto op = [parent, name, occasion](SqlTx& tx) { return ops::rmdir(tx, parent, name, occasion); };
-  co_await mutate(occasion.request, ops::RequestOp::rmdir, std::move(op));
+  Names names{{parent, name}};
+  co_await mutate(occasion.request, ops::RequestOp::rmdir, std::move(names), std::move(op));
 }
 
 Task<void> Handlers::rename(RenameContext context) {
@@ -109,8 +115,9 @@ Task<void> Handlers::rename(RenameContext context) {
   ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
   occasion.freshId = co_await core_->ids->take();
   auto op = [params, occasion](SqlTx& tx) { return ops::rename(tx, params, occasion); };
+  Names names{{params.parent, params.name}, {params.newParent, params.newName}};
   const ops::Outcome outcome =
-      co_await makeName(params.newParent, occasion.request, ops::RequestOp::rename, std::move(op));
+      co_await makeName(occasion.request, ops::RequestOp::rename, std::move(names), std::move(op));
   auto results = context.getResults();
   schema::fill(results.initEntry(), outcome.entry);
   if (outcome.replaced) schema::fill(results.initReplaced(), *outcome.replaced);
@@ -124,7 +131,9 @@ Task<void> Handlers::link(LinkContext context) {
   ops::Occasion occasion = core_->occasion(toRequest(p.getRequest()));
   occasion.freshId = co_await core_->ids->take();
   auto op = [inode, parent, name, occasion](SqlTx& tx) { return ops::link(tx, inode, parent, name, occasion); };
-  const ops::Outcome outcome = co_await makeName(parent, occasion.request, ops::RequestOp::link, std::move(op));
+  Names names{{parent, name}};
+  const ops::Outcome outcome =
+      co_await makeName(occasion.request, ops::RequestOp::link, std::move(names), std::move(op));
   schema::fill(context.getResults().initEntry(), outcome.entry);
 }
 

@@ -21,14 +21,20 @@ Handlers::Handlers(std::shared_ptr<TrackerCore> core, std::shared_ptr<Coordinato
     : core_(std::move(core)), coordinator_(std::move(coordinator)), session_(std::move(session)) {}
 
 Task<ops::Outcome> Handlers::mutate(ops::Request request, ops::RequestOp op, TrackerCore::Mutation mutation) {
-  return core_->mutate(session_->client, request, op, std::move(mutation));
+  return mutate(request, op, Names(), std::move(mutation));
 }
 
-Task<ops::Outcome> Handlers::makeName(InodeId directory, ops::Request request, ops::RequestOp op,
+Task<ops::Outcome> Handlers::mutate(ops::Request request, ops::RequestOp op, Names names,
+                                    TrackerCore::Mutation mutation) {
+  return core_->mutate(session_->client, request, op, std::move(names), std::move(mutation));
+}
+
+Task<ops::Outcome> Handlers::makeName(ops::Request request, ops::RequestOp op, Names names,
                                       TrackerCore::Mutation mutation) {
+  const InodeId directory = names.back().parent;
   NameRecall::Making making(core_->names, directory, session_->id);
   co_await core_->names.clear(directory, session_->id);
-  co_return co_await mutate(request, op, std::move(mutation));
+  co_return co_await mutate(request, op, std::move(names), std::move(mutation));
 }
 
 Task<void> Handlers::leaseNames(LeaseNamesContext context) {

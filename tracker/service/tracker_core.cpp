@@ -49,6 +49,11 @@ Task<void> TrackerCore::start() {
   const ops::Counts counts = co_await catalog.read(std::move(count));
   inodeCount = counts.files;
   locksForgivenUntil = runtime.clock.now() + Duration(options.lockLease);
+  // What it was is not known any more: a change of neither an inode nor a name says that anything may be otherwise.
+  catalog.onLateCommit([weak = weak_from_this()] {
+    const auto core = weak.lock();
+    if (core && !core->stopped) core->hub.publish(std::vector<Change>(1), 0);
+  });
   co_await sole->start();
   ids->start();
   peers->start();
@@ -92,7 +97,8 @@ ops::Occasion TrackerCore::occasion(ops::Request request) {
   return occasion;
 }
 
-Task<ops::Outcome> TrackerCore::mutate(ClientId origin, ops::Request request, ops::RequestOp op, Mutation mutation) {
+Task<ops::Outcome> TrackerCore::mutate(ClientId origin, ops::Request request, ops::RequestOp op,
+                                       std::vector<ops::NameAt> names, Mutation mutation) {
   std::optional<ops::Outcome> outcome;
   std::optional<Error> failure;
   try {
@@ -106,6 +112,8 @@ Task<ops::Outcome> TrackerCore::mutate(ClientId origin, ops::Request request, op
     auto earlier = co_await catalog.read(std::move(find));
     if (earlier) {
       outcome = std::move(*earlier);
+      // Nobody may have been told: the answer to its COMMIT was lost, or it came when its caller had given up.
+      outcome->changes = ops::changesAgain(*outcome, names);
       failure.reset();
     }
   }

@@ -43,9 +43,11 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   Task<void> start();
   void stop();
 
-  // One change of the namespace: committed, told to watchers, and recognised when it is a repeat.
+  // One change of the namespace: committed, told to watchers, and recognised when it is a repeat. `names`: all that it
+  // makes, changes or takes away.
   using Mutation = std::function<Task<ops::Outcome>(SqlTx&)>;
-  Task<ops::Outcome> mutate(ClientId origin, ops::Request request, ops::RequestOp op, Mutation mutation);
+  Task<ops::Outcome> mutate(ClientId origin, ops::Request request, ops::RequestOp op, std::vector<ops::NameAt> names,
+                            Mutation mutation);
   ops::Occasion occasion(ops::Request request);
   // Where the servers are, for clients. A server that is not known here leaves no address, and is learned of.
   void fillAddresses(Layout& layout);

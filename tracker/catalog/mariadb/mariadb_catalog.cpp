@@ -76,6 +76,7 @@ struct MariadbCatalog::Pending {
   TimePoint deadline;
   std::exception_ptr error;
   bool done = false;
+  bool givenUp = false;  // by its caller
   Signal finished;
 };
 
@@ -254,7 +255,10 @@ Task<void> MariadbCatalog::writeBody(Body body, Durability durability) {
   Clock& clock = runtime_.clock;
   while (!pending->done) {
     const Duration left = pending->deadline - clock.now();
-    if (left <= Duration::zero()) throw Error(Errc::unavailable, "the catalog does not answer in time");
+    if (left <= Duration::zero()) {
+      pending->givenUp = true;
+      throw Error(Errc::unavailable, "the catalog does not answer in time");
+    }
     co_await pending->finished.waitFor(clock, left);
   }
   if (pending->error) std::rethrow_exception(pending->error);
@@ -287,11 +291,14 @@ void MariadbCatalog::takeBatch(Batch& batch) {
 }
 
 void MariadbCatalog::finish(std::vector<std::shared_ptr<Pending>>& operations) {
+  bool late = false;
   for (auto& operation : operations) {
+    if (operation->givenUp && !operation->error) late = true;
     operation->body = nullptr;
     operation->done = true;
     operation->finished.notifyAll();
   }
+  if (late && late_) late_();
 }
 
 Task<void> MariadbCatalog::runBatch(Slot& slot, Batch& batch) {

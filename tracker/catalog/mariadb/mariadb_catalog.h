@@ -47,6 +47,7 @@ class MariadbCatalog final : public Catalog {
   Task<void> sync() override;
   std::string engine() const override { return "mariadb"; }
   bool shared() const override { return true; }
+  void onLateCommit(std::function<void()> late) override { late_ = std::move(late); }
 
  private:
   struct Pending;
@@ -84,6 +85,7 @@ class MariadbCatalog final : public Catalog {
   std::shared_ptr<ServerProbe> probe_;        // where there is another server to go to
   std::deque<std::shared_ptr<Slot>> idleReaders_;
   Signal readerFree_;
+  std::function<void()> late_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

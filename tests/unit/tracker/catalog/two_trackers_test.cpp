@@ -11,6 +11,7 @@ namespace {
 constexpr Statement kPut{"REPLACE INTO counters (name, value) VALUES (?, ?)"};
 constexpr Statement kAdd{"UPDATE counters SET value = value + 1 WHERE name = ?"};
 constexpr Statement kGet{"SELECT value FROM counters WHERE name = ?"};
+constexpr Statement kThink{"SELECT SLEEP(1.7)"};  // longer than the caller waits, shorter than a statement may last
 constexpr Statement kKill{"KILL CONNECTION_ID()"};
 
 Task<bool> addTo(SqlTx& tx, std::string first, std::string second) {
@@ -160,6 +161,33 @@ TEST_F(TwoTrackers, a_transaction_whose_connection_is_lost_is_run_again) {
   EXPECT_EQ(runs, 2);
   auto read = [name](SqlTx& tx) { return get(tx, name); };
   EXPECT_EQ(loop_.run(catalogs_[0]->read(std::move(read))), 2);
+}
+
+TEST_F(TwoTrackers, what_is_committed_after_its_caller_has_given_up_is_said) {
+  int late = 0;
+  catalogs_[0]->onLateCommit([&late] { ++late; });
+  const std::string name = "late";
+  auto op = [name](SqlTx& tx) -> Task<bool> {
+    co_await tx.exec(kPut, name, 1);
+    co_await tx.exec(kThink);
+    co_return true;
+  };
+  Errc code = Errc::ok;
+  try {
+    loop_.run(catalogs_[0]->write(std::move(op)));
+  } catch (const Error& error) {
+    code = error.code();
+  }
+  EXPECT_EQ(code, Errc::unavailable);
+  EXPECT_EQ(late, 0);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (late == 0 && std::chrono::steady_clock::now() < deadline) {
+    loop_.io.restart();
+    loop_.io.run_one_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(late, 1);
+  auto read = [name](SqlTx& tx) { return get(tx, name); };
+  EXPECT_EQ(loop_.run(catalogs_[1]->read(std::move(read))), 1);
 }
 
 }  // namespace vcfs::tracker::test

@@ -90,6 +90,7 @@ class Recorder final : public schema::Watcher::Server {
     for (auto c : context.getParams().getChanges()) {
       Change change;
       change.inode = c.getInode();
+      change.parent = c.getParent();
       change.name = schema::toString(c.getName());
       change.unlinked = c.getUnlinked();
       seen_.push_back(change);
@@ -150,6 +151,12 @@ class ServiceTest : public ::testing::Test {
       loop_.io.run_one_for(10ms);
     }
     return true;
+  }
+  // In the catalog only: no watcher hears of it.
+  void commitUntold(ops::Request request, std::function<Task<ops::Outcome>(SqlTx&, ops::Occasion)> change) {
+    const ops::Occasion occasion = service_->core().occasion(request);
+    auto op = [change, occasion](SqlTx& tx) { return change(tx, occasion); };
+    loop_.run(catalog_->write(std::move(op)));
   }
   nlohmann::json status(Client& client) {
     return nlohmann::json::parse(schema::toString(client.call(client.tracker().statusRequest()).getJson()));
@@ -266,6 +273,65 @@ TEST_F(ServiceTest, a_writer_of_a_sealed_file_waits_until_its_readers_know) {
   ASSERT_TRUE(until([&] { return opened; }));
   EXPECT_FALSE(b.connection().alive());
   EXPECT_EQ(asked.size(), 2u);  // it still owes the last answer, and was not waited for
+}
+
+// The answer to its COMMIT was lost, or the tracker that committed it is gone: whoever answers the repeat tells others.
+TEST_F(ServiceTest, of_what_was_committed_untold_others_are_told_with_the_repeat) {
+  Client s1(loop_, "s1", "storage", 11);
+  s1.registerStorage("s1");
+  Client a(loop_, "a", "mount", 1);
+  const InodeId moved = a.create("old").getEntry().getAttr().getInode();
+  const InodeId replaced = a.create("new").getEntry().getAttr().getInode();
+  Client b(loop_, "b", "mount", 2);
+  std::vector<Change> seen;
+  auto watch = b.tracker().watchRequest();
+  watch.setWatcher(kj::heap<Recorder>(seen));
+  b.call(std::move(watch));
+  commitUntold(ops::Request{1, 77}, [](SqlTx& tx, ops::Occasion occasion) {
+    ops::RenameParams params{kRootInode, "old", kRootInode, "new"};
+    return ops::rename(tx, params, occasion);
+  });
+  auto request = a.tracker().renameRequest();
+  request.setParent(kRootInode);
+  request.setName(schema::toData(std::string("old")));
+  request.setNewParent(kRootInode);
+  request.setNewName(schema::toData(std::string("new")));
+  request.getRequest().setClient(1);
+  request.getRequest().setSequence(77);
+  EXPECT_EQ(a.call(std::move(request)).getEntry().getAttr().getInode(), moved);
+  const auto told = [&seen](const std::function<bool(const Change&)>& test) {
+    return std::any_of(seen.begin(), seen.end(), test);
+  };
+  EXPECT_TRUE(until([&] { return told([&](const Change& c) { return c.parent == kRootInode && c.name == "old"; }); }));
+  EXPECT_TRUE(until([&] { return told([&](const Change& c) { return c.parent == kRootInode && c.name == "new"; }); }));
+  EXPECT_TRUE(told([&](const Change& c) { return c.inode == moved && !c.unlinked; }));
+  EXPECT_TRUE(told([&](const Change& c) { return c.inode == replaced && c.unlinked; }));
+}
+
+TEST_F(ServiceTest, a_writer_whose_opening_was_committed_untold_waits_for_readers_all_the_same) {
+  Client s1(loop_, "s1", "storage", 11);
+  s1.registerStorage("s1");
+  Client a(loop_, "a", "mount", 1);
+  const InodeId inode = a.create("f").getEntry().getAttr().getInode();
+  auto seal = [inode](SqlTx& tx) { return sealed(tx, inode); };
+  loop_.run(catalog_->write(seal));
+  Client b(loop_, "b", "mount", 2);
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> asked;
+  auto watch = b.tracker().watchRequest();
+  watch.setWatcher(kj::heap<SlowReader>(asked));
+  b.call(std::move(watch));
+  commitUntold(ops::Request{1, 77},
+               [inode](SqlTx& tx, ops::Occasion occasion) { return ops::openForWrite(tx, inode, 1, occasion); });
+  bool opened = false;
+  auto request = a.tracker().openForWriteRequest();
+  request.setInode(inode);
+  request.getRequest().setClient(1);
+  request.getRequest().setSequence(77);
+  auto open = request.send().then([&](auto&&) { opened = true; }).eagerlyEvaluate(nullptr);
+  ASSERT_TRUE(until([&] { return !asked.empty() || opened; }));
+  ASSERT_FALSE(opened);
+  asked[0]->fulfill();
+  ASSERT_TRUE(until([&] { return opened; }));
 }
 
 TEST_F(ServiceTest, a_repeated_create_answers_as_the_first_did) {
