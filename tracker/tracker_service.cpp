@@ -53,8 +53,8 @@ void endSession(TrackerCore& core, Session& session) {
   core.names.drop(session.id);
   if (session.storage != 0) {
     const StorageServer* server = core.map.find(session.storage);
-    core.map.disconnected(session.storage, session.storageInstance);
-    if (server != nullptr) log::warn("storage.disconnected", {{"name", server->name}});
+    const bool lost = core.map.disconnected(session.storage, session.id);
+    if (lost) log::warn("storage.disconnected", {{"name", server->name}});
   }
   core.sessions.erase(session.id);
 }

@@ -58,11 +58,12 @@ bool ClusterMap::heartbeat(StorageId id, const Heartbeat& beat, TimePoint now) {
   return true;
 }
 
-void ClusterMap::disconnected(StorageId id, std::uint64_t instance) {
+bool ClusterMap::disconnected(StorageId id, std::uint64_t session) {
   const auto found = servers_.find(id);
-  if (found == servers_.end() || found->second.instance != instance) return;
+  if (found == servers_.end() || !found->second.connected || found->second.session != session) return false;
   found->second.connected = false;
   view_.reset();
+  return true;
 }
 
 void ClusterMap::placed(StorageId id) {

@@ -24,6 +24,7 @@ struct StorageServer {
   std::int64_t awaySince = 0;  // wall clock, as the coordinator noted it in the catalog; 0: it is there
   std::uint64_t instance = 0;  // of its process; 0: not seen since this tracker started
   bool connected = false;      // it has a session here
+  std::uint64_t session = 0;   // the one that registered it last
   TimePoint lastHeard;
   std::uint64_t capacityBytes = 0;
   std::uint64_t freeBytes = 0;
@@ -56,7 +57,8 @@ class ClusterMap {
     std::uint64_t loadBytesPerSecond = 0;
   };
   bool heartbeat(StorageId id, const Heartbeat& beat, TimePoint now);  // false: not registered here
-  void disconnected(StorageId id, std::uint64_t instance);
+  // False: another session has registered it since. One process may have two, after the network was cut.
+  bool disconnected(StorageId id, std::uint64_t session);
   void placed(StorageId id);
   void setAwaySince(StorageId id, std::int64_t since);
   bool settling(TimePoint now) const { return now - start_ < options_.settleTime; }

@@ -84,6 +84,7 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   server.address = row.address;
   server.dataDirectory = row.dataDirectory;
   server.instance = instance;
+  server.session = session_->id;
   server.capacityBytes = p.getCapacityBytes();
   server.freeBytes = p.getFreeBytes();
   const StorageId id = server.id;
@@ -92,7 +93,6 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   const bool connected = connection && connection->alive();
   if (connected) {
     session_->storage = id;
-    session_->storageInstance = instance;
     core_->map.registered(std::move(server), core_->runtime.clock.now());
     coordinator_->nudge();
   }

@@ -29,7 +29,6 @@ struct Session {
   std::string path;
   std::string peer;       // host:port
   StorageId storage = 0;  // after registerStorage()
-  std::uint64_t storageInstance = 0;
   std::weak_ptr<rpc::Connection> connection;
 };
 

@@ -75,11 +75,15 @@ TEST(ClusterMap, a_silent_server_is_unreachable_after_three_seconds) {
 
 TEST(ClusterMap, a_disconnected_server_is_unreachable_at_once_but_not_its_successor) {
   ClusterMap map({}, at(0s));
-  map.registered(storage(1, 7), at(1s));
-  map.registered(storage(1, 8), at(2s));
-  map.disconnected(1, 7);
+  // The same process, after the network was cut: the old connection's end is noticed when the new one is there.
+  StorageServer server = storage(1, 7);
+  server.session = 70;
+  map.registered(server, at(1s));
+  server.session = 80;
+  map.registered(server, at(2s));
+  EXPECT_FALSE(map.disconnected(1, 70));
   EXPECT_TRUE(map.alive(1, at(2s)));
-  map.disconnected(1, 8);
+  EXPECT_TRUE(map.disconnected(1, 80));
   EXPECT_FALSE(map.alive(1, at(2s)));
   EXPECT_FALSE(map.heartbeat(1, {}, at(2s)));
 }

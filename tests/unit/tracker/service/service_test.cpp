@@ -206,6 +206,18 @@ TEST_F(ServiceTest, without_servers_create_says_unavailable_and_a_dead_server_ge
   EXPECT_EQ(status(mount)["files"]["degraded"], 1);
 }
 
+TEST_F(ServiceTest, a_server_that_came_back_stays_when_its_old_connection_ends) {
+  Client mount(loop_, "m", "mount", 1);
+  auto old = std::make_unique<Client>(loop_, "s1", "storage", 11);
+  const StorageId storage = old->registerStorage("s1", 7);
+  Client again(loop_, "s1-again", "storage", 11);
+  EXPECT_EQ(again.registerStorage("s1", 7), storage);
+  const std::size_t sessions = service_->core().sessions.size();
+  old->connection().close("its host was cut off");
+  ASSERT_TRUE(until([&] { return service_->core().sessions.size() < sessions; }));
+  EXPECT_TRUE(service_->core().map.alive(storage, loop_.clock.now()));
+}
+
 TEST_F(ServiceTest, two_servers_cannot_have_one_name) {
   Client a(loop_, "a", "storage", 11);
   a.registerStorage("same", 1);
