@@ -6,6 +6,7 @@ Survival is expected because two nodes of three go on, every request can be repe
 VCFS_TEST_DATABASE_AWAY is the length of the absence (seconds).
 """
 import errno
+import fcntl
 import os
 import subprocess
 import threading
@@ -21,6 +22,7 @@ from vcfs_test.wait import wait_for
 
 AWAY_SECONDS = float(os.environ.get("VCFS_TEST_DATABASE_AWAY", 60))
 STALL_LIMIT = 5
+ROUNDS = 30
 # Nothing is committed until the other nodes agree that one is gone (2.3 s as configured here, longer on a busy machine), and a
 # node that comes back copies the whole database. That is not ours; that nobody sees an error is.
 GALERA_MS = 15_000
@@ -87,6 +89,47 @@ class Galera(TrackersCase):
         node.start()
         node.wait_ready()
         self.finish_load(GALERA_MS, HUNG_MS, figure="names_database")
+
+    def at_once(self, *calls):
+        """How many of these succeeded, begun in the same moment."""
+        barrier, succeeded = threading.Barrier(len(calls)), []
+
+        def run(call):
+            barrier.wait()
+            try:
+                call()
+                succeeded.append(call)
+            except OSError as error:
+                self.assertIn(error.errno, (errno.ENOENT, errno.EINVAL, errno.ELOOP, errno.EWOULDBLOCK, errno.ESTALE))
+        threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return len(succeeded)
+
+    def test_directories_that_move_into_each_other_at_two_nodes_make_no_ring(self):
+        here, there = self.cluster.mount, self.cluster.mount_again("second", told=[1])
+        won = 0
+        for i in range(ROUNDS):
+            (here / f"{i}/a/x/q").mkdir(parents=True)
+            (here / f"{i}/b/y/p").mkdir(parents=True)
+            for at in (here, there):
+                os.listdir(at / f"{i}/a/x/q"), os.listdir(at / f"{i}/b/y/p")
+            count = self.at_once(lambda i=i: os.rename(here / f"{i}/a/x", here / f"{i}/b/y/p/x"),
+                                 lambda i=i: os.rename(there / f"{i}/b/y", there / f"{i}/a/x/q/y"))
+            self.assertLess(count, 2, f"round {i}")
+            won += count
+        self.assertGreater(won, 0)
+
+    def test_locks_exclude_each_other_at_two_nodes(self):
+        here, there = self.cluster.mount, self.cluster.mount_again("second", told=[1])
+        for i in range(ROUNDS):
+            (here / f"locked{i}").touch()
+            with open(here / f"locked{i}") as one, open(there / f"locked{i}") as other:
+                count = self.at_once(lambda f=one: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB),
+                                     lambda f=other: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            self.assertLess(count, 2, f"round {i}")
 
     def test_node_in_use_cut_off_under_load(self):
         self.start_load()

@@ -97,6 +97,9 @@ class SqlTx {
   virtual Task<Rows> execute(const Statement& statement, std::vector<Value> values) = 0;
   virtual Task<std::vector<Rows>> executeAll(std::vector<Query> queries) = 0;
   virtual void writeLater(Query query) = 0;
+  // Whether others may write at other nodes of the database, where no lock of this transaction is known: what it relies
+  // on must then be written by it, so that one of two that exclude each other fails and is repeated.
+  virtual bool elsewhere() const = 0;
 };
 
 // ---- implementation ----

@@ -7,6 +7,7 @@ namespace {
 
 constexpr Statement kReadLease{"SELECT holder, candidate, term, expires FROM leases WHERE role = ? /*lock*/"};
 constexpr Statement kWriteLease{"REPLACE INTO leases (role, holder, candidate, term, expires) VALUES (?, ?, ?, ?, ?)"};
+constexpr Statement kRely{"UPDATE leases SET relied_on = relied_on + 1 WHERE role = ?"};
 constexpr Statement kOpenFiles{
     "SELECT " VCFS_INODE_COLUMNS
     ", i.opener, i.opened_at FROM inodes i"
@@ -66,6 +67,10 @@ Task<void> checkFence(SqlTx& tx, const Fence& fence) {
   }
 }
 
+void relyOnFence(SqlTx& tx) {
+  if (tx.elsewhere()) tx.later(kRely, kRole);
+}
+
 Task<std::vector<OpenFile>> listOpenFiles(SqlTx& tx, std::int64_t openedBefore, std::int64_t after,
                                           std::uint32_t limit) {
   const Rows rows = co_await tx.exec(kOpenFiles, openedBefore, after, limit);
@@ -85,6 +90,7 @@ Task<std::vector<Change>> sealFile(SqlTx& tx, Fence fence, Seal seal, std::int64
   std::vector<Change> changes;
   auto row = co_await findInode(tx, seal.inode, Lock::rows);
   if (!row) co_return changes;
+  relyOnFence(tx);
   const bool written = seal.mtimeNs > row->mtimeFixedNs;
   const std::int64_t mtime = written ? seal.mtimeNs : row->attr.mtimeNs;
   const Rows sealed =
@@ -99,6 +105,7 @@ Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint3
   const Rows rows = co_await tx.exec(kMissing, after, limit + 1);
   LayoutPage page;
   page.more = rows.size() > limit;
+  if (!rows.empty()) relyOnFence(tx);
   for (std::size_t i = 0; i < std::min<std::size_t>(rows.size(), limit); ++i) {
     const auto inode = static_cast<InodeId>(rows.integer(i, 0));
     page.last = inode;

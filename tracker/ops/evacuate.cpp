@@ -49,6 +49,7 @@ Task<LayoutPage> evacuate(SqlTx& tx, Fence fence, Evacuee from, InodeId after, s
   co_await checkFence(tx, fence);
   const Statement& statement = from.behind ? kBehind : kInSync;
   const Rows rows = co_await tx.exec(statement, from.storage, after, limit + 1);
+  if (!rows.empty()) relyOnFence(tx);
   LayoutPage page;
   page.more = rows.size() > limit;
   for (std::size_t i = 0; i < std::min<std::size_t>(rows.size(), limit); ++i) {

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Statement kInode{"SELECT inode FROM inodes WHERE inode = ?"};
 constexpr Statement kLockInode{"SELECT inode FROM inodes WHERE inode = ? /*lock*/"};
+constexpr Statement kTaken{"UPDATE inodes SET locks_taken = locks_taken + 1 WHERE inode = ?"};
 constexpr Statement kHeld{
     "SELECT client, owner, start_byte, end_byte, type, pid FROM file_locks WHERE inode = ? AND kind = ? LIMIT ?"};
 constexpr Statement kRemove{
@@ -180,6 +181,8 @@ Task<LockOutcome> setLock(SqlTx& tx, InodeId inode, FileLock lock, std::uint64_t
   const LockEdit edit = editFor(held, lock);
   const bool more = edit.add.size() > edit.remove.size();
   if (more && held.size() >= kMostPerFile) throw Error(Errc::noSpace, "a file has at most 10000 locks");
+  // Of two that take a lock at two nodes of the database at once, one has not seen the other's.
+  if (lock.type != LockType::none && tx.elsewhere()) tx.later(kTaken, inode);
   co_await store(tx, inode, edit);
   if (wait && lock.kind == LockKind::range) co_await tx.exec(kForgetWait, lock.client, lock.owner, inode);
   outcome.gaveUp = edit.gaveUp;

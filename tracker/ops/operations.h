@@ -294,6 +294,8 @@ Task<bool> takeSole(SqlTx& tx, std::string holder, std::optional<SoleRow> presen
 Task<bool> revokeSole(SqlTx& tx, SoleRow other);
 Task<bool> forgetSole(SqlTx& tx, std::int64_t term);  // of a revoked one, unless something happened since
 Task<void> checkFence(SqlTx& tx, const Fence& fence);
+// After checkFence(), once, where the transaction changes something: so that it excludes a successor at another node.
+void relyOnFence(SqlTx& tx);
 struct Reclaimed {
   std::uint32_t inodes = 0;
   bool more = false;

@@ -6,8 +6,9 @@ namespace vcfs::tracker::ops {
 
 namespace {
 
-// Moves of directories between directories go one at a time, so that two of them cannot make a ring.
-constexpr Statement kLockTreeMoves{"SELECT id FROM cluster WHERE id = 1 /*lock*/"};
+// Moves of directories between directories go one at a time, so that two of them cannot make a ring. Written, not only
+// locked: a lock counts at one node of a database.
+constexpr Statement kCountTreeMove{"UPDATE cluster SET tree_moves = tree_moves + 1 WHERE id = 1"};
 constexpr Statement kMoveDirectory{"UPDATE inodes SET parent = ?, path = ? WHERE inode = ?"};
 constexpr Statement kRenameDentry{"UPDATE dentries SET name = ? WHERE parent = ? AND name = ?"};
 constexpr Statement kPointDentry{"UPDATE dentries SET inode = ?, type = ? WHERE parent = ? AND name = ?"};
@@ -41,7 +42,7 @@ Task<Names> lockNames(SqlTx& tx, const RenameParams& p) {
 }
 
 Task<void> refuseRing(SqlTx& tx, InodeId moved, InodeId destination) {
-  co_await tx.exec(kLockTreeMoves);
+  tx.later(kCountTreeMove);
   const auto chain = co_await ancestors(tx, destination);
   for (const Ancestor& ancestor : chain) {
     if (ancestor.inode == moved) throw Error(Errc::invalid, "a directory cannot be moved into its own subtree");

@@ -36,6 +36,7 @@ Task<void> reclaimOne(SqlTx& tx, InodeId inode) {
 Task<Reclaimed> reclaimTrash(SqlTx& tx, Fence fence, std::int64_t now, std::uint32_t limit) {
   co_await checkFence(tx, fence);
   const Rows due = co_await tx.exec(kDue, now, now, limit);
+  if (!due.empty()) relyOnFence(tx);
   Reclaimed reclaimed;
   for (std::size_t i = 0; i < due.size(); ++i) co_await reclaimOne(tx, static_cast<InodeId>(due.integer(i, 0)));
   reclaimed.inodes = static_cast<std::uint32_t>(due.size());

@@ -95,6 +95,10 @@ class OpsTest : public ::testing::TestWithParam<std::string> {
   Attr attr(InodeId inode);
   std::optional<Entry> lookup(InodeId parent, const std::string& name);
   std::vector<std::string> names(InodeId directory);
+  // Of one row and column.
+  std::int64_t number(Statement statement) {
+    return read([statement](SqlTx& tx) { return askNumber(tx, statement); });
+  }
   template <class F>
   Errc codeOf(F action) {
     try {
@@ -106,6 +110,11 @@ class OpsTest : public ::testing::TestWithParam<std::string> {
   }
   // Servers 1, 2, 3 of group g1 in zones of their own, those in `dead` not alive.
   void servers(std::vector<StorageId> dead = {});
+
+  static Task<std::int64_t> askNumber(SqlTx& tx, Statement statement) {
+    const Rows rows = co_await tx.exec(statement);
+    co_return rows.integer(0, 0);
+  }
 
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<Catalog> catalog_;

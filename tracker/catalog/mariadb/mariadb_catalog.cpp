@@ -34,6 +34,7 @@ class MariadbTx final : public SqlTx {
     if (!writing_) throw Error(Errc::internal, "a reading operation wants to write");
     connection_.defer(query, writing_);
   }
+  bool elsewhere() const override { return true; }
   // The operation failed: what it deferred is not done. False: some of it was sent, the transaction must be rolled
   // back.
   bool takeBack() {

@@ -40,6 +40,7 @@ class SqliteTx final : public SqlTx {
   Task<Rows> execute(const Statement& statement, std::vector<Value> values) override;
   Task<std::vector<Rows>> executeAll(std::vector<Query> queries) override;
   void writeLater(Query query) override;
+  bool elsewhere() const override { return false; }
 
  private:
   SqliteConnection& connection_;

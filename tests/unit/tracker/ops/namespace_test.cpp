@@ -210,6 +210,19 @@ TEST_P(NamespaceTest, rename_over_an_empty_directory_keeps_the_parents_count) {
   EXPECT_EQ(attr(replaced).nlink, 0u);
 }
 
+// So that two which would make a ring, at two nodes of a database at once, are not both committed.
+TEST_P(NamespaceTest, a_directory_that_moves_to_another_is_counted) {
+  const auto moves = [this] { return number(Statement{"SELECT tree_moves FROM cluster"}); };
+  const auto d = mkdir(kRootInode, "d").entry.attr.inode;
+  mkdir(kRootInode, "e");
+  create(kRootInode, "f");
+  rename(kRootInode, "e", kRootInode, "g");
+  rename(kRootInode, "f", d, "f");
+  EXPECT_EQ(moves(), 0);
+  rename(kRootInode, "g", d, "g");
+  EXPECT_EQ(moves(), 1);
+}
+
 TEST_P(NamespaceTest, rename_refuses_what_does_not_fit) {
   const auto d = mkdir(kRootInode, "d").entry.attr.inode;
   const auto e = mkdir(kRootInode, "e").entry.attr.inode;

@@ -176,6 +176,19 @@ TEST_P(ReplicasTest, a_coordinator_that_was_replaced_changes_nothing) {
   EXPECT_EQ(codeOf([&] { reclaim(fence, later); }), Errc::notPrimary);
 }
 
+// Which a successor's at another node of the database does, too: one of the two is repeated.
+TEST_P(ReplicasTest, a_change_of_the_coordinator_writes_its_lease) {
+  if (GetParam() == "sqlite") GTEST_SKIP() << "has one writer";
+  const auto relied = [this] { return number(Statement{"SELECT relied_on FROM leases WHERE role = 'coordinator'"}); };
+  create(kRootInode, "f");
+  unlink(kRootInode, "f");
+  const auto fence = takeLease();
+  EXPECT_EQ(reclaim(fence, now_).inodes, 0u);
+  EXPECT_EQ(relied(), 0);  // there was nothing to do
+  EXPECT_EQ(reclaim(fence, now_ + 60'000'000'000).inodes, 1u);
+  EXPECT_EQ(relied(), 1);
+}
+
 TEST_P(ReplicasTest, a_file_left_open_is_sealed_unless_it_was_opened_again) {
   const Layout layout = create(kRootInode, "f").entry.layout;
   const auto fence = takeLease();
