@@ -1,4 +1,6 @@
 // remove, list, inspect: what trackers and fsck ask of the disk as a whole.
+#include <map>
+
 #include "common/base/log.h"
 #include "storage/ops/calls.h"
 
@@ -43,38 +45,76 @@ void fillReplicas(capnp::List<schema::StoredReplica>::Builder list, const std::v
   }
 }
 
+// The last epoch of each replica that goes; without it every one goes.
+std::map<InodeId, Epoch> boundsOf(Server::RemoveContext& context, const std::vector<InodeId>& inodes) {
+  std::map<InodeId, Epoch> bounds;
+  const auto epochs = context.getParams().getEpochs();
+  if (epochs.size() != 0 && epochs.size() != inodes.size()) {
+    throw Error(Errc::invalid, fmt::format("remove: {} epochs of {} inodes", epochs.size(), inodes.size()));
+  }
+  for (unsigned i = 0; i < epochs.size(); ++i) bounds[inodes[i]] = epochs[i];
+  return bounds;
+}
+
+bool isNewer(const std::map<InodeId, Epoch>& bounds, InodeId inode, Epoch epoch) {
+  const auto bound = bounds.find(inode);
+  return bound != bounds.end() && epoch > bound->second;
+}
+
 struct RemovedFiles {
   std::uint32_t count = 0;
   std::vector<std::pair<InodeId, Epoch>> epochs;  // as the disk had them
+  std::vector<InodeId> kept;
 };
+
+// On the writes pool's thread.
+RemovedFiles removeFromDisk(Node& node, const std::vector<InodeId>& inodes, const std::map<InodeId, Epoch>& bounds) {
+  RemovedFiles removed;
+  std::vector<InodeId> gone;
+  for (InodeId inode : inodes) {
+    try {
+      const auto info = lookAt(node.store, inode);
+      if (info && isNewer(bounds, inode, info->epoch)) {
+        removed.kept.push_back(inode);
+        continue;
+      }
+      gone.push_back(inode);
+      if (info) removed.epochs.emplace_back(inode, info->epoch);
+      node.store.remove(inode);
+      ++removed.count;
+    } catch (const Error& error) {
+      log::error("replica.remove.failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
+    }
+  }
+  node.store.markStable(gone);
+  return removed;
+}
 
 Task<void> removeAll(NodePtr node, Server::RemoveContext context, std::vector<InodeId> inodes) {
   try {
+    const std::map<InodeId, Epoch> bounds = boundsOf(context, inodes);
+    std::vector<InodeId> kept;
+    std::vector<InodeId> going;
     for (InodeId inode : inodes) {
       FilePtr file = node->find(inode);
+      if (file && isNewer(bounds, inode, file->replica.epoch())) {
+        kept.push_back(inode);
+        continue;
+      }
+      going.push_back(inode);
       if (!file) continue;
       node->noteRemoved(inode, file->replica.epoch());
       node->forget(file);
     }
-    auto job = [node, inodes] {
-      RemovedFiles removed;
-      for (InodeId inode : inodes) {
-        try {
-          if (const auto info = lookAt(node->store, inode)) removed.epochs.emplace_back(inode, info->epoch);
-          node->store.remove(inode);
-          ++removed.count;
-        } catch (const Error& error) {
-          log::error("replica.remove.failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
-        }
-      }
-      node->store.markStable(inodes);
-      return removed;
-    };
+    auto job = [node, going, bounds] { return removeFromDisk(*node, going, bounds); };
     // Behind what is still on its way to these files.
     auto pending = node->pools.writes->run(std::move(job));
     const RemovedFiles removed = co_await std::move(pending);
     for (const auto& [inode, epoch] : removed.epochs) node->noteRemoved(inode, epoch);
     context.getResults().setRemoved(removed.count);
+    kept.insert(kept.end(), removed.kept.begin(), removed.kept.end());
+    auto list = context.getResults().initKept(static_cast<unsigned>(kept.size()));
+    for (unsigned i = 0; i < list.size(); ++i) list.set(i, kept[i]);
   } catch (const Error& error) {
     refuse(context, error);
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <set>
@@ -301,8 +302,14 @@ struct Reclaimed {
   bool more = false;
 };
 Task<Reclaimed> reclaimTrash(SqlTx& tx, Fence fence, std::int64_t now, std::uint32_t limit);
-Task<std::vector<InodeId>> listRemovals(SqlTx& tx, StorageId storage, std::uint32_t limit);
-Task<bool> removalsDone(SqlTx& tx, StorageId storage, std::vector<InodeId> inodes);
+// A replica that its server is to delete, if it is of this epoch or an older one: as long as the removal stands the
+// server gets no new replica of the file, and one that it gets later is of a newer epoch.
+struct Removal {
+  InodeId inode = 0;
+  Epoch upTo = std::numeric_limits<Epoch>::max();  // the file is reclaimed
+};
+Task<std::vector<Removal>> listRemovals(SqlTx& tx, StorageId storage, std::uint32_t limit);
+Task<bool> removalsDone(SqlTx& tx, Fence fence, StorageId storage, std::vector<InodeId> inodes);
 struct OpenFile {
   Layout layout;
   ClientId opener = 0;

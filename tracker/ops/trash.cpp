@@ -15,7 +15,9 @@ constexpr Statement kDeletePins{"DELETE FROM pins WHERE inode = ?"};
 constexpr Statement kDeleteInode{"DELETE FROM inodes WHERE inode = ? AND nlink = 0"};
 constexpr Statement kDeleteTrash{"DELETE FROM trash WHERE inode = ?"};
 constexpr Statement kPin{"REPLACE INTO pins (inode, client, expires) VALUES (?, ?, ?)"};
-constexpr Statement kRemovals{"SELECT inode FROM removals WHERE storage = ? ORDER BY inode LIMIT ?"};
+constexpr Statement kRemovals{
+    "SELECT r.inode, i.epoch FROM removals r LEFT JOIN inodes i ON i.inode = r.inode WHERE r.storage = ?"
+    " ORDER BY r.inode LIMIT ?"};
 constexpr Statement kRemovalDone{"DELETE FROM removals WHERE storage = ? AND inode = ?"};
 
 Task<void> reclaimOne(SqlTx& tx, InodeId inode) {
@@ -44,14 +46,22 @@ Task<Reclaimed> reclaimTrash(SqlTx& tx, Fence fence, std::int64_t now, std::uint
   co_return reclaimed;
 }
 
-Task<std::vector<InodeId>> listRemovals(SqlTx& tx, StorageId storage, std::uint32_t limit) {
+Task<std::vector<Removal>> listRemovals(SqlTx& tx, StorageId storage, std::uint32_t limit) {
   const Rows rows = co_await tx.exec(kRemovals, storage, limit);
-  std::vector<InodeId> inodes;
-  for (std::size_t i = 0; i < rows.size(); ++i) inodes.push_back(static_cast<InodeId>(rows.integer(i, 0)));
-  co_return inodes;
+  std::vector<Removal> removals;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    Removal removal;
+    removal.inode = static_cast<InodeId>(rows.integer(i, 0));
+    const auto epoch = static_cast<Epoch>(rows.integer(i, 1));
+    if (epoch != 0) removal.upTo = epoch;
+    removals.push_back(removal);
+  }
+  co_return removals;
 }
 
-Task<bool> removalsDone(SqlTx& tx, StorageId storage, std::vector<InodeId> inodes) {
+Task<bool> removalsDone(SqlTx& tx, Fence fence, StorageId storage, std::vector<InodeId> inodes) {
+  co_await checkFence(tx, fence);
+  if (!inodes.empty()) relyOnFence(tx);
   for (InodeId inode : inodes) co_await tx.exec(kRemovalDone, storage, inode);
   co_return true;
 }

@@ -131,12 +131,18 @@ Task<void> Coordinator::removeFromServers() {
 Task<void> Coordinator::removeFrom(StorageId storage) {
   for (int batch = 0; batch < kMaxBatchesPerRound && holdsLease() && !stopped_; ++batch) {
     auto list = [storage](SqlTx& tx) { return ops::listRemovals(tx, storage, kRemoveBatch); };
-    const std::vector<InodeId> inodes = co_await core_->catalog.read(std::move(list));
-    if (inodes.empty()) co_return;
-    co_await core_->storages.remove(storage, inodes);
-    auto done = [storage, inodes](SqlTx& tx) { return ops::removalsDone(tx, storage, inodes); };
+    const ops::Fence guard = fence();
+    const std::vector<ops::Removal> removals = co_await core_->catalog.read(std::move(list));
+    if (removals.empty()) co_return;
+    // The call may be overtaken by those of a successor, after which the server gets a new replica: that is kept.
+    const std::set<InodeId> kept = co_await core_->storages.remove(storage, removals);
+    std::vector<InodeId> inodes;
+    for (const ops::Removal& removal : removals) {
+      if (!kept.contains(removal.inode)) inodes.push_back(removal.inode);
+    }
+    auto done = [guard, storage, inodes](SqlTx& tx) { return ops::removalsDone(tx, guard, storage, inodes); };
     co_await core_->catalog.write(std::move(done));
-    if (inodes.size() < kRemoveBatch) co_return;
+    if (removals.size() < kRemoveBatch || !kept.empty()) co_return;
   }
 }
 

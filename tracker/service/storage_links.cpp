@@ -78,13 +78,20 @@ Task<StorageLinks::Info> StorageLinks::stat(StorageId storage, Layout layout) {
   co_return result;
 }
 
-Task<void> StorageLinks::remove(StorageId storage, std::vector<InodeId> inodes) {
+Task<std::set<InodeId>> StorageLinks::remove(StorageId storage, std::vector<ops::Removal> removals) {
   auto connection = co_await get(storage);
   auto request = connection->bootstrap<schema::Storage>().removeRequest();
-  auto list = request.initInodes(static_cast<unsigned>(inodes.size()));
-  for (unsigned i = 0; i < list.size(); ++i) list.set(i, inodes[i]);
+  auto inodes = request.initInodes(static_cast<unsigned>(removals.size()));
+  auto epochs = request.initEpochs(static_cast<unsigned>(removals.size()));
+  for (unsigned i = 0; i < inodes.size(); ++i) {
+    inodes.set(i, removals[i].inode);
+    epochs.set(i, removals[i].upTo);
+  }
   auto response = co_await rpc::call(runtime_, request.send(), kRemoveLimit);
   schema::check(response.getStatus());
+  std::set<InodeId> kept;
+  for (InodeId inode : response.getKept()) kept.insert(inode);
+  co_return kept;
 }
 
 }  // namespace vcfs::tracker

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "common/runtime/runtime.h"
 #include "schema/storage.capnp.h"
 #include "tracker/core/cluster_map.h"
+#include "tracker/ops/operations.h"
 #include "vcfs/types.h"
 
 namespace vcfs::tracker {
@@ -29,7 +31,8 @@ class StorageLinks {
     std::uint32_t writers = 0;
   };
   Task<Info> stat(StorageId storage, Layout layout);
-  Task<void> remove(StorageId storage, std::vector<InodeId> inodes);
+  // What the server did not remove: its replica is of a newer epoch.
+  Task<std::set<InodeId>> remove(StorageId storage, std::vector<ops::Removal> removals);
   void close();
 
  private:

@@ -155,6 +155,30 @@ TEST_F(StorageCluster, pings_keep_a_quiet_writer) {
   EXPECT_EQ(stateOnDisk(1), FileState::open);
 }
 
+// A tracker that stalled asks for it when another one has had it removed, and placed here again.
+TEST_F(StorageCluster, replica_that_is_newer_than_its_removal_is_kept) {
+  of(write(1, twoCopies(), 1, 0, "hello"));
+  const auto remove = [&](Epoch upTo) {
+    auto request = to(2).removeRequest();
+    request.initInodes(1).set(0, kFile);
+    request.initEpochs(1).set(0, upTo);
+    std::optional<std::uint32_t> kept;
+    auto sent = request.send().then([&](auto&& response) { kept = response.getKept().size(); });
+    auto running = sent.eagerlyEvaluate(nullptr);
+    EXPECT_TRUE(eventually([&] { return kept.has_value(); }));
+    return *kept;
+  };
+  EXPECT_EQ(remove(0), 1u);
+  EXPECT_EQ(content(2), "hello");
+  EXPECT_EQ(of(write(1, twoCopies(), 2, 5, " again")).code, Errc::ok);
+  EXPECT_EQ(content(2), "hello again");
+  crash(2);
+  startStorage(2);
+  EXPECT_EQ(remove(0), 1u) << "what only the disk knows";
+  EXPECT_EQ(remove(current().epoch), 0u);
+  EXPECT_FALSE(stores_.at(2)->load(kFile));
+}
+
 TEST_F(StorageCluster, older_epoch_is_refused_with_the_newer_layout) {
   of(write(1, layout(5, {{1, in}, {2, in}}), 1, 0, "abc"));
   const Reply reply = of(write(1, twoCopies(), 2, 3, "def"));

@@ -69,7 +69,10 @@ TEST_P(ReplicasTest, a_new_replica_that_caught_up_makes_the_stale_one_superfluou
   EXPECT_EQ(whole.layout.epoch, 3u);
   EXPECT_EQ(whole.layout.replicas.size(), 2u);
   EXPECT_EQ(whole.dropped, std::vector<StorageId>{lost});
-  EXPECT_EQ(read([lost](SqlTx& tx) { return ops::listRemovals(tx, lost, 10); }), std::vector<InodeId>{inode});
+  const auto removals = read([lost](SqlTx& tx) { return ops::listRemovals(tx, lost, 10); });
+  ASSERT_EQ(removals.size(), 1u);
+  EXPECT_EQ(removals[0].inode, inode);
+  EXPECT_EQ(removals[0].upTo, attr(inode).epoch);  // a replica that it gets again is of a newer one
   EXPECT_EQ(read([](SqlTx& tx) { return ops::countFiles(tx, false); }).degraded, 0u);
 }
 
@@ -163,8 +166,11 @@ TEST_P(ReplicasTest, the_trash_keeps_data_until_its_time_has_come_and_nobody_pin
   EXPECT_EQ(codeOf([&] { attr(inode); }), Errc::notFound);
   for (const Replica& replica : layout.replicas) {
     const StorageId storage = replica.storage;
-    EXPECT_EQ(read([storage](SqlTx& tx) { return ops::listRemovals(tx, storage, 10); }), std::vector<InodeId>{inode});
-    write([storage, inode](SqlTx& tx) { return ops::removalsDone(tx, storage, {inode}); });
+    const auto removals = read([storage](SqlTx& tx) { return ops::listRemovals(tx, storage, 10); });
+    ASSERT_EQ(removals.size(), 1u);
+    EXPECT_EQ(removals[0].inode, inode);
+    EXPECT_EQ(removals[0].upTo, std::numeric_limits<Epoch>::max());  // it will not be there again
+    write([=](SqlTx& tx) { return ops::removalsDone(tx, fence, storage, {inode}); });
     EXPECT_TRUE(read([storage](SqlTx& tx) { return ops::listRemovals(tx, storage, 10); }).empty());
   }
 }
@@ -174,6 +180,7 @@ TEST_P(ReplicasTest, a_coordinator_that_was_replaced_changes_nothing) {
   const std::int64_t later = now_ + 60'000'000'000;
   write([later](SqlTx& tx) { return ops::renewLease(tx, "t2", "", later, LeaseRules()); });
   EXPECT_EQ(codeOf([&] { reclaim(fence, later); }), Errc::notPrimary);
+  EXPECT_EQ(codeOf([&] { write([=](SqlTx& tx) { return ops::removalsDone(tx, fence, 1, {5}); }); }), Errc::notPrimary);
 }
 
 // Which a successor's at another node of the database does, too: one of the two is repeated.
