@@ -70,17 +70,20 @@ void DiskFile::writeMeta(const ReplicaMeta& meta) {
 
 void DiskFile::pwrite(std::span<const std::byte> data, std::uint64_t offset) {
   auto fd = open();
+  // Where the file ended cannot be told any more once the kernel has taken the first part.
+  struct stat before {};
+  if (::fstat(fd->get(), &before) != 0) throw failure("stat", errno);
   std::size_t done = 0;
   while (done < data.size()) {
     const ssize_t n = ::pwrite(fd->get(), data.data() + done, data.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       const int error = n < 0 ? errno : ENOSPC;
-      struct stat now {};
-      // What was added past the old end goes away again; the size must not tell of bytes that are not there.
-      if (done != 0 && ::fstat(fd->get(), &now) == 0 && static_cast<std::uint64_t>(now.st_size) == offset + done) {
-        [[maybe_unused]] int ignored = ::ftruncate(fd->get(), static_cast<off_t>(offset));
-      }
+      // What was added past the old end goes away again, and nothing else: the size must not tell of bytes that are not
+      // there, and what was there before was acknowledged.
+      const bool longer = offset + done > static_cast<std::uint64_t>(before.st_size);
+      if (done != 0 && longer && ::ftruncate(fd->get(), before.st_size) != 0)
+        throw failure("take back a write to", EIO);
       throw failure("write", error);
     }
     done += static_cast<std::size_t>(n);

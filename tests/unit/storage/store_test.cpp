@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/xattr.h>
 
 #include <filesystem>
@@ -45,6 +47,25 @@ DiskStoreOptions optionsOf(const Folder& folder, const std::string& name = "s1")
   options.openFiles = 16;
   return options;
 }
+
+// No file of this process grows beyond `bytes`: a write across the limit is short, the next one fails, as on a full
+// disk.
+class FullAt {
+ public:
+  explicit FullAt(rlim_t bytes) : handler_(::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit now{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &now);
+  }
+  ~FullAt() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  sighandler_t handler_;
+  rlimit before_{};
+};
 
 // The same for both stores.
 class AnyStore : public ::testing::TestWithParam<bool> {
@@ -129,6 +150,29 @@ TEST(DiskStore, attributes_tell_people_what_a_file_is) {
   char text[256] = {};
   ASSERT_GT(::getxattr(path.c_str(), "user.vcfs", text, sizeof text), 0);
   EXPECT_THAT(text, testing::EndsWith(" n=/room1/a.mp4"));
+}
+
+// What was acknowledged before stays, however little of the next write the disk took.
+TEST(DiskStore, a_write_that_failed_half_way_leaves_the_old_size) {
+  struct Case {
+    std::uint64_t size, offset, length, limit;
+  };
+  for (const Case& one : {Case{5000, 3000, 9000, 8192}, Case{5000, 3000, 9000, 5000}, Case{5000, 3000, 9000, 4096},
+                          Case{5000, 5000, 9000, 8192}, Case{5000, 7000, 9000, 8192}}) {
+    SCOPED_TRACE(fmt::format("{} bytes, {} at {}, full at {}", one.size, one.length, one.offset, one.limit));
+    Folder folder;
+    DiskStore store(optionsOf(folder));
+    auto file = store.file(1024);
+    file->create(metaOf(1024), "", "");
+    file->pwrite(bytes(std::string(one.size, 'a')), 0);
+    {
+      FullAt full(one.limit);
+      EXPECT_THROW(file->pwrite(bytes(std::string(one.length, 'b')), one.offset), Error);
+    }
+    EXPECT_EQ(file->stat().size, one.size);
+    const std::string older = readAll(*file).substr(0, one.offset);
+    EXPECT_TRUE(older == std::string(std::min(one.offset, one.size), 'a')) << "other bytes";
+  }
 }
 
 TEST(DiskStore, second_process_is_refused) {
