@@ -20,8 +20,11 @@ kj::Promise<void> Node::enter(InodeId inode, kj::Function<kj::Promise<void>(File
   file->lastUsed = runtime.clock.now();
   if (file->ready) return then(std::move(file));
   auto pair = kj::newPromiseAndFulfiller<kj::Promise<void>>();
-  file->line.push_back(
-      [file, then = kj::mv(then), fulfiller = kj::mv(pair.fulfiller)]() mutable { fulfiller->fulfill(then(file)); });
+  // Messages are checked as they are read: one that is malformed throws here, in nobody's call. It concerns its sender
+  // alone.
+  file->line.push_back([file, then = kj::mv(then), fulfiller = kj::mv(pair.fulfiller)]() mutable {
+    fulfiller->fulfill(kj::evalNow([&] { return then(file); }));
+  });
   return kj::mv(pair.promise);
 }
 
@@ -51,6 +54,7 @@ void Node::load(FilePtr file) {
 void Node::loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optional<Error> error) {
   file->broken = std::move(error);
   file->meta.inode = file->inode;
+  if (file->removed) replica.reset();  // while it was looked up
   if (replica) {
     file->onDisk = true;
     file->preexisting = true;
@@ -66,7 +70,7 @@ void Node::loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optio
     if (shortened || replica->meta.unstable) suspects_.insert(file->inode);
     file->acks.setPublished(file->localEnd);
   }
-  if (isSuspect(*file)) {
+  if (!file->removed && isSuspect(*file)) {
     file->replica.distrust();
     failures_.insert({file->inode, self()});
     failureSignal_.notifyAll();

@@ -60,10 +60,10 @@ class Node : public std::enable_shared_from_this<Node> {
   void noteRemoved(InodeId inode, Epoch epoch) { removed_.note(inode, epoch); }
 
   // ---- admission (throws what the caller is to be told) ----
-  void admit(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
-  void requirePrimary(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
-  void requireReadable(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
-  void admitReplication(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
+  void admit(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
+  void requirePrimary(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
+  void requireReadable(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
+  void admitReplication(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
 
   // ---- changing a file ----
   // As primary: puts the mutation in order, starts it here and at the other replicas. Never suspends.

@@ -3,70 +3,81 @@
 
 namespace vcfs::storage {
 
-void Node::admit(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
-  if (file.broken) throw *file.broken;
-  if (!file.onDisk && removed_.removedIn(file.inode, epoch)) {
+namespace {
+
+// It was removed while the request stood in line: a tracker knows where the file lives, if it does.
+void requireThere(const File& file) {
+  if (file.removed) throw Error(Errc::staleEpoch, "this server's replica was removed");
+}
+
+}  // namespace
+
+void Node::admit(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
+  requireThere(*file);
+  if (file->broken) throw *file->broken;
+  if (!file->onDisk && removed_.removedIn(file->inode, epoch)) {
     throw Error(Errc::staleEpoch, "this server's replica was removed");
   }
-  switch (file.replica.admit(epoch, hasLayout)) {
+  switch (file->replica.admit(epoch, hasLayout)) {
     case ReplicaFence::Admission::ok:
       return;
     case ReplicaFence::Admission::stale:
       ++counters.refusedStale;
-      throw Error(Errc::staleEpoch, fmt::format("epoch {} is over, the file is in {}", epoch, file.replica.epoch()));
+      throw Error(Errc::staleEpoch, fmt::format("epoch {} is over, the file is in {}", epoch, file->replica.epoch()));
     case ReplicaFence::Admission::needLayout:
       throw Error(Errc::needLayout);
     case ReplicaFence::Admission::adopt:
       break;
   }
-  adopt(find(file.inode), limits::toLayout(layout, file.inode, epoch));
+  adopt(file, limits::toLayout(layout, file->inode, epoch));
 }
 
-void Node::requirePrimary(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
+void Node::requirePrimary(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
   admit(file, epoch, hasLayout, layout);
   if (self() == 0) throw Error(Errc::unavailable, "this server has not been registered at a tracker yet");
-  if ((file.preexisting && !recovered_) || mayLackFiles()) {
+  if ((file->preexisting && !recovered_) || mayLackFiles()) {
     throw Error(Errc::unavailable, "this server is being checked after its start");
   }
-  if (file.replica.isPrimary()) return;
-  if (file.replica.role() != Role::primary) throw Error(Errc::notPrimary, "another server is the primary");
-  if (file.replica.distrusted()) throw Error(Errc::unavailable, "this replica is being checked");
+  if (file->replica.isPrimary()) return;
+  if (file->replica.role() != Role::primary) throw Error(Errc::notPrimary, "another server is the primary");
+  if (file->replica.distrusted()) throw Error(Errc::unavailable, "this replica is being checked");
   throw Error(Errc::staleEpoch, "this server is not the primary any more");
 }
 
-void Node::requireReadable(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
+void Node::requireReadable(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
   admit(file, epoch, hasLayout, layout);
   if (self() == 0) throw Error(Errc::unavailable, "this server has not been registered at a tracker yet");
-  if ((file.preexisting && !recovered_) || mayLackFiles()) {
+  if ((file->preexisting && !recovered_) || mayLackFiles()) {
     throw Error(Errc::unavailable, "this server is being checked after its start");
   }
-  if (!file.replica.servesReads()) throw Error(Errc::notInSync, "this replica is not in sync");
-  if (file.replica.role() != Role::primary && !file.sealed()) {
+  if (!file->replica.servesReads()) throw Error(Errc::notInSync, "this replica is not in sync");
+  if (file->replica.role() != Role::primary && !file->sealed()) {
     throw Error(Errc::notPrimary, "the file is open: only its primary knows its size");
   }
 }
 
-void Node::admitReplication(File& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
-  if (file.broken && !hasLayout) throw *file.broken;
-  switch (file.replica.admitReplication(epoch, hasLayout)) {
+void Node::admitReplication(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
+  requireThere(*file);
+  if (file->broken && !hasLayout) throw *file->broken;
+  switch (file->replica.admitReplication(epoch, hasLayout)) {
     case ReplicaFence::Admission::stale:
       ++counters.refusedStale;
-      throw Error(Errc::staleEpoch, fmt::format("epoch {} is over, the file is in {}", epoch, file.replica.epoch()));
+      throw Error(Errc::staleEpoch, fmt::format("epoch {} is over, the file is in {}", epoch, file->replica.epoch()));
     case ReplicaFence::Admission::adopt:
-      adopt(find(file.inode), limits::toLayout(layout, file.inode, epoch));
+      adopt(file, limits::toLayout(layout, file->inode, epoch));
       break;
     default:
       break;
   }
-  if (file.broken) throw *file.broken;
-  if (epoch > file.replica.epoch()) file.replica.raise(epoch);
-  if (file.replica.distrusted()) throw Error(Errc::notInSync, "this replica is being checked");
+  if (file->broken) throw *file->broken;
+  if (epoch > file->replica.epoch()) file->replica.raise(epoch);
+  if (file->replica.distrusted()) throw Error(Errc::notInSync, "this replica is being checked");
   // It may be one that the power cut took away altogether.
-  if (!file.onDisk && mayLackFiles() && file.replica.role() != Role::syncing) {
+  if (!file->onDisk && mayLackFiles() && file->replica.role() != Role::syncing) {
     throw Error(Errc::notInSync, "this server is being checked after a power cut");
   }
-  if (file.replica.knowsLayout()) {
-    const Role role = file.replica.role();
+  if (file->replica.knowsLayout()) {
+    const Role role = file->replica.role();
     if (role == Role::primary) throw Error(Errc::staleEpoch, "this server is the primary of this epoch");
     if (role != Role::follower && role != Role::syncing) {
       throw Error(Errc::notInSync, "this server's replica takes no writes in this epoch");

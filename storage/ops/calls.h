@@ -32,6 +32,13 @@ void refuse(Context& context, const Error& error, const File* file = nullptr) {
   }
 }
 
+// True, and refused, when the replica was removed while the request stood in line for it.
+template <class Context>
+bool refuseRemoved(Context& context, const File& file) {
+  if (file.removed) refuse(context, Error(Errc::staleEpoch, "this server's replica was removed"));
+  return file.removed;
+}
+
 // Checks inode and epoch, stands in line for the file and runs `body(file, context)`, which returns a promise and may
 // throw an Error before it suspends.
 template <class Context, class Body>

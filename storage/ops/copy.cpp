@@ -66,7 +66,7 @@ Task<void> readHere(NodePtr node, CopyPtr copy) {
   FilePtr file = co_await enterFile(node, copy->source.inode);
   if (file->broken) throw *file->broken;
   if (file->replica.epoch() < copy->source.epoch || !file->replica.knowsLayout()) node->adopt(file, copy->source);
-  node->requireReadable(*file, copy->source.epoch, false, {});
+  node->requireReadable(file, copy->source.epoch, false, {});
   if (file->settling) throw Error(Errc::notInSync, "the source has just changed its primary");
   const std::uint64_t end = file->readableEnd();
   if (copy->sourceOffset >= end || !file->onDisk) co_return;
@@ -80,7 +80,7 @@ Task<void> readHere(NodePtr node, CopyPtr copy) {
     };
     auto pending = node->pools.reads->run(std::move(job));
     size = co_await std::move(pending);
-    node->requireReadable(*file, epoch, false, {});  // it may have been lost meanwhile, and be under repair
+    node->requireReadable(file, epoch, false, {});  // it may have been lost meanwhile, and be under repair
   }
   copy->bytes.data = std::span<const std::byte>(buffer->data(), size);
   copy->bytes.keep = std::move(buffer);
@@ -143,7 +143,7 @@ kj::Promise<void> answerRepeat(NodePtr node, FilePtr file, Server::CopyRangeCont
 // The bytes are here: from now on it is a write like any other.
 kj::Promise<void> write(NodePtr node, FilePtr file, Server::CopyRangeContext context, CopyPtr copy) {
   if (file->removed) throw Error(Errc::notFound, "the file was removed");
-  node->requirePrimary(*file, copy->epoch, false, {});
+  node->requirePrimary(file, copy->epoch, false, {});
   if (file->sequences.executed(copy->client, copy->sequence)) return answerRepeat(node, file, context, *copy);
   node->writerSeen(*file, copy->client);
   if (copy->bytes.data.empty()) {
@@ -167,7 +167,7 @@ kj::Promise<void> opCopyRange(NodePtr node, SessionPtr, Server::CopyRangeContext
   return onFile(node, context, [node](FilePtr file, Server::CopyRangeContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
     CopyPtr copy = toCopy(context);
-    node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->requirePrimary(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     if (file->sequences.executed(copy->client, copy->sequence)) return answerRepeat(node, file, context, *copy);
     auto failure = std::make_shared<std::optional<Error>>();
     auto reading = rpc::serve(node->runtime, readOrRefuse(node, copy, failure));

@@ -17,6 +17,7 @@ std::ptrdiff_t countInSync(const Layout& layout) {
 }  // namespace
 
 void Node::adopt(FilePtr file, const Layout& layout) {
+  if (file->removed) return;
   const Role before = file->replica.role();
   const Epoch epochBefore = file->replica.epoch();
   const bool regains = before == Role::primary && file->replica.deposed();

@@ -34,7 +34,7 @@ Task<void> readFromDisk(NodePtr node, SessionPtr session, FilePtr file, Server::
     auto pending = node->pools.reads->run(std::move(job));
     const std::size_t size = co_await std::move(pending);
     read = true;
-    node->requireReadable(*file, epoch, false, {});
+    node->requireReadable(file, epoch, false, {});
     node->counters.readBytes += size;
     answerBytes(session, context, std::move(buffer), size);
     node->fillInfo(context.getResults().initInfo(), *file);
@@ -76,7 +76,7 @@ Task<void> seekOnDisk(NodePtr node, FilePtr file, Server::SeekContext context) {
     auto job = [disk, offset, hole] { return disk->seek(offset, hole); };
     auto pending = node->pools.reads->run(std::move(job));
     const std::optional<std::uint64_t> found = co_await std::move(pending);
-    node->requireReadable(*file, epoch, false, {});
+    node->requireReadable(file, epoch, false, {});
     if (hole) {
       context.getResults().setOffset(std::min(found.value_or(end), end));
     } else if (found && *found < end) {
@@ -100,7 +100,7 @@ kj::Promise<void> opRead(NodePtr node, SessionPtr session, Server::ReadContext c
     auto params = context.getParams();
     const std::uint64_t offset = params.getOffset();
     limits::checkTransfer(offset, params.getLength());
-    node->requireReadable(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->requireReadable(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     ++node->counters.reads;
     const std::uint64_t end = file->readableEnd();
     const std::size_t length =
@@ -124,7 +124,7 @@ kj::Promise<void> opRead(NodePtr node, SessionPtr session, Server::ReadContext c
 kj::Promise<void> opStat(NodePtr node, SessionPtr session, Server::StatContext context) {
   return onFile(node, context, [node](FilePtr file, Server::StatContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
-    node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->requirePrimary(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     node->fillInfo(context.getResults().initInfo(), *file);
     return kj::READY_NOW;
   });
@@ -136,7 +136,7 @@ kj::Promise<void> opWaitGrowth(NodePtr node, SessionPtr session, Server::WaitGro
     if (params.getTimeoutMs() > limits::kMaxWaitMs) {
       throw Error(Errc::invalid, fmt::format("timeoutMs {}: at most {}", params.getTimeoutMs(), limits::kMaxWaitMs));
     }
-    node->requirePrimary(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->requirePrimary(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     return rpc::serve(node->runtime, waitForGrowth(node, file, context));
   });
 }
@@ -145,7 +145,7 @@ kj::Promise<void> opSeek(NodePtr node, SessionPtr session, Server::SeekContext c
   return onFile(node, context, [node](FilePtr file, Server::SeekContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
     limits::checkExtent(params.getOffset(), 0);
-    node->requireReadable(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->requireReadable(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     if (params.getOffset() >= file->readableEnd() || !file->onDisk) {
       throw Error(Errc::noAttribute, "the offset is at or behind the end");
     }

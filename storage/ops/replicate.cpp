@@ -112,7 +112,7 @@ kj::Promise<void> opReplicate(NodePtr node, SessionPtr session, Server::Replicat
     auto params = context.getParams();
     limits::checkTransfer(params.getOffset(), params.getData().size());
     limits::checkWriteFlags(params.getFlags());
-    node->admitReplication(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->admitReplication(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     Mutation mutation;
     mutation.client = params.getWriter().getClient();
     mutation.sequence = params.getWriter().getSequence();
@@ -131,7 +131,7 @@ kj::Promise<void> opReplicateOp(NodePtr node, SessionPtr session, Server::Replic
     Mutation mutation = toMutation(params.getOp());
     mutation.client = params.getWriter().getClient();
     mutation.sequence = params.getWriter().getSequence();
-    node->admitReplication(*file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->admitReplication(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     // A primary asks a replica that joins whether it is there; nothing is to be done.
     const bool probe = mutation.kind == Mutation::Kind::open && mutation.client == 0;
     if (probe) {
@@ -165,6 +165,7 @@ kj::Promise<void> opAdopt(NodePtr node, SessionPtr session, Server::AdoptContext
   }
   const InodeId inode = layout.inode;
   return node->enter(inode, [node, context, layout](FilePtr file) mutable -> kj::Promise<void> {
+    if (refuseRemoved(context, *file)) return kj::READY_NOW;
     if (layout.epoch < file->replica.epoch()) {
       refuse(context, Error(Errc::staleEpoch, "a newer epoch is known"), file.get());
       return kj::READY_NOW;

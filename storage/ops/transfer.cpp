@@ -85,6 +85,7 @@ kj::Promise<void> opFetch(NodePtr node, SessionPtr session, Server::FetchContext
     return kj::READY_NOW;
   }
   return node->enter(params.getInode(), [node, session, context](FilePtr file) mutable -> kj::Promise<void> {
+    if (refuseRemoved(context, *file)) return kj::READY_NOW;
     if (file->broken) {
       refuse(context, *file->broken);
       return kj::READY_NOW;
@@ -111,6 +112,7 @@ kj::Promise<void> opChecksums(NodePtr node, SessionPtr session, Server::Checksum
     return kj::READY_NOW;
   }
   return node->enter(params.getInode(), [node, context](FilePtr file) mutable -> kj::Promise<void> {
+    if (refuseRemoved(context, *file)) return kj::READY_NOW;
     if (file->broken) {
       refuse(context, *file->broken);
       return kj::READY_NOW;
@@ -135,6 +137,7 @@ kj::Promise<void> opCatchUp(NodePtr node, SessionPtr session, Server::CatchUpCon
   }
   const InodeId inode = layout.inode;
   return node->enter(inode, [node, context, layout](FilePtr file) mutable -> kj::Promise<void> {
+    if (refuseRemoved(context, *file)) return kj::READY_NOW;
     if (layout.epoch < file->replica.epoch()) {
       refuse(context, Error(Errc::staleEpoch, "a newer epoch is known"), file.get());
       return kj::READY_NOW;
