@@ -8,6 +8,8 @@
 #include <mutex>
 #include <thread>
 
+#include "common/base/log.h"
+
 namespace vcfs {
 
 namespace {
@@ -16,6 +18,16 @@ struct Job {
   std::function<void()> work;
   std::function<void()> done;
 };
+
+// One that throws is a bug; those behind it are not to wait for ever because of it.
+void deliverOne(const std::function<void()>& done) {
+  if (!done) return;
+  try {
+    done();
+  } catch (const std::exception& error) {
+    log::error("pool.done.failed", {{"reason", error.what()}});
+  }
+}
 
 class ThreadPool final : public BlockingPool {
  public:
@@ -83,9 +95,7 @@ class ThreadPool final : public BlockingPool {
       done.swap(done_);
     }
     queued_ -= done.size();
-    for (auto& one : done) {
-      if (one) one();
-    }
+    for (const auto& one : done) deliverOne(one);
   }
 
   asio::io_context& io_;
@@ -105,9 +115,7 @@ class InlinePool final : public BlockingPool {
   explicit InlinePool(asio::io_context& io) : io_(io) {}
   void submit(std::function<void()> job, std::function<void()> done) override {
     job();
-    asio::post(io_, [done = std::move(done)] {
-      if (done) done();
-    });
+    asio::post(io_, [done = std::move(done)] { deliverOne(done); });
   }
   std::size_t queued() const override { return 0; }
   asio::io_context& loop() override { return io_; }

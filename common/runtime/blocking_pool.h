@@ -17,7 +17,8 @@ class BlockingPool {
  public:
   virtual ~BlockingPool() = default;
 
-  // From the loop's thread. `job` runs on the pool's thread, `done` afterwards on the loop. `job` must not throw.
+  // From the loop's thread. `job` runs on the pool's thread, `done` afterwards on the loop. Neither may throw; what
+  // `done` throws is logged.
   virtual void submit(std::function<void()> job, std::function<void()> done) = 0;
   virtual std::size_t queued() const = 0;  // jobs submitted and not yet done
   virtual asio::io_context& loop() = 0;
