@@ -76,8 +76,17 @@ Node::HardenFailures Node::harden(const std::vector<InodeId>& inodes) {
 void Node::markStableIfSealed(InodeId inode) {
   FilePtr file = find(inode);
   if (file && (!file->sealed() || file->busy())) return;  // written again: stays active
-  std::vector<InodeId> one{inode};
-  store.markStable(one);
+  leaveActive(inode);
+}
+
+// Where that fails it is looked at once more after the next start.
+void Node::leaveActive(InodeId inode) {
+  const std::vector<InodeId> one{inode};
+  try {
+    store.markStable(one);
+  } catch (const Error& error) {
+    log::error("active.write.failed", {{"reason", error.what()}});
+  }
 }
 
 }  // namespace vcfs::storage

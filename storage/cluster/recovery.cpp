@@ -50,12 +50,12 @@ Task<void> Node::recover() {
   const std::vector<InodeId> suspects(suspects_.begin(), suspects_.end());
   for (InodeId inode : suspects) {
     if (stopping_) co_return;
-    kj::Promise<void> looked = enter(inode, [self](FilePtr file) -> kj::Promise<void> {
-      self->checkSuspect(file);
-      return kj::READY_NOW;
-    });
     const Duration limit = options.syncLimit;
     try {
+      kj::Promise<void> looked = enter(inode, [self](FilePtr file) -> kj::Promise<void> {
+        self->checkSuspect(file);
+        return kj::READY_NOW;
+      });
       co_await rpc::await<void>(runtime, kj::mv(looked), limit);
     } catch (const Error& error) {
       log::error("recover.failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
@@ -91,8 +91,7 @@ void Node::checkSuspect(FilePtr file) {
   }
   suspects_.erase(inode);
   if (!file->onDisk) {
-    std::vector<InodeId> gone{inode};
-    store.markStable(gone);
+    leaveActive(inode);
     return;
   }
   // Sealed, and perhaps nobody was told. A tracker ignores it when this server was not the primary.

@@ -132,10 +132,18 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
   }
   const bool opens = mutation.changesBytes() || mutation.kind == Mutation::Kind::open;
   if (opens && (file->meta.state != FileState::open || !file->onDisk)) {
+    if (file->onDisk) {
+      try {
+        store.markActive(file->inode);
+      } catch (const Error& error) {  // what is not in the list would be trusted after a crash
+        ++counters.diskErrors;
+        done(error);
+        return;
+      }
+    }
     file->meta.state = FileState::open;
     file->metaChanged = file->metaChanged || file->onDisk;
     file->state = FileState::open;
-    if (file->onDisk) store.markActive(file->inode);
     hardening_.erase(file->inode);
     reports_.notUrgent(file->inode);
     // A report of the closing may be on its way to a tracker: what comes after it must not wait for the next interval.

@@ -196,7 +196,11 @@ void Node::markUnstable(FilePtr file) {
   log::error("replica.unstable", {{"inode", log::hex(file->inode)}});
   file->meta.unstable = true;
   if (!file->onDisk) return;
-  store.markActive(file->inode);
+  try {
+    store.markActive(file->inode);
+  } catch (const Error& error) {  // it says so itself, too
+    log::error("active.write.failed", {{"reason", error.what()}});
+  }
   persistMeta(file);
 }
 

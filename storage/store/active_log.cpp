@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "common/base/error.h"
+#include "common/base/log.h"
 #include "storage/store/meta.h"
 
 namespace vcfs::storage {
@@ -16,7 +17,12 @@ constexpr std::size_t kRewriteAt = 100'000;  // lines: about 1.8 MB
 
 ActiveLog::ActiveLog(int directory, std::string path) : directory_(directory), path_(std::move(path)) {
   load();
-  rewrite();
+  try {
+    rewrite();
+  } catch (const Error& error) {  // a full disk: a server is of most use then, since what it has can be removed
+    log::warn("active.kept", {{"reason", error.what()}});
+    keep();
+  }
 }
 
 ActiveLog::~ActiveLog() {
@@ -27,6 +33,7 @@ void ActiveLog::load() {
   std::ifstream in(path_);
   std::string line;
   while (std::getline(in, line)) {
+    ++lines_;
     if (line.size() != 17) continue;  // a line cut by a crash
     const InodeId inode = parseReplicaName(line.c_str() + 1);
     if (inode == 0) continue;
@@ -40,31 +47,62 @@ void ActiveLog::rewrite() {
   for (InodeId inode : active_) text += fmt::format("+{:016x}\n", inode);
   const int fd = ::openat(directory_, "active.new", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) throw Error(fromErrno(errno), "cannot write " + path_);
-  if (::write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-      ::renameat(directory_, "active.new", directory_, "active") != 0) {
-    const int error = errno;
+  const ssize_t written = ::write(fd, text.data(), text.size());
+  const bool whole = written == static_cast<ssize_t>(text.size());
+  if (!whole || ::renameat(directory_, "active.new", directory_, "active") != 0) {
+    const int error = written >= 0 && !whole ? ENOSPC : errno;
     ::close(fd);
+    ::unlinkat(directory_, "active.new", 0);
     throw Error(fromErrno(error), "cannot write " + path_);
   }
   if (fd_ >= 0) ::close(fd_);
   fd_ = fd;
   lines_ = active_.size();
+  dirty_ = true;
+  torn_ = false;
 }
 
+// The file as it is goes on being used.
+void ActiveLog::keep() {
+  fd_ = ::openat(directory_, "active", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd_ < 0) throw Error(fromErrno(errno), "cannot write " + path_);
+  torn_ = true;  // its last line may have been cut by a crash
+}
+
+// One write(). Nothing is glued to what an earlier one left of a line.
 void ActiveLog::append(const std::string& lines) {
-  if (::write(fd_, lines.data(), lines.size()) != static_cast<ssize_t>(lines.size())) {
-    throw Error(fromErrno(errno), "cannot write " + path_);
+  const std::string text = torn_ ? "\n" + lines : lines;
+  const ssize_t written = ::write(fd_, text.data(), text.size());
+  if (written != static_cast<ssize_t>(text.size())) {
+    const int error = written < 0 ? errno : ENOSPC;
+    torn_ = torn_ || written > 0;
+    throw Error(fromErrno(error), "cannot write " + path_);
   }
+  torn_ = false;
   dirty_ = true;
   lines_ += lines.size() / 18;
-  if (lines_ > kRewriteAt && lines_ > 4 * active_.size()) rewrite();
+  if (lines_ <= kRewriteAt || lines_ <= 4 * active_.size()) return;
+  try {
+    rewrite();
+  } catch (const Error& error) {  // the lines are there
+    log::warn("active.kept", {{"reason", error.what()}});
+    lines_ = 0;  // not at each of the next ones again
+  }
 }
 
 void ActiveLog::add(InodeId inode) {
   std::lock_guard lock(mutex_);
-  if (active_.insert(inode).second) append(fmt::format("+{:016x}\n", inode));
+  if (!active_.insert(inode).second) return;
+  try {
+    append(fmt::format("+{:016x}\n", inode));
+  } catch (const Error&) {
+    active_.erase(inode);  // written when it is added again
+    throw;
+  }
 }
 
+// When it fails the file may have them still, which costs a look at them after the next start. Here they are gone in
+// any case: who is added again must be written again, since some of these lines may be there.
 void ActiveLog::remove(const std::vector<InodeId>& inodes) {
   std::lock_guard lock(mutex_);
   std::string lines;

@@ -14,9 +14,9 @@ namespace vcfs::storage {
 // in the last second are missing. Thread-safe.
 class ActiveLog {
  public:
-  ActiveLog(int directory, std::string path);  // throws Error(io)
+  ActiveLog(int directory, std::string path);  // throws Error(io); needs no room on the disk
   ~ActiveLog();
-  void add(InodeId inode);
+  void add(InodeId inode);  // throws Error(noSpace, io); it is not in the list then
   void remove(const std::vector<InodeId>& inodes);
   void sync();  // fdatasync, when something changed
   std::vector<InodeId> list() const;
@@ -24,6 +24,7 @@ class ActiveLog {
  private:
   void load();
   void rewrite();
+  void keep();
   void append(const std::string& lines);
 
   const int directory_;
@@ -32,6 +33,7 @@ class ActiveLog {
   std::set<InodeId> active_;
   std::size_t lines_ = 0;
   bool dirty_ = false;
+  bool torn_ = false;  // the file may end in part of a line
   int fd_ = -1;
 };
 

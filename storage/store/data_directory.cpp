@@ -109,7 +109,11 @@ void DataDirectory::lock() {
 }
 
 void DataDirectory::writeLock(const std::string& text) {
-  if (::ftruncate(lockFd_, 0) != 0 || ::pwrite(lockFd_, text.data(), text.size(), 0) < 0 || ::fsync(lockFd_) != 0) {
+  // In place: on a full disk the room that it has must not be given up first. What a power cut leaves half-way is
+  // neither "clean" nor the present boot's id.
+  const auto size = static_cast<ssize_t>(text.size());
+  if (::pwrite(lockFd_, text.data(), text.size(), 0) != size || ::ftruncate(lockFd_, size) != 0 ||
+      ::fsync(lockFd_) != 0) {
     throw failure(path_, "write its lock file");
   }
 }

@@ -243,11 +243,13 @@ void MemoryStore::syncAll() {
 
 void MemoryStore::markActive(InodeId inode) {
   std::lock_guard lock(mutex_);
+  if (activeError_ != Errc::ok && !active_.contains(inode)) throw Error(activeError_, "injected");
   active_.insert(inode);
 }
 
 void MemoryStore::markStable(const std::vector<InodeId>& inodes) {
   std::lock_guard lock(mutex_);
+  if (activeError_ != Errc::ok) throw Error(activeError_, "injected");
   for (InodeId inode : inodes) active_.erase(inode);
 }
 

@@ -32,6 +32,7 @@ class MemoryStore final : public Store {
 
   // ---- for tests ----
   void failWrites(Errc code) { writeError_ = code; }  // Errc::ok: no more
+  void failActiveList(Errc code) { activeError_ = code; }
   void failReads(Errc code) { readError_ = code; }
   void failSyncs(Errc code) { syncError_ = code; }  // and gives up what was to be written, as the kernel does
   void setCapacity(std::uint64_t bytes) { capacity_ = bytes; }
@@ -69,6 +70,7 @@ class MemoryStore final : public Store {
   StorageId storageId_ = 0;
   std::string cluster_;
   Errc writeError_ = Errc::ok;
+  Errc activeError_ = Errc::ok;
   Errc readError_ = Errc::ok;
   Errc syncError_ = Errc::ok;
   bool machineStayedUp_ = true;

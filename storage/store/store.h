@@ -81,7 +81,8 @@ class Store {
   virtual void syncAll() = 0;  // everything written so far is on stable storage
 
   // Active files: those that were created or written and are not yet sealed, reported and on stable storage. The list
-  // survives a crash of the process; what a power cut may take from it: see machineStayedUp().
+  // survives a crash of the process; what a power cut may take from it: see machineStayedUp(). Both may throw: the list
+  // is on the same disk.
   virtual void markActive(InodeId inode) = 0;
   virtual void markStable(const std::vector<InodeId>& inodes) = 0;
   virtual void syncActiveList() = 0;  // the list as of now survives a power cut; cheap when it did not change

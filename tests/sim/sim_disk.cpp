@@ -1,5 +1,6 @@
 #include "tests/sim/sim_disk.h"
 
+#include <algorithm>
 #include <deque>
 
 namespace vcfs::sim {
@@ -140,12 +141,19 @@ void ProcessDisk::syncAll() {
   }
 }
 
+// The list is on the same disk. What is in it needs no room.
 void ProcessDisk::markActive(InodeId inode) {
-  if (state_->alive) state_->disk.markActive(inode);
+  if (!state_->alive) return;
+  const std::vector<InodeId> listed = state_->disk.activeFiles();
+  if (std::binary_search(listed.begin(), listed.end(), inode)) return;
+  if (state_->struck(state_->faults->writes)) throw Error(state_->faults->writes, "drawn");
+  state_->disk.markActive(inode);
 }
 
 void ProcessDisk::markStable(const std::vector<InodeId>& inodes) {
-  if (state_->alive) state_->disk.markStable(inodes);
+  if (!state_->alive) return;
+  if (state_->struck(state_->faults->writes)) throw Error(state_->faults->writes, "drawn");
+  state_->disk.markStable(inodes);
 }
 
 void ProcessDisk::syncActiveList() {

@@ -137,6 +137,52 @@ TEST_F(Degraded, sealed_file_leaves_the_active_list_of_every_replica) {
   EXPECT_TRUE(eventually([&] { return stores_[1]->activeFiles().empty() && stores_[2]->activeFiles().empty(); }, 10s));
 }
 
+TEST_F(Degraded, write_that_the_active_list_has_no_room_for_is_refused_and_may_be_repeated) {
+  put(layout(1, {{1, in}}));
+  of(write(1, current(), 1, 0, "abc", schema::WRITE_FLAG_CLOSE));
+  ASSERT_TRUE(eventually([&] { return stores_[1]->activeFiles().empty(); }));
+  stores_[1]->failActiveList(Errc::noSpace);
+  EXPECT_EQ(of(write(1, current(), 2, 3, "def")).code, Errc::noSpace);
+  EXPECT_EQ(stateOnDisk(1), FileState::closed);
+  stores_[1]->failActiveList(Errc::ok);
+  EXPECT_EQ(of(write(1, current(), 2, 3, "def")).size, 6u);
+  EXPECT_EQ(of(stat(1, current())).size, 6u);
+  EXPECT_EQ(content(1), "abcdef");
+}
+
+TEST_F(Degraded, primary_whose_active_list_fails_leaves_the_file_to_another_server) {
+  of(write(1, twoCopies(), 1, 0, "abc", schema::WRITE_FLAG_CLOSE));
+  ASSERT_TRUE(eventually([&] { return stores_[1]->activeFiles().empty() && stores_[2]->activeFiles().empty(); }));
+  stores_[1]->failActiveList(Errc::io);
+  EXPECT_EQ(of(write(1, twoCopies(), 2, 3, "def")).code, Errc::staleEpoch);
+  EXPECT_EQ(of(write(2, current(), 2, 3, "def")).size, 6u);
+  EXPECT_EQ(content(2), "abcdef");
+}
+
+TEST_F(Degraded, sealed_files_leave_the_active_list_once_it_can_be_written_again) {
+  put(twoCopies(kFile + 1));
+  of(write(1, twoCopies(), 1, 0, "abc", schema::WRITE_FLAG_CLOSE));
+  settle(1s);
+  stores_[1]->failActiveList(Errc::noSpace);
+  settle(10s);
+  stores_[1]->failActiveList(Errc::ok);
+  of(write(1, twoCopies(kFile + 1), 1, 0, "abc", schema::WRITE_FLAG_CLOSE));
+  EXPECT_TRUE(eventually([&] { return stores_[1]->activeFiles() == std::vector<InodeId>{kFile}; }))
+      << "the loop goes on; what it could not take off is looked at after the next start";
+}
+
+TEST_F(Degraded, start_on_a_full_disk_comes_to_its_end) {
+  put(layout(1, {{1, in}}));
+  of(write(1, current(), 1, 0, "abc", schema::WRITE_FLAG_CLOSE));
+  settle(10s);
+  crash(1);
+  stores_[1]->markActive(kFile + 7);  // its creation did not come to its end
+  stores_[1]->failActiveList(Errc::noSpace);
+  startStorage(1);
+  settle(2s);
+  EXPECT_EQ(of(read(1, current(), 0, 10)).data, "abc");
+}
+
 TEST_F(Degraded, file_that_was_asked_for_before_the_disk_was_looked_through_is_suspected_too) {
   of(write(1, twoCopies(), 1, 0, "abc"));
   of(sync(1, twoCopies(), 2));

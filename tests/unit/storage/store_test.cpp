@@ -228,6 +228,45 @@ TEST(DiskStore, identity_and_active_files_survive_a_restart) {
   EXPECT_TRUE(store.machineStayedUp());
 }
 
+TEST(DiskStore, part_of_a_line_of_the_active_list_costs_no_other_line) {
+  Folder folder;
+  {
+    DiskStore store(optionsOf(folder));
+    for (InodeId inode : {1, 2}) store.markActive(inode);
+    {
+      FullAt full(2 * 18 + 7);
+      EXPECT_THROW(store.markActive(3), Error);
+      EXPECT_THROW(store.markActive(3), Error) << "it is not in the list";
+    }
+    EXPECT_EQ(store.activeFiles(), (std::vector<InodeId>{1, 2}));
+    for (InodeId inode : {3, 4}) store.markActive(inode);
+  }
+  DiskStore again(optionsOf(folder));
+  EXPECT_EQ(again.activeFiles(), (std::vector<InodeId>{1, 2, 3, 4}));
+}
+
+TEST(DiskStore, starts_on_a_full_disk) {
+  Folder folder;
+  {
+    DiskStore store(optionsOf(folder));
+    for (InodeId inode : {1, 2, 3}) store.markActive(inode);
+  }
+  {
+    FullAt full(40);
+    DiskStore store(optionsOf(folder));
+    EXPECT_EQ(store.activeFiles(), (std::vector<InodeId>{1, 2, 3}));
+  }
+  {
+    FullAt full(40);
+    DiskStore store(optionsOf(folder));
+    EXPECT_EQ(store.activeFiles(), (std::vector<InodeId>{1, 2, 3}));
+    EXPECT_THROW(store.markActive(4), Error);
+  }
+  DiskStore store(optionsOf(folder));
+  store.markActive(4);
+  EXPECT_EQ(store.activeFiles(), (std::vector<InodeId>{1, 2, 3, 4}));
+}
+
 TEST(DiskStore, descriptors_are_bounded) {
   Folder folder;
   DiskStore store(optionsOf(folder));
