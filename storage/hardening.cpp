@@ -6,33 +6,30 @@ namespace vcfs::storage {
 
 using namespace std::chrono_literals;
 
-Task<void> Node::hardenLoop() {
+Task<void> Node::hardenSealed() {
   auto self = shared_from_this();
-  unsigned round = 0;
-  while (!stopping_) {
-    const Duration pause = 1s;
-    co_await this->pause(pause);
-    auto syncList = [self] { self->store.syncActiveList(); };
-    auto synced = pools.syncs->run(std::move(syncList));
-    try {
-      co_await std::move(synced);
-    } catch (const Error& error) {
-      log::error("active.sync.failed", {{"reason", error.what()}});
-    }
-    if (++round % 3 != 0) continue;
-    std::vector<InodeId> batch;
-    for (InodeId inode : hardening_) {
-      FilePtr file = find(inode);
-      if (file && (file->busy() || reports_.isUrgent(inode))) continue;
-      batch.push_back(inode);
-    }
-    if (batch.empty()) continue;
-    for (InodeId inode : batch) hardening_.erase(inode);
-    auto job = [self, batch] { return self->harden(batch); };
-    auto pending = pools.syncs->run(std::move(job));
-    const HardenFailures failures = co_await std::move(pending);
-    hardened(batch, failures);
+  const Duration pause = 1s;
+  co_await this->pause(pause);
+  auto syncList = [self] { self->store.syncActiveList(); };
+  auto synced = pools.syncs->run(std::move(syncList));
+  try {
+    co_await std::move(synced);
+  } catch (const Error& error) {
+    log::error("active.sync.failed", {{"reason", error.what()}});
   }
+  if (++hardenRounds_ % 3 != 0) co_return;
+  std::vector<InodeId> batch;
+  for (InodeId inode : hardening_) {
+    FilePtr file = find(inode);
+    if (file && (file->busy() || reports_.isUrgent(inode))) continue;
+    batch.push_back(inode);
+  }
+  if (batch.empty()) co_return;
+  for (InodeId inode : batch) hardening_.erase(inode);
+  auto job = [self, batch] { return self->harden(batch); };
+  auto pending = pools.syncs->run(std::move(job));
+  const HardenFailures failures = co_await std::move(pending);
+  hardened(batch, failures);
 }
 
 void Node::hardened(const std::vector<InodeId>& inodes, const HardenFailures& failures) {

@@ -62,12 +62,12 @@ void Node::start() {
   for (InodeId inode : store.activeFiles()) suspects_.insert(inode);
   recovered_ = false;
 
-  run("storage.tick", tick());
-  run("storage.reports", reportLoop());
-  run("storage.harden", hardenLoop());
-  run("storage.failures", failureLoop());
+  run("storage.tick", repeat("tick", &Node::tick));
+  run("storage.reports", repeat("reports", &Node::report));
+  run("storage.harden", repeat("harden", &Node::hardenSealed));
+  run("storage.failures", repeat("failures", &Node::reportFailures));
   run("storage.recover", recover());
-  run("storage.stale", staleLoop());
+  run("storage.stale", repeat("stale", &Node::lookForStale));
 }
 
 void Node::run(const char* what, Task<void> loop) { runtime.spawn(what, counted(std::move(loop))); }
@@ -77,10 +77,26 @@ Task<void> Node::counted(Task<void> loop) {
   ++running_;
   try {
     co_await std::move(loop);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     if (!stopping_) log::error("task.failed", {{"reason", error.what()}});
   }
   --running_;
+}
+
+Task<void> Node::repeat(const char* what, Round round) {
+  auto self = shared_from_this();
+  while (!stopping_) {
+    bool failed = false;
+    try {
+      Task<void> one = (this->*round)();
+      co_await std::move(one);
+    } catch (const std::exception& error) {
+      failed = true;
+      if (!stopping_) log::error("loop.failed", {{"loop", what}, {"reason", error.what()}});
+    }
+    const Duration moment = 1s;
+    if (failed) co_await this->pause(moment);
+  }
 }
 
 Task<void> Node::pause(Duration duration) {
@@ -104,13 +120,11 @@ Task<Heartbeat> Node::heartbeat() {
 
 Task<void> Node::tick() {
   auto self = shared_from_this();
-  while (!stopping_) {
-    const Duration pause = 200ms;
-    co_await this->pause(pause);
-    peers->dropHung();
-    sealAbandoned(runtime.clock.now());
-    evict();
-  }
+  const Duration pause = 200ms;
+  co_await this->pause(pause);
+  peers->dropHung();
+  sealAbandoned(runtime.clock.now());
+  evict();
 }
 
 Task<void> Node::stop() {

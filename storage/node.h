@@ -81,6 +81,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void startCatchUp(FilePtr file);  // of a syncing replica; nothing when it is under way
   void replicaLost(FilePtr file, StorageId storage, const char* why);
   void ownReplicaFailed(FilePtr file, const Error& error);
+  void failHere(FilePtr file);
   // As follower: an operation of the primary failed here.
   void followerFailed(FilePtr file, ClientId client, std::uint64_t sequence, const Error& error);
   void followerSealed(File& file, FileState state);
@@ -122,8 +123,12 @@ class Node : public std::enable_shared_from_this<Node> {
   // node.cpp
   void run(const char* what, Task<void> loop);
   Task<void> counted(Task<void> loop);
+  // Rounds until the server stops. One that fails is logged, and followed by the next: each of these loops looks after
+  // all files.
+  using Round = Task<void> (Node::*)();
+  Task<void> repeat(const char* what, Round round);
   Task<void> pause(Duration duration);  // shorter when the server stops
-  Task<void> tick();                    // leases, eviction, hung peers
+  Task<void> tick();                    // a round of: leases, eviction, hung peers
   Task<Heartbeat> heartbeat();
   // files.cpp
   void load(FilePtr file);
@@ -134,7 +139,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void sealAbandoned(TimePoint now);  // whose writers' leases are over
   void sealVanished(FilePtr file);
   // cluster/reports.cpp
-  Task<void> reportLoop();  // sizes and closings
+  Task<void> report();  // a round of: sizes and closings
   Task<bool> tellDue(std::vector<InodeId> due);
   Task<void> waitReported(InodeId inode);
   void noteReport(const File& file) { reports_.noteOpen(file.inode); }
@@ -143,7 +148,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::vector<InodeId> addResent(std::vector<SizeReport>& reports);
   Task<void> reportBatch(std::vector<SizeReport> reports);
   // hardening.cpp
-  Task<void> hardenLoop();  // sealed files onto stable storage, off the active list
+  Task<void> hardenSealed();  // a round of: sealed files onto stable storage, off the active list
   using HardenFailures = std::vector<std::pair<InodeId, Error>>;
   HardenFailures harden(const std::vector<InodeId>& inodes);
   void hardened(const std::vector<InodeId>& inodes, const HardenFailures& failures);
@@ -175,7 +180,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void stepDown(FilePtr file, const Error& reason);
   void persistMeta(FilePtr file);
   void peerLost(const std::string& address);
-  Task<void> failureLoop();
+  Task<void> reportFailures();  // a round of: lost replicas are told to a tracker
   std::vector<LostReplica> dueFailures();
   void applyFailureAnswer(const LostReplica& asked, const Layout& layout);
   // cluster/recovery.cpp
@@ -187,7 +192,7 @@ class Node : public std::enable_shared_from_this<Node> {
   bool mayLackFiles() const { return !recovered_ && !store.machineStayedUp(); }
   void suspectsSettled();
   Task<void> takeStale();
-  Task<void> staleLoop();
+  Task<void> lookForStale();  // a round of: what the catalog knows to be out of sync here
   Task<void> catchUpFile(FilePtr file);
   Task<void> catchUpLater(FilePtr file);
   void endCatchUp(File& file);
@@ -212,6 +217,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::set<std::pair<InodeId, StorageId>> failures_;  // to be told to a tracker
   std::uint64_t incarnations_ = 0;
   ReportQueue reports_;
+  unsigned hardenRounds_ = 0;
   std::set<InodeId> hardening_;    // sealed, to be brought onto stable storage
   std::set<InodeId> suspects_;     // open when the process last ended and not yet checked
   std::optional<InodeId> newest_;  // no replica of a higher id is on the disk; nothing: not known yet

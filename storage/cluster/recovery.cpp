@@ -196,18 +196,16 @@ Task<void> Node::takeStale() {
   }
 }
 
-Task<void> Node::staleLoop() {
+Task<void> Node::lookForStale() {
   auto self = shared_from_this();
-  while (!stopping_) {
-    const Duration pause = options.staleInterval;
-    co_await catchUpSignal_.waitFor(runtime.clock, pause);
-    if (stopping_ || !recovered_ || !trackers->connected()) continue;
-    suspectsSettled();
-    try {
-      co_await takeStale();
-    } catch (const Error& error) {
-      log::debug("stale.failed", {{"reason", error.what()}});
-    }
+  const Duration pause = options.staleInterval;
+  co_await catchUpSignal_.waitFor(runtime.clock, pause);
+  if (stopping_ || !recovered_ || !trackers->connected()) co_return;
+  suspectsSettled();
+  try {
+    co_await takeStale();
+  } catch (const Error& error) {
+    log::debug("stale.failed", {{"reason", error.what()}});
   }
 }
 

@@ -29,25 +29,23 @@ void Node::noteClosing(const File& file) {
   reportSignal_.notifyAll();
 }
 
-Task<void> Node::reportLoop() {
+Task<void> Node::report() {
   auto self = shared_from_this();
-  while (!stopping_) {
-    const Duration pause = reports_.anyUrgent() ? Duration(50ms) : Duration(options.reportInterval);
-    if (!reports_.anyUrgent() || !trackers->connected()) {
-      co_await reportSignal_.waitFor(runtime.clock, pause);
-    }
-    // What is closed at about the same time is told together: a burst of small files costs few transactions.
-    if (!stopping_ && reports_.anyUrgent()) co_await runtime.clock.sleep(options.reportGather);
-    if (stopping_) co_return;
-    // Sizes of open files each interval, closings as soon as they are there.
-    const bool all = runtime.clock.now() - lastSizes_ >= options.reportInterval;
-    if (all) lastSizes_ = runtime.clock.now();
-    std::vector<InodeId> due = reports_.next(all);
-    if ((due.empty() && !reports_.anyResend()) || !trackers->connected()) continue;
-    const bool told = co_await tellDue(std::move(due));
-    const Duration wait = 200ms;
-    if (!told) co_await this->pause(wait);
+  const Duration pause = reports_.anyUrgent() ? Duration(50ms) : Duration(options.reportInterval);
+  if (!reports_.anyUrgent() || !trackers->connected()) {
+    co_await reportSignal_.waitFor(runtime.clock, pause);
   }
+  // What is closed at about the same time is told together: a burst of small files costs few transactions.
+  if (!stopping_ && reports_.anyUrgent()) co_await runtime.clock.sleep(options.reportGather);
+  if (stopping_) co_return;
+  // Sizes of open files each interval, closings as soon as they are there.
+  const bool all = runtime.clock.now() - lastSizes_ >= options.reportInterval;
+  if (all) lastSizes_ = runtime.clock.now();
+  std::vector<InodeId> due = reports_.next(all);
+  if ((due.empty() && !reports_.anyResend()) || !trackers->connected()) co_return;
+  const bool told = co_await tellDue(std::move(due));
+  const Duration wait = 200ms;
+  if (!told) co_await this->pause(wait);
 }
 
 // False: they were not heard, and will be told again.

@@ -171,29 +171,27 @@ void Node::rebuildSlots(FilePtr file, bool skipped) {
 
 // ---- lost replicas are told to a tracker ---------------------------------------------------------------------------
 
-Task<void> Node::failureLoop() {
+Task<void> Node::reportFailures() {
   auto self = shared_from_this();
-  while (!stopping_) {
-    if (failures_.empty()) {
-      co_await failureSignal_.wait();
-      continue;
-    }
-    std::vector<LostReplica> batch = dueFailures();
-    if (batch.empty()) continue;
-    std::vector<LostReplica> asked = batch;
-    try {
-      std::vector<Layout> layouts = co_await trackers->reportFailure(std::move(batch));
-      if (layouts.size() != asked.size()) throw Error(Errc::internal, "reportFailure: an answer of another length");
-      for (std::size_t i = 0; i < asked.size(); ++i) applyFailureAnswer(asked[i], layouts[i]);
-    } catch (const Error& error) {
-      log::warn("failure.report.failed", {{"files", asked.size()}, {"reason", error.what()}});
-    }
-    // What is still there was refused or not heard: again, but not at once.
-    bool again = false;
-    for (const LostReplica& one : asked) again = again || failures_.contains({one.inode, one.storage});
-    const Duration pause = again ? 100ms : 0ms;
-    if (again) co_await this->pause(pause);
+  if (failures_.empty()) {
+    co_await failureSignal_.wait();
+    co_return;
   }
+  std::vector<LostReplica> batch = dueFailures();
+  if (batch.empty()) co_return;
+  std::vector<LostReplica> asked = batch;
+  try {
+    std::vector<Layout> layouts = co_await trackers->reportFailure(std::move(batch));
+    if (layouts.size() != asked.size()) throw Error(Errc::internal, "reportFailure: an answer of another length");
+    for (std::size_t i = 0; i < asked.size(); ++i) applyFailureAnswer(asked[i], layouts[i]);
+  } catch (const Error& error) {
+    log::warn("failure.report.failed", {{"files", asked.size()}, {"reason", error.what()}});
+  }
+  // What is still there was refused or not heard: again, but not at once.
+  bool again = false;
+  for (const LostReplica& one : asked) again = again || failures_.contains({one.inode, one.storage});
+  const Duration pause = again ? 100ms : 0ms;
+  if (again) co_await this->pause(pause);
 }
 
 // At most one call's worth; forgets what is settled already.
@@ -237,11 +235,7 @@ void Node::applyFailureAnswer(const LostReplica& asked, const Layout& layout) {
   failures_.erase({asked.inode, asked.storage});
   suspects_.erase(asked.inode);
   file->replica.trust();
-  std::vector<AckTracker::Ticket> failed;
-  for (const auto& [ticket, op] : file->pending) {
-    if (op->localError) failed.push_back(ticket);
-  }
-  for (AckTracker::Ticket ticket : failed) complete(file, ticket, file->pending.at(ticket)->localError);
+  failHere(file);
   file->changed.notifyAll();
 }
 

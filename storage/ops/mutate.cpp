@@ -169,15 +169,21 @@ bool Node::othersInSync(const File& file) const {
 
 void Node::ownReplicaFailed(FilePtr file, const Error& error) {
   if (!othersInSync(*file)) {
-    // The only replica there is: the writer must know.
-    std::vector<AckTracker::Ticket> failed;
-    for (const auto& [ticket, op] : file->pending) {
-      if (op->localError) failed.push_back(ticket);
-    }
-    for (AckTracker::Ticket ticket : failed) complete(file, ticket, file->pending.at(ticket)->localError);
+    failHere(file);  // the only replica there is: the writer must know
     return;
   }
   distrustOwn(file, error);
+}
+
+// What failed on this disk ends with that. One end may bring about others.
+void Node::failHere(FilePtr file) {
+  std::vector<OpPtr> failed;
+  for (const auto& [ticket, op] : file->pending) {
+    if (op->localError) failed.push_back(op);
+  }
+  for (const OpPtr& op : failed) {
+    if (!op->done) complete(file, op->ticket, op->localError);
+  }
 }
 
 // A full disk is the primary's business: it drops this replica, or, when all are full, tells the writer; either way

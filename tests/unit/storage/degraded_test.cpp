@@ -131,6 +131,30 @@ TEST_F(Degraded, full_primary_that_loses_its_follower_tells_the_writer) {
   EXPECT_EQ(reply->code, Errc::noSpace);
 }
 
+// The end of one operation gives up the joining replica, which is the end of the others.
+TEST_F(Degraded, operations_that_failed_one_by_one_end_together) {
+  startStorage(3);
+  settle(2s);
+  cut("s3", "t1");  // it cannot say that it has everything
+  put(layout(1, {{1, in}, {3, syncing}}));
+  of(write(1, current(), 1, 0, "abc"));
+  ASSERT_TRUE(eventually([&] { return node(1).find(kFile)->slots.front().joined; }));
+  network_.cut("s3", "s1");
+  network_.cut("s1", "t1");
+  const Layout known = node(1).find(kFile)->replica.layout();
+  stores_[1]->failWrites(Errc::noSpace);
+  auto first = write(1, known, 2, 3, "d");
+  auto second = write(1, known, 3, 4, "e");
+  settle(5ms);
+  ASSERT_FALSE(first->answered || second->answered);
+  stores_[1]->failWrites(Errc::io);
+  auto third = write(1, known, 4, 5, "f");
+  settle(50ms);
+  EXPECT_TRUE(first->answered && first->code == Errc::noSpace);
+  EXPECT_TRUE(second->answered && second->code == Errc::noSpace);
+  EXPECT_TRUE(third->answered && third->code == Errc::io);
+}
+
 TEST_F(Degraded, sealed_file_leaves_the_active_list_of_every_replica) {
   of(write(1, twoCopies(), 1, 0, "abc"));
   of(close(1, twoCopies(), 2));
