@@ -18,11 +18,11 @@ struct PendingOp {
   AckTracker::Ticket ticket = 0;
   Mutation mutation;  // `data` is valid while `keep` is
   std::shared_ptr<void> keep;
-  bool overwrites = false;  // it touches bytes that were there before it
-  bool localNoSpace = false;
+  bool overwrites = false;    // it touches bytes that were there before it
+  bool localRefused = false;  // by the disk, which is well
   bool localDone = false;
   std::optional<Error> localError;
-  std::vector<StorageId> noSpaceAt;  // replicas that answered "disk full"
+  std::vector<StorageId> refusedAt;  // replicas whose disks refused it, too
   bool done = false;
   std::optional<Error> error;  // with done
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;

@@ -166,7 +166,7 @@ class Node : public std::enable_shared_from_this<Node> {
   // ops/mutate.cpp
   void localAnswered(FilePtr file, const OpPtr& op, std::optional<Error> error);
   void settle(FilePtr file, const OpPtr& op);
-  void settleFull(FilePtr file);
+  void settleRefused(FilePtr file);
   bool othersInSync(const File& file) const;
   void undone(FilePtr file, const OpPtr& op, const Error& error);
   void complete(FilePtr file, AckTracker::Ticket ticket, std::optional<Error> error);

@@ -4,9 +4,25 @@
 #include <cstdint>
 #include <span>
 
+#include "common/base/error.h"
 #include "vcfs/types.h"
 
 namespace vcfs::storage {
+
+// What a disk refuses without having failed: it has no room, or cannot do this at all. Others are probably no
+// different, and what is there is as good as before.
+inline bool refusedByDisk(Errc code) {
+  switch (code) {
+    case Errc::noSpace:
+    case Errc::quotaExceeded:
+    case Errc::tooLarge:
+    case Errc::notSupported:
+    case Errc::invalid:
+      return true;
+    default:
+      return false;
+  }
+}
 
 // One change of one file, as it is executed by every replica in the primary's order.
 struct Mutation {

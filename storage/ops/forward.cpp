@@ -200,7 +200,7 @@ void Node::replicaAnswered(const Sent& sent, Errc code) {
       complete(file, sent.ticket, std::nullopt);
     } else if (sent.ticket != 0) {
       auto op = file->pending.find(sent.ticket);
-      if (op != file->pending.end() && op->second->localNoSpace) settle(file, op->second);
+      if (op != file->pending.end() && op->second->localRefused) settle(file, op->second);
     }
     return;
   }
@@ -211,8 +211,8 @@ void Node::replicaAnswered(const Sent& sent, Errc code) {
     return;
   }
   auto op = file->pending.find(sent.ticket);
-  if (code == Errc::noSpace && op != file->pending.end() && file->acks.waitsFor(sent.ticket, sent.storage)) {
-    op->second->noSpaceAt.push_back(sent.storage);
+  if (refusedByDisk(code) && op != file->pending.end() && file->acks.waitsFor(sent.ticket, sent.storage)) {
+    op->second->refusedAt.push_back(sent.storage);
     const OpPtr pending = op->second;
     settle(file, pending);
     return;
@@ -230,7 +230,7 @@ void Node::replicaLost(FilePtr file, StorageId storage, const char* why) {
   log::warn("replica.lost", {{"inode", log::hex(file->inode)}, {"storage", storage}, {"reason", why}});
   failures_.insert({file->inode, storage});
   failureSignal_.notifyAll();
-  settleFull(file);
+  settleRefused(file);
 }
 
 void Node::peerLost(const std::string& address) {

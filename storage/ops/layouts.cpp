@@ -164,7 +164,7 @@ void Node::rebuildSlots(FilePtr file, bool skipped) {
     failures_.erase({file->inode, storage});
     for (AckTracker::Ticket ticket : file->acks.drop(storage)) complete(file, ticket, std::nullopt);
   }
-  settleFull(file);
+  settleRefused(file);
   for (StorageId storage : fresh) probe(file, storage);
   for (StorageId storage : again) probeAgain(file, storage);
 }

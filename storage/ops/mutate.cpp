@@ -60,34 +60,34 @@ void Node::localAnswered(FilePtr file, const OpPtr& op, std::optional<Error> err
   if (op->done) return;
   op->localDone = true;
   if (!error) {
-    if (!op->noSpaceAt.empty()) settle(file, op);
+    if (!op->refusedAt.empty()) settle(file, op);
     if (file->acks.ack(op->ticket, self())) complete(file, op->ticket, std::nullopt);
     return;
   }
   op->localError = error;
-  if (error->code() == Errc::noSpace) {
-    op->localNoSpace = true;
+  if (refusedByDisk(error->code())) {
+    op->localRefused = true;
     settle(file, op);
     return;
   }
   ownReplicaFailed(file, *error);
 }
 
-// A disk is full somewhere. The client is told only when every in-sync replica is full: then nobody has the bytes and
-// all are alike. If somebody has them, those who have not are out of sync.
+// A disk is full somewhere, or cannot do this at all. The client is told only when every in-sync replica refuses: then
+// nobody has the bytes and all are alike. If somebody has them, those who have not are out of sync.
 void Node::settle(FilePtr file, const OpPtr& op) {
   if (!op->localDone || op->done) return;
-  if (!op->localNoSpace) {
-    const std::vector<StorageId> full = op->noSpaceAt;
-    op->noSpaceAt.clear();
-    for (StorageId storage : full) replicaLost(file, storage, "disk full");
+  if (!op->localRefused) {
+    const std::vector<StorageId> without = op->refusedAt;
+    op->refusedAt.clear();
+    for (StorageId storage : without) replicaLost(file, storage, "its disk refused");
     return;
   }
   bool somebodyHasIt = false;
   bool somebodyOwes = false;
   for (const ReplicaSlot& slot : file->slots) {
-    const bool isFull = std::find(op->noSpaceAt.begin(), op->noSpaceAt.end(), slot.storage) != op->noSpaceAt.end();
-    if (slot.failed || isFull) continue;
+    const bool refused = std::find(op->refusedAt.begin(), op->refusedAt.end(), slot.storage) != op->refusedAt.end();
+    if (slot.failed || refused) continue;
     if (file->acks.waitsFor(op->ticket, slot.storage))
       somebodyOwes = true;
     else if (!slot.syncing)
@@ -100,13 +100,13 @@ void Node::settle(FilePtr file, const OpPtr& op) {
   }
 }
 
-// Fewer replicas owe answers than before: what was full here may be decided.
-void Node::settleFull(FilePtr file) {
-  std::vector<OpPtr> full;
+// Fewer replicas owe answers than before: what was refused here may be decided.
+void Node::settleRefused(FilePtr file) {
+  std::vector<OpPtr> refused;
   for (const auto& [ticket, op] : file->pending) {
-    if (op->localNoSpace) full.push_back(op);
+    if (op->localRefused) refused.push_back(op);
   }
-  for (const OpPtr& op : full) settle(file, op);
+  for (const OpPtr& op : refused) settle(file, op);
 }
 
 void Node::complete(FilePtr file, AckTracker::Ticket ticket, std::optional<Error> error) {
@@ -129,13 +129,16 @@ void Node::undone(FilePtr file, const OpPtr& op, const Error& error) {
   const Mutation& mutation = op->mutation;
   if (mutation.client != 0) file->sequences.failed(mutation.client, mutation.sequence);
   if (mutation.seals() && leases_.writers(file->inode) == 0) sealLater(*file);
-  // A full disk may have taken the first part of what was written over older bytes.
-  const bool partly = op->overwrites && error.code() == Errc::noSpace;
+  // A full disk may have taken the first part of what was written over older bytes. What it cannot do at all it does
+  // not begin; only a write may be refused for its end.
+  const bool ranOut = error.code() == Errc::noSpace || error.code() == Errc::quotaExceeded;
+  const bool partly =
+      op->overwrites && (ranOut || (refusedByDisk(error.code()) && mutation.kind == Mutation::Kind::write));
   std::vector<StorageId> unlike;
   for (std::size_t i = 0; i < file->slots.size(); ++i) {
     const ReplicaSlot& slot = file->slots[i];
     if (slot.failed || (slot.syncing && !slot.joined)) continue;
-    const bool refused = std::find(op->noSpaceAt.begin(), op->noSpaceAt.end(), slot.storage) != op->noSpaceAt.end();
+    const bool refused = std::find(op->refusedAt.begin(), op->refusedAt.end(), slot.storage) != op->refusedAt.end();
     const bool differs = slot.syncing ? partly || !refused : partly;
     if (mutation.changesBytes() && differs) {
       unlike.push_back(slot.storage);
@@ -186,11 +189,11 @@ void Node::failHere(FilePtr file) {
   }
 }
 
-// A full disk is the primary's business: it drops this replica, or, when all are full, tells the writer; either way
-// nothing was acknowledged. After any other error it is not known what is on the disk.
+// That a disk refuses is the primary's business: it drops this replica, or, when all refuse, tells the writer; either
+// way nothing was acknowledged. After any other error it is not known what is on the disk.
 void Node::followerFailed(FilePtr file, ClientId client, std::uint64_t sequence, const Error& error) {
   if (client != 0) file->sequences.failed(client, sequence);
-  if (error.code() == Errc::noSpace) return;
+  if (refusedByDisk(error.code())) return;
   const Role role = file->replica.role();
   if (role == Role::follower || role == Role::unknown) distrustOwn(file, error);
 }

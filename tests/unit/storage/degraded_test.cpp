@@ -131,6 +131,35 @@ TEST_F(Degraded, full_primary_that_loses_its_follower_tells_the_writer) {
   EXPECT_EQ(reply->code, Errc::noSpace);
 }
 
+// ext4 has an end at 16 TiB, some filesystems have no holes: every disk says the same, and is well.
+TEST_F(Degraded, what_no_disk_can_do_is_told_and_costs_no_replica) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  std::uint64_t sequence = 2;
+  for (Errc code : {Errc::tooLarge, Errc::quotaExceeded, Errc::notSupported, Errc::invalid}) {
+    SCOPED_TRACE(std::string(nameOf(code)));
+    const bool cuts = code != Errc::quotaExceeded;
+    for (int n : {1, 2}) stores_[n]->failWrites(code);
+    EXPECT_EQ(of(cuts ? truncate(1, twoCopies(), sequence, 1ULL << 44) : write(1, twoCopies(), sequence, 3, "d")).code,
+              code);
+    for (int n : {1, 2}) stores_[n]->failWrites(Errc::ok);
+    ++sequence;
+  }
+  settle(3s);
+  EXPECT_EQ(current().epoch, 1u);
+  EXPECT_EQ(of(write(1, twoCopies(), sequence, 3, "def")).size, 6u);
+  EXPECT_EQ(content(1), "abcdef");
+  EXPECT_EQ(content(2), "abcdef");
+}
+
+TEST_F(Degraded, what_one_disk_of_two_cannot_do_costs_that_replica) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  stores_[2]->failWrites(Errc::tooLarge);
+  EXPECT_EQ(of(truncate(1, twoCopies(), 2, 1 << 20)).code, Errc::ok);
+  EXPECT_EQ(current().primary()->storage, 1u);
+  EXPECT_NE(current().replicas[1].state, in);
+  EXPECT_EQ(of(stat(1, current())).size, 1u << 20);
+}
+
 // The end of one operation gives up the joining replica, which is the end of the others.
 TEST_F(Degraded, operations_that_failed_one_by_one_end_together) {
   startStorage(3);
