@@ -54,6 +54,14 @@ bool parseNumber(const std::string& text, Number& value, int base = 10) {
   return error == std::errc() && end == text.data() + text.size() && !text.empty();
 }
 
+// Written as the bits it has: a file may be of before 1970.
+bool parseTime(const std::string& text, std::int64_t& value) {
+  std::uint64_t bits = 0;
+  const bool good = parseNumber(text, bits, 16);
+  value = static_cast<std::int64_t>(bits);
+  return good;
+}
+
 }  // namespace
 
 std::string formatMeta(const ReplicaMeta& meta, const std::string& user, const std::string& path) {
@@ -94,7 +102,7 @@ ReplicaMeta parseMeta(const std::string& text) {
     else if (key == "z")
       good = parseNumber(value, meta.sealedSize);
     else if (key == "m")
-      good = parseNumber(value, meta.mtimeNs, 16);
+      good = parseTime(value, meta.mtimeNs);
     else if (key == "d")
       meta.unstable = value == "1";
     if (!good) throw bad(("bad " + key).c_str());

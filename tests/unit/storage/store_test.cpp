@@ -134,6 +134,8 @@ TEST(ReplicaPath, neighbours_share_a_directory) {
 TEST(ReplicaMetaText, survives_and_skips_unknown_keys) {
   const ReplicaMeta meta{77, 3, FileState::recovered, 12, 34};
   EXPECT_EQ(parseMeta(formatMeta(meta)), meta);
+  const ReplicaMeta old{77, 3, FileState::closed, 12, -1'000'000'000};
+  EXPECT_EQ(parseMeta(formatMeta(old)), old) << "of before 1970";
   EXPECT_EQ(parseMeta(formatMeta(meta) + " later=1"), meta);
   EXPECT_EQ(parseMeta(formatMeta(meta, "u", "/v/a b=c n=d")), meta);
   EXPECT_EQ(updateMeta(formatMeta(meta, "u", "/v/a b"), {77, 4, FileState::open, 0, 0}), "1 i=4d e=4 s=o u=u n=/v/a b");
