@@ -106,14 +106,25 @@ void Node::forget(FilePtr file) {
   files_.erase(file->inode);
 }
 
+// What it is can be told from the disk again, and nobody is to be told anything about it.
+bool Node::mayForget(const File& file) const {
+  if (file.busy() || reports_.waits(file.inode) || hardening_.contains(file.inode)) return false;
+  if (leases_.writers(file.inode) != 0 || file.replica.deposed()) return false;
+  const auto lost = failures_.lower_bound({file.inode, 0});
+  if (lost != failures_.end() && lost->first == file.inode) return false;
+  if (file.onDisk) return file.sealed();
+  // One that was asked for and is not here. That an epoch is over only memory knows then, and who is in sync must.
+  const Role role = file.replica.role();
+  return file.replica.epoch() <= 1 || (role != Role::primary && role != Role::follower);
+}
+
 void Node::evict() {
   if (files_.size() <= static_cast<std::size_t>(options.cachedFiles)) return;
   const TimePoint now = runtime.clock.now();
   for (auto entry = files_.begin(); entry != files_.end();) {
     const File& file = *entry->second;
-    const bool idle = !file.busy() && file.sealed() && now - file.lastUsed > options.lease * 3 &&
-                      !reports_.waits(file.inode) && !hardening_.contains(file.inode) &&
-                      leases_.writers(file.inode) == 0;
+    const bool held = entry->second.use_count() != 1;  // by an operation under way: there must not be two of one file
+    const bool idle = !held && mayForget(file) && now - file.lastUsed > options.lease * 3;
     entry = idle ? files_.erase(entry) : std::next(entry);
     if (files_.size() <= static_cast<std::size_t>(options.cachedFiles)) return;
   }

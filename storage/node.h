@@ -135,6 +135,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optional<Error> error);
   bool isSuspect(const File& file) const;
   void evict();
+  bool mayForget(const File& file) const;
   // ops/writers.cpp
   void sealAbandoned(TimePoint now);  // whose writers' leases are over
   void sealVanished(FilePtr file);

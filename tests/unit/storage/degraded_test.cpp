@@ -61,6 +61,25 @@ TEST_F(SmallCache, sealed_file_that_left_memory_is_found_on_the_disk_again) {
   EXPECT_EQ(content(2), "first+");
 }
 
+TEST_F(SmallCache, files_of_which_nothing_is_here_leave_memory) {
+  for (InodeId inode = kFile + 10; inode < kFile + 20; ++inode) {
+    put(twoCopies(inode));
+    of(stat(1, twoCopies(inode)));
+    of(read(2, layout(3, {{1, in}}, inode), 0, 10));
+  }
+  const auto gone = [&](InodeId inode) { return !node(1).find(inode) && !node(2).find(inode); };
+  for (InodeId inode = kFile + 10; inode < kFile + 20; ++inode) {
+    EXPECT_TRUE(eventually([&] { return gone(inode); })) << inode;
+  }
+}
+
+TEST_F(SmallCache, epoch_of_a_file_of_which_nothing_is_here_yet_is_not_forgotten) {
+  put(layout(2, {{1, in}, {2, in}}));
+  of(stat(1, current()));
+  settle(10s);
+  EXPECT_EQ(of(write(1, twoCopies(), 1, 0, "late")).code, Errc::staleEpoch);
+}
+
 // ---- replicas that come and go
 
 TEST_F(Degraded, lost_syncing_replica_has_not_joined) {
