@@ -84,6 +84,8 @@ struct File {
   bool reportDue = false;                       // its size is to be told to a tracker
 
   RangeSet live;                     // syncing: what live writes covered since it joined
+  std::uint64_t liveEnd = 0;         // the furthest end of these writes
+  std::uint64_t reshaped = 0;        // truncates and allocations executed while syncing
   bool catchingUp = false;           // under way, or in line for it
   Duration catchUpPause{};           // after the last pass that came to nothing
   std::uint64_t probes = 0;          // of a primary that lets this replica join

@@ -146,11 +146,14 @@ void Node::touch(File& file, const Mutation& mutation) {
   switch (mutation.kind) {
     case Mutation::Kind::write:
       file.live.add(mutation.offset, mutation.offset + mutation.data.size());
+      if (!mutation.data.empty()) file.liveEnd = std::max(file.liveEnd, mutation.offset + mutation.data.size());
       break;
     case Mutation::Kind::allocate:
+      ++file.reshaped;
       if ((mutation.mode & ~1u) != 0) file.live.add(mutation.offset, mutation.offset + mutation.size);
       break;
     case Mutation::Kind::truncate:
+      ++file.reshaped;
       file.live.add(mutation.size, RangeSet::kEnd);
       break;
     default:

@@ -158,6 +158,7 @@ Task<void> CatchUp::run() {
   // Nothing of an earlier pass is under way: what another primary's writes covered counts no more, nor how the file was
   // sealed then. It may have been opened again, and have grown, while this replica was given up.
   file_->live.clear();
+  file_->liveEnd = 0;
   file_->heldSeal.reset();
   session_ = co_await node_->peers->session(source_, sourceId_);
   checkStill();

@@ -46,7 +46,9 @@ class CatchUp {
 
   // catch_up_copy.cpp: the bytes
   Task<void> copyAll();
+  void checkCopying() const;
   Task<std::uint64_t> sourceSize();
+  Task<void> learnSize();
   Task<std::vector<std::uint32_t>> sourceSums(std::uint64_t offset);
   Task<void> cutOwn();
   Task<std::vector<Range>> missing(std::uint64_t offset, std::uint64_t end);

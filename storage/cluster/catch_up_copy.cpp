@@ -42,13 +42,19 @@ std::vector<std::uint32_t> ownSums(ReplicaFile& disk, std::uint64_t offset) {
 
 }  // namespace
 
+// What live writes covered is known in full only up to a bound.
+void CatchUp::checkCopying() const {
+  checkStill();
+  if (file_->live.full()) throw Error(Errc::unavailable, "it is written at too many places at once");
+}
+
 Task<std::uint64_t> CatchUp::sourceSize() {
   auto request = session_->client.fetchRequest();
   request.setInode(file_->inode);
   auto promise = request.send();
   const Duration limit = node_->options.syncLimit;
   auto answer = co_await rpc::call(node_->runtime, kj::mv(promise), limit);
-  checkStill();
+  checkCopying();
   schema::check(answer.getStatus());
   co_return answer.getSize();
 }
@@ -62,7 +68,7 @@ Task<std::vector<std::uint32_t>> CatchUp::sourceSums(std::uint64_t offset) {
   auto promise = request.send();
   const Duration limit = node_->options.syncLimit;
   auto answer = co_await rpc::call(node_->runtime, kj::mv(promise), limit);
-  checkStill();
+  checkCopying();
   schema::check(answer.getStatus());
   std::vector<std::uint32_t> sums;
   for (std::uint32_t sum : answer.getCrc32c()) sums.push_back(sum);
@@ -100,11 +106,11 @@ Task<void> CatchUp::copyPieces(std::vector<Range> todo) {
     ahead.pop_front();
     file_->bytesToGo = total_ - std::min(total_, one.range.begin);
     auto answer = co_await rpc::call(node_->runtime, kj::mv(one.promise), limit);
-    checkStill();
+    checkCopying();
     schema::check(answer.getStatus());
     co_await writePiece(one.range, answer);
     co_await yieldToLive(answer.getData().size());
-    checkStill();
+    checkCopying();
   }
 }
 
@@ -119,7 +125,7 @@ Task<void> CatchUp::writePiece(Range range, schema::Storage::FetchResults::Reade
       const std::span<const std::byte> content(bytes + (now.begin - range.begin), now.end - now.begin);
       const bool hole = now.begin >= ownSize_ && allZero(content);
       if (!hole) co_await writeOwn(now.begin, content);
-      checkStill();
+      checkCopying();
     }
   }
   node_->counters.caughtUpBytes += data.size();
@@ -137,16 +143,28 @@ Task<void> CatchUp::yieldToLive(std::uint64_t bytes) {
   co_await node_->pause(pause);
 }
 
+// The source's size, and one that is still to be told from what is here: what came since may have moved the end of this
+// file beyond the source's as it was told, over bytes that nobody compares.
+Task<void> CatchUp::learnSize() {
+  for (int i = 0; i < 20; ++i) {
+    const std::uint64_t reshaped = file_->reshaped;
+    total_ = co_await sourceSize();
+    const bool between = ownSize_ > total_ && !file_->live.gaps(total_, file_->liveEnd).empty();
+    if (reshaped == file_->reshaped && !between) co_return;
+  }
+  throw Error(Errc::unavailable, "the file's size changes all the time");
+}
+
 // Behind the source's end nothing stays, but for what live writes put there.
 Task<void> CatchUp::cutOwn() {
-  const std::uint64_t keep = cutTo(total_, file_->live, file_->localEnd);
+  const std::uint64_t keep = cutTo(total_, file_->live, file_->liveEnd, file_->localEnd);
   if (file_->localEnd <= keep) co_return;
   std::shared_ptr<ReplicaFile> disk = file_->disk;
   auto job = [disk, keep] { disk->truncate(keep); };
   file_->localEnd = keep;
   ownSize_ = std::min(ownSize_, keep);
   co_await inOrder(std::move(job));
-  checkStill();
+  checkCopying();
 }
 
 // What has to be fetched of one window.
@@ -161,7 +179,7 @@ Task<std::vector<Range>> CatchUp::missing(std::uint64_t offset, std::uint64_t en
 }
 
 Task<void> CatchUp::copyAll() {
-  total_ = co_await sourceSize();
+  co_await learnSize();
   co_await cutOwn();
   constexpr std::uint64_t kWindow = std::uint64_t{kBlock} * kWindowBlocks;
   for (std::uint64_t offset = 0; offset < total_; offset += kWindow) {
@@ -181,7 +199,7 @@ Task<void> CatchUp::extend(std::uint64_t size) {
   };
   file_->localEnd = size;
   co_await inOrder(std::move(job));
-  checkStill();
+  checkCopying();
 }
 
 }  // namespace vcfs::storage

@@ -28,8 +28,8 @@ std::vector<Range> differing(std::uint64_t offset, std::uint32_t blockSize, std:
   return result;
 }
 
-std::uint64_t cutTo(std::uint64_t sourceSize, const RangeSet& live, std::uint64_t ownSize) {
-  return std::max(sourceSize, live.openEnded() ? ownSize : live.reach());
+std::uint64_t cutTo(std::uint64_t sourceSize, const RangeSet& live, std::uint64_t liveEnd, std::uint64_t ownSize) {
+  return std::max(sourceSize, live.openEnded() ? ownSize : liveEnd);
 }
 
 }  // namespace vcfs::storage

@@ -5,7 +5,7 @@
 namespace vcfs::storage {
 
 void RangeSet::add(std::uint64_t begin, std::uint64_t end) {
-  if (begin >= end) return;
+  if (begin >= end || full()) return;
   auto next = ranges_.upper_bound(begin);
   if (next != ranges_.begin() && std::prev(next)->second >= begin) {
     --next;
@@ -39,12 +39,6 @@ std::vector<Range> RangeSet::ranges() const {
   std::vector<Range> result;
   for (auto [begin, end] : ranges_) result.push_back(Range{begin, end});
   return result;
-}
-
-std::uint64_t RangeSet::reach() const {
-  if (ranges_.empty()) return 0;
-  auto last = ranges_.rbegin();
-  return last->second == kEnd ? last->first : last->second;
 }
 
 }  // namespace vcfs::storage

@@ -15,12 +15,13 @@ struct Range {
 // A set of byte positions, kept as disjoint ranges. Catch-up uses it to remember what live writes covered since the
 // replica joined: those bytes are newer than anything copied from another replica and must not be overwritten.
 //
-// Bounded: once full() the caller starts its work over with an empty set instead of growing without end.
+// Bounded: once full() it takes nothing more and tells nothing reliable; the caller starts its work over with an empty
+// set.
 class RangeSet {
  public:
   static constexpr std::uint64_t kEnd = UINT64_MAX;
 
-  explicit RangeSet(std::size_t maxRanges = 65536) : maxRanges_(maxRanges) {}
+  explicit RangeSet(std::size_t maxRanges = 1u << 18) : maxRanges_(maxRanges) {}
 
   void add(std::uint64_t begin, std::uint64_t end);
   void clear() { ranges_.clear(); }
@@ -31,8 +32,6 @@ class RangeSet {
   std::vector<Range> ranges() const;
   // Whether it ends with a range [x, kEnd): nothing behind x is anything but live.
   bool openEnded() const { return !ranges_.empty() && ranges_.rbegin()->second == kEnd; }
-  // The end of the last finite range; 0 when there is none. An open-ended range [x, kEnd) counts as x.
-  std::uint64_t reach() const;
 
  private:
   std::size_t maxRanges_;

@@ -1,3 +1,5 @@
+#include <random>
+
 #include "cluster_fixture.h"
 
 // Catch-up while the file is written and its replica set changes: what is in sync at the end has every byte.
@@ -114,6 +116,65 @@ TEST_F(CatchUpCluster, what_is_in_sync_is_on_stable_storage_though_it_is_being_w
   stores_[3]->losePower();
   EXPECT_GE(content(3).size(), 300'000u);
 }
+
+// The replica is longer than the primary's file. What comes while it learns that file's size moves the ends of both:
+// the older bytes behind the former end must be gone all the same.
+class EndsThatMove : public CatchUpCluster, public ::testing::WithParamInterface<unsigned> {
+ protected:
+  void allocate(std::uint64_t sequence, std::uint32_t mode, std::uint64_t offset, std::uint64_t length) {
+    auto request = to(1).allocateRequest();
+    request.setInode(kFile);
+    request.setEpoch(current().epoch);
+    schema::fill(request.initLayout(), current());
+    request.getWriter().setClient(7);
+    request.getWriter().setSequence(sequence);
+    request.setMode(mode);
+    request.setOffset(offset);
+    request.setLength(length);
+    request.send().ignoreResult().detach([](kj::Exception&&) {});
+  }
+  std::mt19937_64 random_{GetParam()};
+};
+
+TEST_P(EndsThatMove, leave_nothing_of_before_between_them) {
+  put(twoCopies());
+  ASSERT_EQ(of(write(1, twoCopies(), 1, 0, std::string(1000, 'a'))).code, Errc::ok);
+  crash(2);
+  ASSERT_TRUE(eventually([&] { return current().epoch > 1; }));
+  stores_[2]->corrupt(kFile, 1000, std::string(100'000, 'x'));
+  put(layout(5, {{1, in}}));
+  startStorage(2);
+  network_.setDelay([this](const std::string&, const std::string&) { return Duration(1ms) * (random_() % 8); });
+  put(layout(6, {{1, in}, {2, syncing}}));
+  auto begun = stat(1, current());
+  std::uint64_t sequence = 2;
+  std::uint64_t end = 1000;
+  settle(10ms + Duration(1ms) * (random_() % 60));
+  for (int i = 0; i < 8; ++i) {
+    end += 1000;
+    switch (GetParam() % 4) {
+      case 0:
+        write(1, current(), sequence++, end, "live");
+        break;
+      case 1:
+        truncate(1, current(), sequence++, end);
+        break;
+      case 2:
+        allocate(sequence++, 0, end, 100);
+        break;
+      default:
+        allocate(sequence++, 3, 500, end);
+        break;
+    }
+    settle(Duration(1ms) * (random_() % 4));
+  }
+  ASSERT_TRUE(eventually([&] { return inSync(2); }, 60s));
+  settle(100ms);
+  ASSERT_EQ(content(2).size(), content(1).size());
+  EXPECT_TRUE(content(2) == content(1)) << "older bytes are left";
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, EndsThatMove, ::testing::Range(0u, 200u));
 
 }  // namespace
 }  // namespace vcfs::storage

@@ -40,7 +40,17 @@ TEST(RangeSet, open_end_covers_everything_behind) {
   RangeSet set;
   set.add(100, RangeSet::kEnd);
   EXPECT_EQ(set.gaps(50, 1000), (Ranges{{50, 100}}));
-  EXPECT_EQ(set.reach(), 100u);
+}
+
+TEST(RangeSet, one_that_is_full_grows_no_further) {
+  RangeSet set(2);
+  set.add(0, 10);
+  EXPECT_FALSE(set.full());
+  for (std::uint64_t at = 100; at < 1000; at += 100) set.add(at, at + 10);
+  EXPECT_TRUE(set.full());
+  EXPECT_EQ(set.ranges().size(), 2u);
+  set.clear();
+  EXPECT_FALSE(set.full());
 }
 
 TEST(RangeSet, agrees_with_a_set_of_bytes) {
@@ -294,12 +304,14 @@ TEST(CatchUpPlan, copies_what_differs_and_the_tail) {
 
 TEST(CatchUpPlan, live_bytes_behind_the_sources_end_are_kept) {
   RangeSet live;
-  EXPECT_EQ(cutTo(100, live, 500), 100u);
+  EXPECT_EQ(cutTo(100, live, 0, 500), 100u);
   live.add(150, 180);
-  EXPECT_EQ(cutTo(100, live, 500), 180u);
+  EXPECT_EQ(cutTo(100, live, 180, 500), 180u);
+  live.add(190, 300);  // a hole that was punched behind the end
+  EXPECT_EQ(cutTo(100, live, 180, 500), 180u);
   live.add(120, RangeSet::kEnd);  // truncated to 120, then written up to 200
-  EXPECT_EQ(cutTo(100, live, 200), 200u);
-  EXPECT_EQ(cutTo(300, live, 120), 300u) << "the source was truncated after it told its size";
+  EXPECT_EQ(cutTo(100, live, 200, 200), 200u);
+  EXPECT_EQ(cutTo(300, live, 200, 120), 300u) << "the source was truncated after it told its size";
 }
 
 TEST(Crc32c, has_the_standard_value) {
