@@ -40,7 +40,7 @@ Task<void> FileHandle::begin(bool fresh) {
   if (!mode_.write) co_return;
   co_await node_->addWriter(fresh);
   counted_ = true;
-  errorsSeen_ = node_->writes().errorCount();
+  errorsSeen_ = toldByWrite_ = node_->writes().errorCount();
 }
 
 void FileHandle::requireWrite(const char* what) const {
@@ -57,11 +57,12 @@ void FileHandle::checkRange(std::uint64_t offset, std::uint64_t length) const {
   }
 }
 
-void FileHandle::throwNewError() {
+void FileHandle::throwNewError(std::uint64_t& told) {
   if (!node_->hasWrites()) return;
   WriteStream& writes = node_->writes();
-  if (writes.errorCount() == errorsSeen_ || !mode_.write) return;
-  errorsSeen_ = writes.errorCount();
+  if (writes.errorCount() == told || !mode_.write) return;
+  told = writes.errorCount();
+  toldByWrite_ = told;
   throw Error(*writes.lastError());
 }
 
@@ -122,7 +123,7 @@ Task<std::size_t> FileHandle::readInto(std::uint64_t offset, std::span<std::byte
 Task<void> FileHandle::write(std::uint64_t offset, std::span<const std::byte> data, std::shared_ptr<const void> owner) {
   requireWrite("write");
   if (!mode_.append) checkRange(offset, data.size());
-  throwNewError();
+  throwNewError(toldByWrite_);
   if (data.empty()) co_return;
   TimePoint moved = node_->core().now();
   while (true) {
@@ -141,7 +142,7 @@ Task<void> FileHandle::write(std::uint64_t offset, std::span<const std::byte> da
     co_await node_->writes().waitRoom();
     // Its caller was killed meanwhile: what is sent after the close would open the file again.
     if (closed_) throw Error(Errc::cancelled, "the file was closed while write() waited for room");
-    throwNewError();
+    throwNewError(toldByWrite_);
   }
 }
 
@@ -153,7 +154,7 @@ Task<void> FileHandle::settle(Task<void> work) {
   } catch (const Error& error) {
     failure = error;
   }
-  throwNewError();
+  throwNewError(errorsSeen_);
   if (failure) throw *failure;
 }
 

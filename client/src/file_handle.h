@@ -37,7 +37,8 @@ class FileHandle final : public File, public std::enable_shared_from_this<FileHa
  private:
   void requireWrite(const char* what) const;
   void checkRange(std::uint64_t offset, std::uint64_t length) const;
-  void throwNewError();
+  // Of bytes that were taken before; `told`: up to which error this kind of call has told it.
+  void throwNewError(std::uint64_t& told);
   Task<void> settle(Task<void> work);
   Task<std::uint64_t> copyPieces(std::shared_ptr<FileNode> source, std::uint64_t sourceOffset, std::uint64_t offset,
                                  std::uint64_t length);
@@ -48,7 +49,10 @@ class FileHandle final : public File, public std::enable_shared_from_this<FileHa
   std::weak_ptr<Cluster> cluster_;
   std::shared_ptr<NameLog> names_;
   std::shared_ptr<ReadStream> reads_;
-  std::uint64_t errorsSeen_ = 0;
+  std::uint64_t errorsSeen_ = 0;  // told by flush() or sync()
+  // By write(). That may never reach the program: a kernel that sent a large write in pieces, some of which were taken,
+  // tells how much was written instead. So flush() and sync() tell it once more.
+  std::uint64_t toldByWrite_ = 0;
   bool counted_ = false;  // as a writer of the node
   bool closed_ = false;
 };

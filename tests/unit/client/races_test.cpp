@@ -80,6 +80,20 @@ TEST_F(RacesTest, a_close_that_nobody_heard_is_told_later) {
   EXPECT_TRUE(fake.until([&] { return fake.file(inode).attr.state == FileState::closed; }, seconds(10)));
 }
 
+// A kernel may have made a short count of what write() said.
+TEST_F(RacesTest, what_a_write_told_of_earlier_bytes_is_told_by_sync_too_and_then_no_more) {
+  start();
+  for (StorageId id = 1; id <= 3; ++id) fake.storage(id).refuse = Errc::noSpace;
+  EXPECT_EQ(failure(file->write(5, bytesOf(" world"))), Errc::ok);
+  fake.advance(seconds(1));
+  EXPECT_EQ(failure(file->write(11, bytesOf("!"))), Errc::noSpace);
+  for (StorageId id = 1; id <= 3; ++id) fake.storage(id).refuse = Errc::ok;
+  EXPECT_EQ(failure(file->write(11, bytesOf("!"))), Errc::ok) << "told by write() already";
+  EXPECT_EQ(failure(file->sync()), Errc::noSpace);
+  EXPECT_EQ(failure(file->sync()), Errc::ok);
+  EXPECT_EQ(failure(file->close()), Errc::ok);
+}
+
 TEST_F(RacesTest, a_lock_taken_again_is_not_given_up_by_what_was_to_be_given_up_before) {
   ClusterOptions options;
   options.stallLimit = milliseconds(500);
