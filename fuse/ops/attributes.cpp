@@ -114,7 +114,6 @@ std::uint32_t FileSystem::withoutPrivilegesOf(const Request& caller, const Attr&
 }
 
 Task<void> FileSystem::dropPrivileges(RequestPtr request, InodePtr inode) {
-  if (!inode->known) co_await known_->fresh(inode->id);  // another host may just have given it some
   auto mode = withoutPrivilegesOf(*request, inode->entry.attr);
   if (mode == inode->entry.attr.mode) co_return;
   AttrChange change;

@@ -53,14 +53,15 @@ class FaultCase(unittest.TestCase):
     # ---- setup
 
     def start_recording(self, seconds=60, fsync=1000, path=PATH, follow=True):
-        """Returns when a second's worth of records is on both replicas."""
+        """Returns when more than a second's worth of records is on both replicas: the first fsync, which also makes the name durable
+        and needs a tracker for that, has returned then."""
         target = self.cluster.mount / path[1:]
         self.stop_file = self.cluster.scratch.path / "stop"
         self.done_file = self.cluster.scratch.path / "done"
         self.recorder = Recorder(target, seconds=seconds, fsync=fsync, stop_file=str(self.stop_file))
         if follow:
             self.follower = Follower(self.other / path[1:], done_file=str(self.done_file), poll=2, idle=30)
-        self.wait_for_growth(500_000, path)
+        self.wait_for_growth(600_000, path)
 
     def wait_for_growth(self, more, path=PATH, deadline=15):
         """Until `more` further bytes can be read on the other host."""
