@@ -157,6 +157,13 @@ interface Storage {
   # file's layout. `sourceOpen`: that file is in state `open`, so its primary is asked. copied: fewer than `length` at
   # the other file's end; 0 behind it (nothing is changed then).
   # notSupported: the other file cannot be read from here; the caller copies the bytes by itself. Else as write().
+
+  handOver @23 (inode :UInt64, epoch :UInt64, layout :Layout) -> (status :Status, equal :List(UInt32));
+  # From a tracker that is about to make another replica the primary although this one is well. Ends what is under way
+  # and from then on serves nothing in this epoch (staleEpoch): `equal`, the other in-sync replicas that can be reached,
+  # have every byte, none has one more. Any newer layout ends that. When none comes for 2 s this server gives the file up
+  # as if its disk had failed. Primary only. Errors: overloaded (what is under way did not end within 500 ms; it
+  # goes on as the primary), staleEpoch, notPrimary, needLayout, unavailable.
 }
 
 struct ReplicaOp {

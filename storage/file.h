@@ -79,6 +79,7 @@ struct File {
   SequenceTable sequences;
   AckTracker acks;                              // primary
   bool uncertain = false;                       // it was deposed with operations under way
+  bool handingOver = false;                     // primary: nothing new is begun
   std::map<AckTracker::Ticket, OpPtr> pending;  // primary
   std::vector<ReplicaSlot> slots;               // primary
   bool reportDue = false;                       // its size is to be told to a tracker

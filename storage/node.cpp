@@ -124,6 +124,7 @@ Task<void> Node::tick() {
   co_await this->pause(pause);
   peers->dropHung();
   sealAbandoned(runtime.clock.now());
+  giveUpHandedOver(runtime.clock.now());
   evict();
 }
 

@@ -78,6 +78,9 @@ class Node : public std::enable_shared_from_this<Node> {
   // ---- layouts ----
   void adopt(FilePtr file, const Layout& layout);
   void depose(FilePtr file);
+  // Ends what is under way and is not the primary any more; the other replicas that have the same bytes. Throws Error
+  // (overloaded: still the primary).
+  Task<std::vector<StorageId>> handOver(FilePtr file);
   void startCatchUp(FilePtr file);  // of a syncing replica; nothing when it is under way
   void replicaLost(FilePtr file, StorageId storage, const char* why);
   void ownReplicaFailed(FilePtr file, const Error& error);
@@ -172,8 +175,12 @@ class Node : public std::enable_shared_from_this<Node> {
   void undone(FilePtr file, const OpPtr& op, const Error& error);
   void complete(FilePtr file, AckTracker::Ticket ticket, std::optional<Error> error);
   void sealedNow(FilePtr file, const Mutation& mutation);
+  // ops/hand_over.cpp
+  Task<void> finishPending(FilePtr file);
+  void giveUpHandedOver(TimePoint now);
   // ops/layouts.cpp
   void rebuildSlots(FilePtr file, bool skipped);
+  void endEpoch(FilePtr file);
   void takeOver(FilePtr file);
   void expectWriters(File& file);
   void settleUncertain(FilePtr file);
@@ -216,6 +223,7 @@ class Node : public std::enable_shared_from_this<Node> {
   LeaseTable leases_;
   std::map<InodeId, TimePoint> orphans_;  // open files without a known writer, and until when they are waited for
   std::set<std::pair<InodeId, StorageId>> failures_;  // to be told to a tracker
+  std::map<InodeId, TimePoint> handedOver_;           // and until when a new layout is waited for
   std::uint64_t incarnations_ = 0;
   ReportQueue reports_;
   unsigned hardenRounds_ = 0;

@@ -30,6 +30,8 @@ struct Options {
   Millis connectLimit{1'000};
   Millis trackerLimit{2'000};    // for one call of a tracker
   Millis syncLimit{30'000};      // for an fsync on another replica
+  Millis handOverLimit{500};     // for what is under way when the file gets another primary
+  Millis handOverPause{2'000};   // afterwards without a new layout: the file is given up here
   Millis staleInterval{10'000};  // how often trackers are asked what is to be caught up
 
   std::uint64_t inlineWriteBytes = 64u << 10;  // writes up to this size go to the page cache on the loop; 0: never

@@ -95,6 +95,7 @@ struct Server : schema::Storage::Server {
   using schema::Storage::Server::CloseContext;
   using schema::Storage::Server::CopyRangeContext;
   using schema::Storage::Server::FetchContext;
+  using schema::Storage::Server::HandOverContext;
   using schema::Storage::Server::InspectContext;
   using schema::Storage::Server::ListContext;
   using schema::Storage::Server::OpenContext;
@@ -125,6 +126,7 @@ kj::Promise<void> opSeek(NodePtr node, SessionPtr session, Server::SeekContext c
 kj::Promise<void> opReplicate(NodePtr node, SessionPtr session, Server::ReplicateContext context);
 kj::Promise<void> opReplicateOp(NodePtr node, SessionPtr session, Server::ReplicateOpContext context);
 kj::Promise<void> opAdopt(NodePtr node, SessionPtr session, Server::AdoptContext context);
+kj::Promise<void> opHandOver(NodePtr node, SessionPtr session, Server::HandOverContext context);
 kj::Promise<void> opFetch(NodePtr node, SessionPtr session, Server::FetchContext context);
 kj::Promise<void> opChecksums(NodePtr node, SessionPtr session, Server::ChecksumsContext context);
 kj::Promise<void> opRemove(NodePtr node, SessionPtr session, Server::RemoveContext context);

@@ -123,6 +123,11 @@ void Node::stepDown(FilePtr file, const Error& reason) {
 
 void Node::depose(FilePtr file) {
   log::warn("primary.deposed", {{"inode", log::hex(file->inode)}, {"epoch", file->replica.epoch()}});
+  endEpoch(file);
+}
+
+// This server serves nothing more before it knows a newer epoch.
+void Node::endEpoch(FilePtr file) {
   file->replica.depose();
   file->uncertain = file->uncertain || file->undecided() != nullptr;
   stepDown(file, Error(Errc::staleEpoch, "this server is not the primary any more"));

@@ -73,6 +73,21 @@ class Drain(ServersLeave):
         self.check_files(without=leaving)
         self.empty_on_disk(leaving)
 
+    def test_a_running_recording_has_two_copies_while_its_primary_moves(self):
+        self.start_recording()
+        leaving = self.cluster.primary_of(PATH)
+        self.cluster.vcfs("storage drain", leaving)
+        seen = []
+
+        def moved():
+            seen.append([(r["storage"], r["state"]) for r in self.cluster.stat(PATH)["replicas"]])
+            return leaving not in [storage for storage, _ in seen[-1]]
+        wait_for(moved, 30, f"the recording to leave {leaving}", interval=0)
+        fewest = min(seen, key=lambda replicas: sum(state == "in-sync" for _, state in replicas))
+        self.assertGreaterEqual(sum(state == "in-sync" for _, state in fewest), 2, fewest)
+        self.finish(KILLED_MS)
+        self.assert_replicas_equal()
+
     def test_a_follower_of_a_running_recording_is_emptied_unnoticed(self):
         self.start_recording()
         leaving = self.cluster.followers_of(PATH)[0]

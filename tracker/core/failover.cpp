@@ -22,6 +22,15 @@ ReplicaSet::iterator find(ReplicaSet& replicas, StorageId storage) {
   return std::find_if(replicas.begin(), replicas.end(), [&](const Replica& r) { return r.storage == storage; });
 }
 
+// In this state, on live servers that stay, `storage` not counted.
+std::uint32_t countElsewhere(const ReplicaSet& replicas, ReplicaState state, StorageId storage,
+                             const PlacementView& view, const FileNeeds& needs) {
+  return static_cast<std::uint32_t>(std::count_if(replicas.begin(), replicas.end(), [&](const Replica& replica) {
+    return replica.state == state && replica.storage != storage && !leaves(needs, replica.storage) &&
+           alive(view, replica.storage);
+  }));
+}
+
 // Adds syncing replicas on servers that have none yet; `useful` of those that are there count.
 bool addReplicas(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs, std::uint32_t useful) {
   if (useful >= needs.copies) return false;
@@ -168,27 +177,40 @@ std::optional<ReplicaSet> vacateReplica(const ReplicaSet& replicas, StorageId st
   ReplicaSet next = replicas;
   const auto here = find(next, storage);
   if (here == next.end()) return std::nullopt;
-  std::uint32_t ready = 0;
-  std::uint32_t coming = 0;
-  for (const Replica& replica : next) {
-    if (replica.storage == storage || leaves(needs, replica.storage) || !alive(view, replica.storage)) continue;
-    ready += replica.state == ReplicaState::inSync;
-    coming += replica.state == ReplicaState::syncing;
-  }
+  const std::uint32_t ready = countElsewhere(next, ReplicaState::inSync, storage, view, needs);
   if (ready < needs.copies) {
+    const std::uint32_t coming = countElsewhere(next, ReplicaState::syncing, storage, view, needs);
     if (!addReplicas(next, view, needs, ready + coming)) return std::nullopt;
     return next;
   }
   const bool wasPrimary = primaryOf(next)->storage == storage;
-  if (wasPrimary && !sealed) {
-    here->state = ReplicaState::stale;
-    promote(next, view, needs);
-    if (countInSync(next) >= needs.copies) dropSurplus(next, needs, dropped);
-    return next;
-  }
+  if (wasPrimary && !sealed) return std::nullopt;
   next.erase(here);
   dropped.push_back(storage);
   if (wasPrimary) putFirst(next, bestInSync(next, view, needs));
+  return next;
+}
+
+bool mayHandOver(const ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs) {
+  const Replica* primary = primaryOf(replicas);
+  return primary != nullptr &&
+         countElsewhere(replicas, ReplicaState::inSync, primary->storage, view, needs) >= needs.copies;
+}
+
+ReplicaSet handOver(const ReplicaSet& replicas, const std::vector<StorageId>& equal, const PlacementView& view,
+                    const FileNeeds& needs, std::vector<StorageId>& dropped) {
+  ReplicaSet next = replicas;
+  const StorageId former = primaryOf(next)->storage;
+  for (Replica& replica : next) {
+    const bool lags =
+        replica.storage != former && std::find(equal.begin(), equal.end(), replica.storage) == equal.end();
+    if (lags && replica.state == ReplicaState::inSync) replica.state = ReplicaState::syncing;
+  }
+  if (!mayHandOver(next, view, needs)) return next;
+  next.erase(find(next, former));
+  dropped.push_back(former);
+  putFirst(next, bestInSync(next, view, needs));
+  dropSurplus(next, needs, dropped);
   return next;
 }
 

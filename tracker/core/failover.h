@@ -46,11 +46,20 @@ std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const Pla
                                            const FileNeeds& needs);
 
 // `storage` is being emptied. While fewer live others than wanted are in sync, new ones are added beside it; then its
-// replica goes into `dropped`. Is it the primary of a file that is being written (not `sealed`), another one takes over
-// first: then it stays behind as a stale one until the others are known to be equal.
+// replica goes into `dropped`. The primary of a file that is being written (not `sealed`) is asked first:
+// mayHandOver().
 std::optional<ReplicaSet> vacateReplica(const ReplicaSet& replicas, StorageId storage, bool sealed,
                                         const PlacementView& view, const FileNeeds& needs,
                                         std::vector<StorageId>& dropped);
+
+// Whether enough others than the primary, on live servers that stay, are in sync.
+bool mayHandOver(const ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs);
+
+// The primary has ended what was under way; of the others those in `equal` have the same bytes, and what else is in
+// sync is caught up again. Are enough of them equal, one becomes the primary and the former one goes into `dropped`;
+// else it goes on.
+ReplicaSet handOver(const ReplicaSet& replicas, const std::vector<StorageId>& equal, const PlacementView& view,
+                    const FileNeeds& needs, std::vector<StorageId>& dropped);
 
 // `gone` has been away for so long that its replica is given up for another one. Nothing changes where there is no
 // place for that: should the server come back, what it has is still good.

@@ -33,6 +33,8 @@ Task<LayoutChange> evacuateOne(SqlTx& tx, const Evacuee& from, InodeId inode, co
     next = replaceReplica(row->replicas, from.storage, *occasion.view, needs);
   } else if (primaryOf(row->replicas) != nullptr) {
     next = vacateReplica(row->replicas, from.storage, row->sealed(), *occasion.view, needs, change.dropped);
+    const bool leads = primaryOf(row->replicas)->storage == from.storage;
+    change.mayHandOver = !next && leads && !row->sealed() && mayHandOver(row->replicas, *occasion.view, needs);
   }
   if (next) {
     addRemovals(tx, inode, change.dropped);
@@ -58,6 +60,25 @@ Task<LayoutPage> evacuate(SqlTx& tx, Fence fence, Evacuee from, InodeId after, s
     page.layouts.push_back(std::move(change));
   }
   co_return page;
+}
+
+Task<LayoutChange> handOver(SqlTx& tx, Fence fence, InodeId inode, Epoch epoch,
+                            std::optional<std::vector<StorageId>> equal, Occasion occasion) {
+  co_await checkFence(tx, fence);
+  LayoutChange change;
+  auto row = co_await findInode(tx, inode, Lock::rows);
+  if (!row || !row->isFile()) co_return change;
+  if (row->attr.epoch == epoch && primaryOf(row->replicas) != nullptr) {
+    relyOnFence(tx);
+    const FileNeeds needs = co_await needsNow(tx, *row, occasion);
+    ReplicaSet next = row->replicas;
+    if (equal) next = tracker::handOver(row->replicas, *equal, *occasion.view, needs, change.dropped);
+    addRemovals(tx, inode, change.dropped);
+    row = co_await storeReplicas(tx, std::move(*row), std::move(next), occasion.now);
+    change.changed = true;
+  }
+  change.layout = row->layout();
+  co_return change;
 }
 
 Task<std::uint64_t> countSyncing(SqlTx& tx, StorageId storage, std::uint32_t limit) {

@@ -159,6 +159,7 @@ struct LayoutChange {
   Layout layout;                   // present; inode 0: no such file
   bool changed = false;            // by this call
   std::vector<StorageId> dropped;  // servers that shall delete their replica
+  bool mayHandOver = false;        // evacuate(): only the primary's consent is missing
 };
 // `reporter`: the storage server that says so; 0: a client.
 Task<std::vector<LayoutChange>> reportFailure(SqlTx& tx, std::vector<FailedReplica> failed, StorageId reporter,
@@ -338,6 +339,10 @@ struct Evacuee {
   bool gone = false;
 };
 Task<LayoutPage> evacuate(SqlTx& tx, Fence fence, Evacuee from, InodeId after, std::uint32_t limit, Occasion occasion);
+// The primary of `epoch` has stopped serving, and says who has the same bytes; nothing: it is not known whether it has.
+// The epoch is raised in any case, so that it goes on if it is still the primary.
+Task<LayoutChange> handOver(SqlTx& tx, Fence fence, InodeId inode, Epoch epoch,
+                            std::optional<std::vector<StorageId>> equal, Occasion occasion);
 // Replicas being made on the server now, as far as `limit`.
 Task<std::uint64_t> countSyncing(SqlTx& tx, StorageId storage, std::uint32_t limit);
 // Gives up replicas that are behind on a server that is removed; false: there are no more.

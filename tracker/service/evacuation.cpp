@@ -100,8 +100,10 @@ Task<std::uint64_t> Evacuation::step(ops::Fence fence, ops::Evacuee from, std::u
   ops::LayoutPage page = co_await core_.catalog.write(std::move(op), Durability::stable);
   cursor = page.more ? page.last : 0;
   std::vector<Layout> changed;
+  std::vector<Layout> ready;
   for (ops::LayoutChange& change : page.layouts) {
     if (change.changed) changed.push_back(std::move(change.layout));
+    if (change.mayHandOver) ready.push_back(std::move(change.layout));
   }
   const std::uint64_t count = changed.size();
   if (count > 0) {
@@ -109,7 +111,37 @@ Task<std::uint64_t> Evacuation::step(ops::Fence fence, ops::Evacuee from, std::u
     std::vector<StorageId> left(1, from.storage);
     co_await core_.announce(std::move(changed), 0, core_.options.callLimit, std::move(left));
   }
+  for (Layout& layout : ready) {
+    const bool answers = co_await handOver(fence, from.storage, std::move(layout));
+    if (!answers) break;
+  }
   co_return count;
+}
+
+// The primary of a file that is being written is well: it ends what is under way before another one takes over, so that
+// all who stay are equal and none has to be compared. The recording never has fewer copies. False: it does not answer.
+Task<bool> Evacuation::handOver(ops::Fence fence, StorageId from, Layout layout) {
+  core_.fillAddresses(layout);
+  const InodeId inode = layout.inode;
+  const Epoch epoch = layout.epoch;
+  std::optional<std::vector<StorageId>> equal;
+  try {
+    equal = co_await core_.storages.handOver(from, std::move(layout));
+  } catch (const Error& error) {
+    log::debug("coordinator.hand_over_failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
+    // Else it goes on by itself. A lost answer may be that of a server that has stopped.
+    if (error.code() != Errc::timeout && error.code() != Errc::unavailable) co_return true;
+  }
+  const ops::Occasion occasion = core_.occasion(ops::Request());
+  auto op = [=](SqlTx& tx) { return ops::handOver(tx, fence, inode, epoch, equal, occasion); };
+  ops::LayoutChange change = co_await core_.catalog.write(std::move(op), Durability::stable);
+  if (!change.changed) co_return equal.has_value();
+  log::info("coordinator.handed_over", {{"inode", log::hex(inode)}, {"from", from}, {"gone", !change.dropped.empty()}});
+  std::vector<Layout> changed;
+  changed.push_back(std::move(change.layout));
+  std::vector<StorageId> left(1, from);
+  co_await core_.announce(std::move(changed), 0, core_.options.callLimit, std::move(left));
+  co_return equal.has_value();
 }
 
 }  // namespace vcfs::tracker

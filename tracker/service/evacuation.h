@@ -25,6 +25,7 @@ class Evacuation {
   std::vector<ops::Evacuee> evacuees() const;
   Task<std::uint64_t> room();
   Task<std::uint64_t> step(ops::Fence fence, ops::Evacuee from, std::uint64_t room);
+  Task<bool> handOver(ops::Fence fence, StorageId from, Layout layout);
 
   TrackerCore& core_;
   std::map<std::pair<StorageId, bool>, InodeId> cursors_;

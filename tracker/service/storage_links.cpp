@@ -78,6 +78,19 @@ Task<StorageLinks::Info> StorageLinks::stat(StorageId storage, Layout layout) {
   co_return result;
 }
 
+Task<std::vector<StorageId>> StorageLinks::handOver(StorageId storage, Layout layout) {
+  auto connection = co_await get(storage);
+  auto request = connection->bootstrap<schema::Storage>().handOverRequest();
+  request.setInode(layout.inode);
+  request.setEpoch(layout.epoch);
+  schema::fill(request.initLayout(), layout);
+  auto response = co_await rpc::call(runtime_, request.send(), callLimit_);
+  schema::check(response.getStatus());
+  std::vector<StorageId> equal;
+  for (StorageId other : response.getEqual()) equal.push_back(other);
+  co_return equal;
+}
+
 Task<std::set<InodeId>> StorageLinks::remove(StorageId storage, std::vector<ops::Removal> removals) {
   auto connection = co_await get(storage);
   auto request = connection->bootstrap<schema::Storage>().removeRequest();

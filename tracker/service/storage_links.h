@@ -31,6 +31,8 @@ class StorageLinks {
     std::uint32_t writers = 0;
   };
   Task<Info> stat(StorageId storage, Layout layout);
+  // The primary serves nothing more in this epoch; who else has the same bytes.
+  Task<std::vector<StorageId>> handOver(StorageId storage, Layout layout);
   // What the server did not remove: its replica is of a newer epoch.
   Task<std::set<InodeId>> remove(StorageId storage, std::vector<ops::Removal> removals);
   void close();

@@ -189,19 +189,52 @@ TEST(Vacate, a_follower_of_a_running_recording_is_dropped_too) {
   EXPECT_EQ(dropped, std::vector<StorageId>{1});
 }
 
-TEST(Vacate, the_primary_of_a_running_recording_hands_over_and_stays_until_the_others_are_equal) {
+TEST(Vacate, the_primary_of_a_running_recording_is_not_dropped_unasked) {
   std::vector<StorageId> dropped;
-  EXPECT_EQ(vacate(set({{1, S}, {2, S}, {3, S}}), false, {1, 2, 3}, 2, &dropped), "2+ 1- 3~ ");
+  EXPECT_EQ(vacate(set({{1, S}, {2, S}, {3, S}}), false, {1, 2, 3}, 2, &dropped), "unchanged");
   EXPECT_TRUE(dropped.empty());
-  const auto next = catchUpReplica(set({{2, S}, {1, X}, {3, Y}}), 3, copiesWithout(2, {1}), dropped);
-  EXPECT_EQ(show(next), "2+ 3+ ");
-  EXPECT_EQ(dropped, std::vector<StorageId>{1});
 }
 
-TEST(Vacate, with_one_copy_the_primary_hands_over_and_goes_at_once) {
+namespace {
+
+// Server 1 is being emptied and says that `equal` have what it has; all of `ids` live.
+std::string handedOver(const ReplicaSet& replicas, std::vector<StorageId> equal, std::vector<StorageId> ids,
+                       std::uint32_t n, std::vector<StorageId>* gone = nullptr) {
   std::vector<StorageId> dropped;
-  EXPECT_EQ(vacate(set({{1, S}, {2, S}}), false, {1, 2}, 1, &dropped), "2+ ");
+  const ReplicaSet next = handOver(replicas, equal, leaving(alive(ids), {1}), copiesWithout(n, {1}), dropped);
+  if (gone) *gone = dropped;
+  return show(next);
+}
+
+bool may(const ReplicaSet& replicas, std::vector<StorageId> ids, std::uint32_t n) {
+  return mayHandOver(replicas, leaving(alive(ids), {1}), copiesWithout(n, {1}));
+}
+
+}  // namespace
+
+TEST(HandOver, the_others_stay_in_sync) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(handedOver(set({{1, S}, {2, S}, {3, S}}), {2, 3}, {1, 2, 3}, 2, &dropped), "2+ 3+ ");
   EXPECT_EQ(dropped, std::vector<StorageId>{1});
+  EXPECT_EQ(handedOver(set({{1, S}, {2, S}}), {2}, {1, 2}, 1), "2+ ");
+}
+
+TEST(HandOver, what_the_primary_has_lost_is_not_relied_on) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(handedOver(set({{1, S}, {2, S}, {3, S}}), {3}, {1, 2, 3}, 2, &dropped), "1+ 2~ 3+ ");
+  EXPECT_TRUE(dropped.empty());
+  EXPECT_EQ(handedOver(set({{1, S}, {2, S}, {3, S}, {4, S}}), {3, 4}, {1, 2, 3, 4}, 2, &dropped), "3+ 4+ ");
+  EXPECT_EQ(dropped, (std::vector<StorageId>{1, 2}));
+}
+
+TEST(HandOver, a_server_that_is_away_does_not_become_the_primary) {
+  EXPECT_EQ(handedOver(set({{1, S}, {2, S}, {3, S}}), {2, 3}, {1, 3}, 1), "3+ 2+ ");
+}
+
+TEST(HandOver, only_when_enough_others_are_in_sync_and_there) {
+  EXPECT_TRUE(may(set({{1, S}, {2, S}, {3, S}}), {1, 2, 3}, 2));
+  EXPECT_FALSE(may(set({{1, S}, {2, S}, {3, Y}}), {1, 2, 3}, 2));
+  EXPECT_FALSE(may(set({{1, S}, {2, S}, {3, S}}), {1, 2}, 2));
 }
 
 TEST(Vacate, a_replica_on_a_server_that_is_away_does_not_count) {

@@ -42,6 +42,19 @@ class EvacuateTest : public OpsTest {
     const Epoch epoch = layout.epoch;
     return write([=, o = occasion()](SqlTx& tx) { return ops::caughtUp(tx, storage, inode, epoch, o); }).layout;
   }
+  ops::LayoutChange handOver(const Layout& layout, std::optional<std::vector<StorageId>> equal) {
+    const ops::Fence fence = takeLease();
+    const InodeId inode = layout.inode;
+    const Epoch epoch = layout.epoch;
+    return write([=, o = occasion()](SqlTx& tx) { return ops::handOver(tx, fence, inode, epoch, equal, o); });
+  }
+  std::vector<StorageId> others(const Layout& layout, StorageId than) {
+    std::vector<StorageId> list;
+    for (const Replica& replica : layout.replicas) {
+      if (replica.storage != than && replica.state == ReplicaState::inSync) list.push_back(replica.storage);
+    }
+    return list;
+  }
   StorageId registered(const std::string& name, StorageId previous = 0) {
     ops::StorageRow row;
     row.name = name;
@@ -111,11 +124,33 @@ TEST_P(EvacuateTest, a_running_recording_is_handed_over_before_it_leaves) {
   const StorageId drained = before.primary()->storage;
   drain(drained);
   const Layout wider = evacuate(drained).layouts.at(0).layout;
-  const Layout handed = caughtUp(wider, wider.replicas.back().storage);
-  EXPECT_NE(handed.primary()->storage, drained);
-  ASSERT_EQ(handed.replicas.size(), 3u);
-  const Layout after = caughtUp(handed, handed.replicas.back().storage);
-  EXPECT_EQ(after.replicas.size(), 2u);
+  EXPECT_FALSE(evacuate(drained).layouts.at(0).mayHandOver);
+  const Layout ready = caughtUp(wider, wider.replicas.back().storage);
+  ASSERT_EQ(ready.replicas.size(), 3u);
+  EXPECT_EQ(ready.primary()->storage, drained) << "it was not asked";
+  const ops::LayoutChange asked = evacuate(drained).layouts.at(0);
+  EXPECT_FALSE(asked.changed);
+  ASSERT_TRUE(asked.mayHandOver);
+  const ops::LayoutChange late = handOver(before, others(before, drained));
+  EXPECT_FALSE(late.changed) << "that epoch is over";
+  const ops::LayoutChange handed = handOver(ready, others(ready, drained));
+  EXPECT_EQ(handed.dropped, std::vector<StorageId>{drained});
+  ASSERT_EQ(handed.layout.replicas.size(), 2u);
+  for (const Replica& replica : handed.layout.replicas) EXPECT_EQ(replica.state, ReplicaState::inSync);
+  EXPECT_EQ(read([drained](SqlTx& tx) { return ops::listRemovals(tx, drained, 10); }).size(), 1u);
+}
+
+TEST_P(EvacuateTest, a_primary_whose_answer_was_lost_goes_on_in_the_next_epoch) {
+  const Layout before = create(kRootInode, "f").entry.layout;
+  const StorageId drained = before.primary()->storage;
+  drain(drained);
+  const Layout wider = evacuate(drained).layouts.at(0).layout;
+  const Layout ready = caughtUp(wider, wider.replicas.back().storage);
+  const ops::LayoutChange handed = handOver(ready, std::nullopt);
+  EXPECT_TRUE(handed.changed);
+  EXPECT_EQ(handed.layout.epoch, ready.epoch + 1);
+  EXPECT_EQ(handed.layout.primary()->storage, drained);
+  EXPECT_EQ(others(handed.layout, drained), others(ready, drained));
 }
 
 TEST_P(EvacuateTest, a_server_that_is_gone_is_replaced_and_counted_until_then) {
