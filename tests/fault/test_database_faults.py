@@ -22,7 +22,7 @@ from vcfs_test.wait import wait_for
 
 AWAY_SECONDS = float(os.environ.get("VCFS_TEST_DATABASE_AWAY", 60))
 STALL_LIMIT = 5
-ROUNDS = 30
+ROUNDS = 100
 # Nothing is committed until the other nodes agree that one is gone (2.3 s as configured here, longer on a busy machine), and a
 # node that comes back copies the whole database. That is not ours; that nobody sees an error is.
 GALERA_MS = 15_000

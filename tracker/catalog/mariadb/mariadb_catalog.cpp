@@ -127,6 +127,24 @@ MariadbCatalog::~MariadbCatalog() {
 
 namespace {
 
+struct Session {
+  MYSQL* mysql = nullptr;
+  bool galera = false;
+};
+
+// Blocks.
+Session openSession(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit) {
+  Session session;
+  session.mysql = connectBlocking(url, server, limit, limit);
+  try {
+    session.galera = isGaleraNode(session.mysql);
+  } catch (...) {
+    mysql_close(session.mysql);
+    throw;
+  }
+  return session;
+}
+
 // One server after the other until one lets itself be asked. Blocks.
 bool migrateAtAny(const MariadbUrl& url, std::chrono::milliseconds connectLimit, std::chrono::milliseconds limit) {
   for (std::size_t server = 0;; ++server) {
@@ -184,12 +202,15 @@ Task<void> MariadbCatalog::connect(Slot& slot) {
   std::string why;
   while (auto server = choice_.next(runtime_.clock.now())) {
     auto open = [url = options_.url, at = *server, limit = options_.connectLimit] {
-      return connectBlocking(url, at, limit, limit);
+      return openSession(url, at, limit);
     };
     MYSQL* mysql = nullptr;
+    bool galera = false;
     bool silent = false;
     try {
-      mysql = co_await connecting_->run(std::move(open));
+      const Session session = co_await connecting_->run(std::move(open));
+      mysql = session.mysql;
+      galera = session.galera;
     } catch (const MariadbError& error) {
       if (error.cure() == Cure::none) throw;
       why = error.what();
@@ -212,7 +233,8 @@ Task<void> MariadbCatalog::connect(Slot& slot) {
         if (auto probe = weak.lock()) probe->suspect(at);
       };
     }
-    slot.connection = std::make_unique<MariadbConnection>(runtime_, mysql, options_.statementLimit, std::move(slow));
+    slot.connection =
+        std::make_unique<MariadbConnection>(runtime_, mysql, galera, options_.statementLimit, std::move(slow));
     co_return;
   }
   throw noServer(why);

@@ -176,9 +176,22 @@ bool connects(const MariadbUrl& url, std::size_t server, std::chrono::millisecon
   return in || isServers(number);
 }
 
-MariadbConnection::MariadbConnection(Runtime& runtime, MYSQL* connected, Duration limit, std::function<void()> slow)
+bool isGaleraNode(MYSQL* mysql) {
+  if (mysql_query(mysql, "SHOW VARIABLES LIKE 'wsrep_on'") != 0)
+    throw MariadbError(mysql_errno(mysql), mysql_error(mysql));
+  MYSQL_RES* result = mysql_store_result(mysql);
+  if (result == nullptr) throw MariadbError(mysql_errno(mysql), mysql_error(mysql));
+  const MYSQL_ROW row = mysql_fetch_row(result);
+  const bool on = row != nullptr && row[1] != nullptr && std::string(row[1]) == "ON";
+  mysql_free_result(result);
+  return on;
+}
+
+MariadbConnection::MariadbConnection(Runtime& runtime, MYSQL* connected, bool galera, Duration limit,
+                                     std::function<void()> slow)
     : runtime_(runtime),
       mysql_(connected),
+      galera_(galera),
       limit_(limit),
       socket_(runtime.io, mysql_get_socket(connected)),
       slow_(std::move(slow)) {
@@ -235,11 +248,13 @@ Task<int> MariadbConnection::wait(int events) {
 Task<void> MariadbConnection::command(std::string sql) {
   deferred_.push_back(std::move(sql));
   co_await flush();
+  inTransaction_ = false;
 }
 
 void MariadbConnection::begin() {
   deferred_.clear();
   deferred_.emplace_back("START TRANSACTION");
+  inTransaction_ = true;
   deferredFailed_ = false;
 }
 
@@ -275,43 +290,82 @@ Task<std::vector<Rows>> MariadbConnection::runAll(std::vector<Query> queries, bo
   return send(std::move(queries), locking);
 }
 
-// What was deferred and then `queries`, in one message. Returns the latter's answers.
+// What was deferred and then `queries`. Returns the latter's answers.
 Task<std::vector<Rows>> MariadbConnection::send(std::vector<Query> queries, bool locking) {
   const std::size_t first = deferred_.size();
   for (const Query& query : queries) defer(query, locking);
-  const std::vector<std::string> statements = std::exchange(deferred_, {});
+  std::vector<std::string> statements = std::exchange(deferred_, {});
+  const bool apart = galera_ && inTransaction_;
+  Task<std::vector<Rows>> sending =
+      apart ? sendOneByOne(std::move(statements), first) : sendTogether(std::move(statements), first);
+  std::vector<Rows> answers = co_await std::move(sending);
+  if (answers.size() != queries.size()) {
+    fail(CR_MALFORMED_PACKET, "the server answered " + std::to_string(answers.size()) + " of " +
+                                  std::to_string(queries.size()) + " statements");
+  }
+  co_return answers;
+}
+
+Task<std::vector<Rows>> MariadbConnection::sendTogether(std::vector<std::string> statements, std::size_t first) {
   std::string sql;
   for (const std::string& statement : statements) {
     if (!sql.empty()) sql += ";";
     sql += statement;
   }
   std::vector<Rows> answers;
+  bool done = co_await issue(&sql);
+  for (std::size_t i = 0;; ++i) {
+    if (!done) failAt(statements, i, first);
+    Rows rows = co_await takeResult();
+    if (i >= first) answers.push_back(std::move(rows));
+    if (mysql_more_results(mysql_) == 0) co_return answers;
+    done = co_await nextResult();
+  }
+}
+
+Task<std::vector<Rows>> MariadbConnection::sendOneByOne(std::vector<std::string> statements, std::size_t first) {
+  std::vector<Rows> answers;
+  for (std::size_t i = 0; i < statements.size(); ++i) {
+    const bool done = co_await issue(&statements[i]);
+    if (!done) failAt(statements, i, first);
+    Rows rows = co_await takeResult();
+    if (i >= first) answers.push_back(std::move(rows));
+    if (statements[i] != "COMMIT" && statements[i] != "ROLLBACK") checkTransaction();
+  }
+  co_return answers;
+}
+
+// False: the server refused it.
+Task<bool> MariadbConnection::issue(const std::string* sql) {
   int failed = 0;
-  int events = mysql_real_query_start(&failed, mysql_, sql.data(), sql.size());
+  int events = mysql_real_query_start(&failed, mysql_, sql->data(), sql->size());
   while (events != 0) {
     const int ready = co_await wait(events);
     events = mysql_real_query_cont(&failed, mysql_, ready);
   }
-  for (std::size_t i = 0;; ++i) {
-    if (failed != 0) {
-      deferredFailed_ = deferredFailed_ || i < first;
-      const std::string& blamed = statements[std::min(i, statements.size() - 1)];
-      fail(mysql_errno(mysql_), std::string(mysql_error(mysql_)) + " in " + blamed.substr(0, 120));
-    }
-    Rows rows = co_await takeResult();
-    if (i >= first) answers.push_back(std::move(rows));
-    if (mysql_more_results(mysql_) == 0) break;
-    events = mysql_next_result_start(&failed, mysql_);
-    while (events != 0) {
-      const int ready = co_await wait(events);
-      events = mysql_next_result_cont(&failed, mysql_, ready);
-    }
+  co_return failed == 0;
+}
+
+Task<bool> MariadbConnection::nextResult() {
+  int failed = 0;
+  int events = mysql_next_result_start(&failed, mysql_);
+  while (events != 0) {
+    const int ready = co_await wait(events);
+    events = mysql_next_result_cont(&failed, mysql_, ready);
   }
-  if (answers.size() != queries.size()) {
-    fail(CR_MALFORMED_PACKET, "the server answered " + std::to_string(answers.size()) + " of " +
-                                  std::to_string(queries.size()) + " statements");
-  }
-  co_return answers;
+  co_return failed == 0;
+}
+
+void MariadbConnection::failAt(const std::vector<std::string>& statements, std::size_t at, std::size_t first) {
+  deferredFailed_ = deferredFailed_ || at < first;
+  const std::string& blamed = statements[std::min(at, statements.size() - 1)];
+  fail(mysql_errno(mysql_), std::string(mysql_error(mysql_)) + " in " + blamed.substr(0, 120));
+}
+
+// What comes after the transaction's end would be done for itself, whatever becomes of the rest.
+void MariadbConnection::checkTransaction() {
+  if ((mysql_->server_status & SERVER_STATUS_IN_TRANS) != 0) return;
+  fail(ER_LOCK_DEADLOCK, "the server has ended the transaction");
 }
 
 Task<Rows> MariadbConnection::takeResult() {
@@ -369,9 +423,13 @@ Task<Rows> MariadbConnection::runPrepared(const Statement& statement, std::vecto
   if (failed != 0)
     fail(mysql_stmt_errno(stmt),
          std::string(mysql_stmt_error(stmt)) + " in " + std::string(statement.text).substr(0, 120));
-  if (mysql_stmt_field_count(stmt) > 0) co_return co_await fetch(stmt);
   Rows rows;
-  rows.setChanged(mysql_stmt_affected_rows(stmt));
+  if (mysql_stmt_field_count(stmt) > 0) {
+    rows = co_await fetch(stmt);
+  } else {
+    rows.setChanged(mysql_stmt_affected_rows(stmt));
+  }
+  if (galera_ && inTransaction_) checkTransaction();
   co_return rows;
 }
 

@@ -34,6 +34,9 @@ class MariadbError : public Error {
 MYSQL* connectBlocking(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit,
                        std::chrono::milliseconds answerLimit);
 
+// Whether it is a node of a Galera cluster. Blocks. Throws MariadbError.
+bool isGaleraNode(MYSQL* mysql);
+
 // Whether the server greets somebody who connects within `limit` (rounded up to seconds), if only to refuse. Blocks.
 bool connects(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit);
 
@@ -44,14 +47,16 @@ class MariadbConnection {
  public:
   // `slow` is called, again and again, while the server does not answer for kSlow.
   static constexpr Duration kSlow = std::chrono::milliseconds(250);
-  MariadbConnection(Runtime& runtime, MYSQL* connected, Duration limit, std::function<void()> slow);
+  // `galera`: a transaction's statements go one by one. Of a message with several, such a node carries out the rest,
+  // each for itself, when another node's transaction makes it roll back this one between two of them.
+  MariadbConnection(Runtime& runtime, MYSQL* connected, bool galera, Duration limit, std::function<void()> slow);
   ~MariadbConnection();
   MariadbConnection(const MariadbConnection&) = delete;
   MariadbConnection& operator=(const MariadbConnection&) = delete;
 
   // `locking`, here and below: a statement's "/*lock*/" becomes FOR UPDATE. What was deferred goes with it, before it.
   Task<Rows> run(const Statement& statement, std::vector<Value> values, bool locking);
-  Task<std::vector<Rows>> runAll(std::vector<Query> queries, bool locking);  // in one message
+  Task<std::vector<Rows>> runAll(std::vector<Query> queries, bool locking);  // together where that is safe
   Task<void> command(std::string sql);                                       // COMMIT … : no values, no rows
 
   void begin();  // a transaction: with the next message to the server
@@ -77,11 +82,19 @@ class MariadbConnection {
   Task<Rows> runPrepared(const Statement& statement, std::vector<Value> values, bool locking);
   Task<Rows> fetch(MYSQL_STMT* statement);
   Task<std::vector<Rows>> send(std::vector<Query> queries, bool locking);
+  Task<std::vector<Rows>> sendTogether(std::vector<std::string> statements, std::size_t first);
+  Task<std::vector<Rows>> sendOneByOne(std::vector<std::string> statements, std::size_t first);
+  Task<bool> issue(const std::string* sql);
+  Task<bool> nextResult();
+  [[noreturn]] void failAt(const std::vector<std::string>& statements, std::size_t at, std::size_t first);
+  void checkTransaction();
   Task<Rows> takeResult();
   [[noreturn]] void fail(unsigned number, const std::string& text);
 
   Runtime& runtime_;
   MYSQL* mysql_;
+  const bool galera_;
+  bool inTransaction_ = false;
   Duration limit_;
   asio::posix::stream_descriptor socket_;
   std::unordered_map<const char*, MYSQL_STMT*> statements_[2];  // plain, locking
