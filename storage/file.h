@@ -113,4 +113,7 @@ struct File {
 };
 using FilePtr = std::shared_ptr<File>;
 
+// What a request is told that comes for a replica that was removed: a tracker knows where the file lives, if it does.
+inline Error replicaRemoved() { return Error(Errc::staleEpoch, "this server's replica was removed"); }
+
 }  // namespace vcfs::storage

@@ -73,14 +73,13 @@ Node::HardenFailures Node::harden(const std::vector<InodeId>& inodes) {
 void Node::markStableIfSealed(InodeId inode) {
   FilePtr file = find(inode);
   if (file && (!file->sealed() || file->busy())) return;  // written again: stays active
-  leaveActive(inode);
+  leaveActive({inode});
 }
 
-// Where that fails it is looked at once more after the next start.
-void Node::leaveActive(InodeId inode) {
-  const std::vector<InodeId> one{inode};
+// Where that fails they are looked at once more after the next start.
+void Node::leaveActive(const std::vector<InodeId>& inodes) {
   try {
-    store.markStable(one);
+    store.markStable(inodes);
   } catch (const Error& error) {
     log::error("active.write.failed", {{"reason", error.what()}});
   }

@@ -54,8 +54,9 @@ class Node : public std::enable_shared_from_this<Node> {
   // Calls `then` with the file once its replica was looked up, in the order of the calls per file; in this very call
   // when it is known already.
   kj::Promise<void> enter(InodeId inode, kj::Function<kj::Promise<void>(FilePtr)> then);
-  FilePtr find(InodeId inode) const;  // null when not in memory
-  void forget(FilePtr file);          // its data was removed
+  FilePtr find(InodeId inode) const;                     // null when not in memory
+  void forget(FilePtr file);                             // its data was removed
+  void leaveActive(const std::vector<InodeId>& inodes);  // also on the writes pool's thread
   // Its replica of this epoch is removed: whoever still believes in it is sent to a tracker, not told that it is empty.
   void noteRemoved(InodeId inode, Epoch epoch) { removed_.note(inode, epoch); }
 
@@ -157,7 +158,6 @@ class Node : public std::enable_shared_from_this<Node> {
   HardenFailures harden(const std::vector<InodeId>& inodes);
   void hardened(const std::vector<InodeId>& inodes, const HardenFailures& failures);
   void markStableIfSealed(InodeId inode);
-  void leaveActive(InodeId inode);
   // ops/forward.cpp
   struct Sent;  // what an answer needs to find its way back
   void forward(FilePtr file, const OpPtr& op);

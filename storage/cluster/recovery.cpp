@@ -91,7 +91,7 @@ void Node::checkSuspect(FilePtr file) {
   }
   suspects_.erase(inode);
   if (!file->onDisk) {
-    leaveActive(inode);
+    leaveActive({inode});
     return;
   }
   // Sealed, and perhaps nobody was told. A tracker ignores it when this server was not the primary.

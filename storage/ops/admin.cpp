@@ -86,11 +86,7 @@ RemovedFiles removeFromDisk(Node& node, const std::vector<InodeId>& inodes, cons
       log::error("replica.remove.failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
     }
   }
-  try {
-    node.store.markStable(gone);
-  } catch (const Error& error) {  // they are looked for after the next start
-    log::error("active.write.failed", {{"reason", error.what()}});
-  }
+  node.leaveActive(gone);
   return removed;
 }
 

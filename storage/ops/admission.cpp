@@ -3,21 +3,10 @@
 
 namespace vcfs::storage {
 
-namespace {
-
-// It was removed while the request stood in line: a tracker knows where the file lives, if it does.
-void requireThere(const File& file) {
-  if (file.removed) throw Error(Errc::staleEpoch, "this server's replica was removed");
-}
-
-}  // namespace
-
 void Node::admit(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
-  requireThere(*file);
+  if (file->removed) throw replicaRemoved();
   if (file->broken) throw *file->broken;
-  if (!file->onDisk && removed_.removedIn(file->inode, epoch)) {
-    throw Error(Errc::staleEpoch, "this server's replica was removed");
-  }
+  if (!file->onDisk && removed_.removedIn(file->inode, epoch)) throw replicaRemoved();
   switch (file->replica.admit(epoch, hasLayout)) {
     case ReplicaFence::Admission::ok:
       return;
@@ -58,7 +47,7 @@ void Node::requireReadable(const FilePtr& file, Epoch epoch, bool hasLayout, sch
 }
 
 void Node::admitReplication(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
-  requireThere(*file);
+  if (file->removed) throw replicaRemoved();
   if (file->broken && !hasLayout) throw *file->broken;
   switch (file->replica.admitReplication(epoch, hasLayout)) {
     case ReplicaFence::Admission::stale:

@@ -35,7 +35,7 @@ void refuse(Context& context, const Error& error, const File* file = nullptr) {
 // True, and refused, when the replica was removed while the request stood in line for it.
 template <class Context>
 bool refuseRemoved(Context& context, const File& file) {
-  if (file.removed) refuse(context, Error(Errc::staleEpoch, "this server's replica was removed"));
+  if (file.removed) refuse(context, replicaRemoved());
   return file.removed;
 }
 
