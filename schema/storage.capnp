@@ -160,10 +160,11 @@ interface Storage {
 
   handOver @23 (inode :UInt64, epoch :UInt64, layout :Layout) -> (status :Status, equal :List(UInt32));
   # From a tracker that is about to make another replica the primary although this one is well. Ends what is under way
-  # and from then on serves nothing in this epoch (staleEpoch): `equal`, the other in-sync replicas that can be reached,
-  # have every byte, none has one more. Any newer layout ends that. When none comes for 2 s this server gives the file up
-  # as if its disk had failed. Primary only. Errors: overloaded (what is under way did not end within 500 ms; it
-  # goes on as the primary), staleEpoch, notPrimary, needLayout, unavailable.
+  # and from then on serves nothing in this epoch (staleEpoch): `equal`, the other in-sync replicas, have every byte,
+  # none has one more, and each has answered just now. Any newer layout ends that. When none comes for 2 s this server
+  # gives the file up as if its disk had failed. A repeat gets the same answer. Primary only.
+  # Errors: overloaded (what is under way did not end within 500 ms, or a replica was lost; it goes on as the primary),
+  # staleEpoch, notPrimary, needLayout, unavailable.
 }
 
 struct ReplicaOp {

@@ -63,6 +63,8 @@ class Node : public std::enable_shared_from_this<Node> {
   // ---- admission (throws what the caller is to be told) ----
   void admit(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
   void requirePrimary(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
+  // The same, for what is to be put in order.
+  void requireOrdering(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
   void requireReadable(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
   void admitReplication(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
 
@@ -82,6 +84,8 @@ class Node : public std::enable_shared_from_this<Node> {
   // Ends what is under way and is not the primary any more; the other replicas that have the same bytes. Throws Error
   // (overloaded: still the primary).
   Task<std::vector<StorageId>> handOver(FilePtr file);
+  // What it answered in this epoch, as long as nothing has come of it.
+  std::optional<std::vector<StorageId>> handedOver(const File& file, Epoch epoch) const;
   void startCatchUp(FilePtr file);  // of a syncing replica; nothing when it is under way
   void replicaLost(FilePtr file, StorageId storage, const char* why);
   void ownReplicaFailed(FilePtr file, const Error& error);
@@ -223,7 +227,12 @@ class Node : public std::enable_shared_from_this<Node> {
   LeaseTable leases_;
   std::map<InodeId, TimePoint> orphans_;  // open files without a known writer, and until when they are waited for
   std::set<std::pair<InodeId, StorageId>> failures_;  // to be told to a tracker
-  std::map<InodeId, TimePoint> handedOver_;           // and until when a new layout is waited for
+  struct HandedOver {
+    Epoch epoch = 0;
+    std::vector<StorageId> equal;
+    TimePoint until;  // a newer layout is waited for
+  };
+  std::map<InodeId, HandedOver> handedOver_;
   std::uint64_t incarnations_ = 0;
   ReportQueue reports_;
   unsigned hardenRounds_ = 0;

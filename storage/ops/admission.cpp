@@ -27,11 +27,15 @@ void Node::requirePrimary(const FilePtr& file, Epoch epoch, bool hasLayout, sche
   if ((file->preexisting && !recovered_) || mayLackFiles()) {
     throw Error(Errc::unavailable, "this server is being checked after its start");
   }
-  if (file->handingOver) throw Error(Errc::unavailable, "another server is about to become the primary");
   if (file->replica.isPrimary()) return;
   if (file->replica.role() != Role::primary) throw Error(Errc::notPrimary, "another server is the primary");
   if (file->replica.distrusted()) throw Error(Errc::unavailable, "this replica is being checked");
   throw Error(Errc::staleEpoch, "this server is not the primary any more");
+}
+
+void Node::requireOrdering(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
+  requirePrimary(file, epoch, hasLayout, layout);
+  if (file->handingOver) throw Error(Errc::unavailable, "another server is about to become the primary");
 }
 
 void Node::requireReadable(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {

@@ -143,7 +143,7 @@ kj::Promise<void> answerRepeat(NodePtr node, FilePtr file, Server::CopyRangeCont
 // The bytes are here: from now on it is a write like any other.
 kj::Promise<void> write(NodePtr node, FilePtr file, Server::CopyRangeContext context, CopyPtr copy) {
   if (file->removed) throw Error(Errc::notFound, "the file was removed");
-  node->requirePrimary(file, copy->epoch, false, {});
+  node->requireOrdering(file, copy->epoch, false, {});
   if (file->sequences.executed(copy->client, copy->sequence)) return answerRepeat(node, file, context, *copy);
   node->writerSeen(*file, copy->client);
   if (copy->bytes.data.empty()) {
@@ -167,7 +167,7 @@ kj::Promise<void> opCopyRange(NodePtr node, SessionPtr, Server::CopyRangeContext
   return onFile(node, context, [node](FilePtr file, Server::CopyRangeContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
     CopyPtr copy = toCopy(context);
-    node->requirePrimary(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     if (file->sequences.executed(copy->client, copy->sequence)) return answerRepeat(node, file, context, *copy);
     auto failure = std::make_shared<std::optional<Error>>();
     auto reading = rpc::serve(node->runtime, readOrRefuse(node, copy, failure));

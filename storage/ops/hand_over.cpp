@@ -4,13 +4,29 @@
 
 namespace vcfs::storage {
 
+namespace {
+
+// The newest operation that its client does not simply repeat elsewhere. A sync may take as long as a disk likes.
+OpPtr newestPending(const File& file) {
+  for (auto entry = file.pending.rbegin(); entry != file.pending.rend(); ++entry) {
+    if (entry->second->mutation.kind != Mutation::Kind::sync) return entry->second;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
 // Nothing new is let in meanwhile.
 Task<void> Node::finishPending(FilePtr file) {
   const Duration limit = options.handOverLimit;
   const TimePoint deadline = runtime.clock.now() + limit;
-  while (!file->pending.empty()) {
-    const OpPtr last = file->pending.rbegin()->second;
-    auto ended = last->wait();
+  // A question without effect, which every replica that counts must answer: one that died unnoticed, or came back from
+  // a power cut and is being checked, does not.
+  Mutation question;
+  question.kind = Mutation::Kind::left;
+  begin(file, question, nullptr);
+  while (const OpPtr op = newestPending(*file)) {
+    auto ended = op->wait();
     const Duration left = std::max(deadline - runtime.clock.now(), Duration::zero());
     co_await rpc::await<void>(runtime, kj::mv(ended), left);
   }
@@ -32,35 +48,52 @@ Task<std::vector<StorageId>> Node::handOver(FilePtr file) {
   if (!file->replica.isPrimary() || file->replica.epoch() != epoch) {
     throw Error(Errc::staleEpoch, "the layout has changed meanwhile");
   }
-  std::vector<StorageId> equal;
+  HandedOver over;
   for (const ReplicaSlot& slot : file->slots) {
-    if (!slot.syncing && !slot.failed) equal.push_back(slot.storage);
+    // That it differs must be told in this epoch: nobody would remember.
+    if (slot.failed) throw Error(Errc::overloaded, "a lost replica has still to be told to a tracker");
+    if (!slot.syncing) over.equal.push_back(slot.storage);
   }
-  log::info("primary.hands_over", {{"inode", log::hex(file->inode)}, {"epoch", epoch}, {"equal", equal.size()}});
+  log::info("primary.hands_over", {{"inode", log::hex(file->inode)}, {"epoch", epoch}, {"equal", over.equal.size()}});
   endEpoch(file);
   const Duration pause = options.handOverPause;
-  handedOver_[file->inode] = runtime.clock.now() + pause;
-  co_return equal;
+  over.epoch = epoch;
+  over.until = runtime.clock.now() + pause;
+  handedOver_[file->inode] = over;
+  co_return over.equal;
+}
+
+std::optional<std::vector<StorageId>> Node::handedOver(const File& file, Epoch epoch) const {
+  const auto over = handedOver_.find(file.inode);
+  const bool still = over != handedOver_.end() && over->second.epoch == epoch && file.replica.epoch() == epoch;
+  if (!still || !file.replica.deposed() || file.replica.distrusted()) return std::nullopt;
+  return over->second.equal;
 }
 
 // Whether the tracker has made another server the primary is not known: going on here might be a second one. It decides
 // as it does for every replica that has failed.
 void Node::giveUpHandedOver(TimePoint now) {
   std::erase_if(handedOver_, [&](const auto& item) {
-    if (now < item.second) return false;
+    const HandedOver& over = item.second;
     FilePtr file = find(item.first);
-    if (file && file->replica.deposed()) distrustOwn(file, Error(Errc::timeout, "no new primary was named"));
+    if (!file || file->replica.epoch() != over.epoch) return true;
+    if (now < over.until) return false;
+    if (file->replica.deposed()) distrustOwn(file, Error(Errc::timeout, "no new primary was named"));
     return true;
   });
 }
 
 namespace {
 
-Task<void> answerHandOver(NodePtr node, FilePtr file, Server::HandOverContext context) {
+void answer(Server::HandOverContext& context, const std::vector<StorageId>& equal) {
+  auto list = context.getResults().initEqual(static_cast<unsigned>(equal.size()));
+  for (unsigned i = 0; i < list.size(); ++i) list.set(i, equal[i]);
+}
+
+Task<void> handOverAndAnswer(NodePtr node, FilePtr file, Server::HandOverContext context) {
   try {
     const std::vector<StorageId> equal = co_await node->handOver(file);
-    auto list = context.getResults().initEqual(static_cast<unsigned>(equal.size()));
-    for (unsigned i = 0; i < list.size(); ++i) list.set(i, equal[i]);
+    answer(context, equal);
   } catch (const Error& error) {
     refuse(context, error, file.get());
   }
@@ -71,8 +104,12 @@ Task<void> answerHandOver(NodePtr node, FilePtr file, Server::HandOverContext co
 kj::Promise<void> opHandOver(NodePtr node, SessionPtr session, Server::HandOverContext context) {
   return onFile(node, context, [node](FilePtr file, Server::HandOverContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
+    if (const auto before = node->handedOver(*file, params.getEpoch())) {
+      answer(context, *before);
+      return kj::READY_NOW;
+    }
     node->requirePrimary(file, params.getEpoch(), params.hasLayout(), params.getLayout());
-    return rpc::serve(node->runtime, answerHandOver(node, file, context));
+    return rpc::serve(node->runtime, handOverAndAnswer(node, file, context));
   });
 }
 

@@ -35,7 +35,7 @@ kj::Promise<void> closeFile(NodePtr node, FilePtr file, Context context) {
   try {
     auto params = context.getParams();
     const ClientId client = params.getWriter().getClient();
-    node->requirePrimary(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     const bool last = node->writerGone(*file, client);
     if (last && !(file->sealed() && file->onDisk)) {
       if (OpPtr before = file->undecided()) {
@@ -91,7 +91,7 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
     limits::checkWriter(client, sequence);
     limits::checkWriteFlags(flags);
     limits::checkTransfer(append ? 0 : params.getOffset(), params.getData().size());
-    node->requirePrimary(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
 
     if (file->sequences.executed(client, sequence)) {
       context.getResults().setOffset(params.getOffset());
@@ -149,7 +149,7 @@ kj::Promise<void> opTruncate(NodePtr node, SessionPtr session, Server::TruncateC
     const std::uint64_t sequence = params.getWriter().getSequence();
     limits::checkWriter(client, sequence);
     limits::checkExtent(params.getSize(), 0);
-    node->requirePrimary(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     if (file->sequences.executed(client, sequence)) return answerRepeat(node, file, context, client, sequence);
     requireTurn(*file, params.getWriter());
     Mutation mutation;
@@ -170,7 +170,7 @@ kj::Promise<void> opAllocate(NodePtr node, SessionPtr session, Server::AllocateC
     limits::checkWriter(client, sequence);
     limits::checkAllocateMode(params.getMode(), params.getLength());
     limits::checkExtent(params.getOffset(), params.getLength());
-    node->requirePrimary(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     if (file->sequences.executed(client, sequence)) return answerRepeat(node, file, context, client, sequence);
     requireTurn(*file, params.getWriter());
     Mutation mutation;
@@ -189,7 +189,7 @@ kj::Promise<void> opSync(NodePtr node, SessionPtr session, Server::SyncContext c
   return onFile(node, context, [node](FilePtr file, Server::SyncContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
     limits::checkWriter(params.getWriter().getClient(), params.getWriter().getSequence());
-    node->requirePrimary(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     requireTurn(*file, params.getWriter());
     node->clientAlive(params.getWriter().getClient());
     node->writerRepeats(*file, params.getWriter().getClient());
@@ -206,7 +206,7 @@ kj::Promise<void> opOpen(NodePtr node, SessionPtr session, Server::OpenContext c
   return onFile(node, context, [node](FilePtr file, Server::OpenContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
     if (params.getClient() == 0) throw Error(Errc::invalid, "client is 0");
-    node->requirePrimary(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     node->writerSeen(*file, params.getClient());
     // A file that has nothing on the disk is made by its first write; one that is open needs no telling, but for a
     // client of whom others believe that it has closed it.

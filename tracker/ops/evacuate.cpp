@@ -62,8 +62,8 @@ Task<LayoutPage> evacuate(SqlTx& tx, Fence fence, Evacuee from, InodeId after, s
   co_return page;
 }
 
-Task<LayoutChange> handOver(SqlTx& tx, Fence fence, InodeId inode, Epoch epoch,
-                            std::optional<std::vector<StorageId>> equal, Occasion occasion) {
+Task<LayoutChange> handOver(SqlTx& tx, Fence fence, InodeId inode, Epoch epoch, std::vector<StorageId> equal,
+                            Occasion occasion) {
   co_await checkFence(tx, fence);
   LayoutChange change;
   auto row = co_await findInode(tx, inode, Lock::rows);
@@ -71,8 +71,7 @@ Task<LayoutChange> handOver(SqlTx& tx, Fence fence, InodeId inode, Epoch epoch,
   if (row->attr.epoch == epoch && primaryOf(row->replicas) != nullptr) {
     relyOnFence(tx);
     const FileNeeds needs = co_await needsNow(tx, *row, occasion);
-    ReplicaSet next = row->replicas;
-    if (equal) next = tracker::handOver(row->replicas, *equal, *occasion.view, needs, change.dropped);
+    ReplicaSet next = tracker::handOver(row->replicas, equal, *occasion.view, needs, change.dropped);
     addRemovals(tx, inode, change.dropped);
     row = co_await storeReplicas(tx, std::move(*row), std::move(next), occasion.now);
     change.changed = true;

@@ -339,10 +339,10 @@ struct Evacuee {
   bool gone = false;
 };
 Task<LayoutPage> evacuate(SqlTx& tx, Fence fence, Evacuee from, InodeId after, std::uint32_t limit, Occasion occasion);
-// The primary of `epoch` has stopped serving, and says who has the same bytes; nothing: it is not known whether it has.
-// The epoch is raised in any case, so that it goes on if it is still the primary.
-Task<LayoutChange> handOver(SqlTx& tx, Fence fence, InodeId inode, Epoch epoch,
-                            std::optional<std::vector<StorageId>> equal, Occasion occasion);
+// The primary of `epoch` has stopped serving, and says who has the same bytes. The epoch is raised in any case, so that
+// it goes on if they are too few.
+Task<LayoutChange> handOver(SqlTx& tx, Fence fence, InodeId inode, Epoch epoch, std::vector<StorageId> equal,
+                            Occasion occasion);
 // Replicas being made on the server now, as far as `limit`.
 Task<std::uint64_t> countSyncing(SqlTx& tx, StorageId storage, std::uint32_t limit);
 // Gives up replicas that are behind on a server that is removed; false: there are no more.

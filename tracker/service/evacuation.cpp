@@ -5,8 +5,9 @@
 namespace vcfs::tracker {
 
 namespace {
-constexpr std::uint32_t kBatch = 50;  // files per transaction
-constexpr int kBatchesPerRound = 20;  // per server
+constexpr std::uint32_t kBatch = 50;                 // files per transaction
+constexpr int kBatchesPerRound = 20;                 // per server
+constexpr Duration kRest = std::chrono::seconds(5);  // of a file whose primary could not hand over
 }  // namespace
 
 Task<void> Evacuation::noteReturns() {
@@ -98,7 +99,8 @@ Task<std::uint64_t> Evacuation::step(ops::Fence fence, ops::Evacuee from, std::u
   const ops::Occasion occasion = core_.occasion(ops::Request());
   auto op = [=](SqlTx& tx) { return ops::evacuate(tx, fence, from, after, limit, occasion); };
   ops::LayoutPage page = co_await core_.catalog.write(std::move(op), Durability::stable);
-  cursor = page.more ? page.last : 0;
+  const InodeId next = page.more ? page.last : 0;
+  cursor = next;
   std::vector<Layout> changed;
   std::vector<Layout> ready;
   for (ops::LayoutChange& change : page.layouts) {
@@ -112,10 +114,20 @@ Task<std::uint64_t> Evacuation::step(ops::Fence fence, ops::Evacuee from, std::u
     co_await core_.announce(std::move(changed), 0, core_.options.callLimit, std::move(left));
   }
   for (Layout& layout : ready) {
-    const bool answers = co_await handOver(fence, from.storage, std::move(layout));
-    if (!answers) break;
+    const InodeId inode = layout.inode;
+    if (resting(inode)) continue;
+    cursor = after;  // should it come to nothing, the next round begins with them again
+    const bool answered = co_await handOver(fence, from.storage, std::move(layout));
+    if (!answered) co_return count;
+    cursor = next;
   }
   co_return count;
+}
+
+bool Evacuation::resting(InodeId inode) {
+  const TimePoint now = core_.runtime.clock.now();
+  std::erase_if(resting_, [now](const auto& item) { return item.second <= now; });
+  return resting_.contains(inode);
 }
 
 // The primary of a file that is being written is well: it ends what is under way before another one takes over, so that
@@ -124,24 +136,27 @@ Task<bool> Evacuation::handOver(ops::Fence fence, StorageId from, Layout layout)
   core_.fillAddresses(layout);
   const InodeId inode = layout.inode;
   const Epoch epoch = layout.epoch;
-  std::optional<std::vector<StorageId>> equal;
+  std::vector<StorageId> equal;
   try {
     equal = co_await core_.storages.handOver(from, std::move(layout));
   } catch (const Error& error) {
-    log::debug("coordinator.hand_over_failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
-    // Else it goes on by itself. A lost answer may be that of a server that has stopped.
-    if (error.code() != Errc::timeout && error.code() != Errc::unavailable) co_return true;
+    log::info("coordinator.hand_over_failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
+    if (error.code() == Errc::timeout || error.code() == Errc::unavailable) co_return false;
+    resting_[inode] = core_.runtime.clock.now() + kRest;
+    co_return true;
   }
   const ops::Occasion occasion = core_.occasion(ops::Request());
   auto op = [=](SqlTx& tx) { return ops::handOver(tx, fence, inode, epoch, equal, occasion); };
   ops::LayoutChange change = co_await core_.catalog.write(std::move(op), Durability::stable);
-  if (!change.changed) co_return equal.has_value();
-  log::info("coordinator.handed_over", {{"inode", log::hex(inode)}, {"from", from}, {"gone", !change.dropped.empty()}});
+  if (!change.changed) co_return true;
+  const bool gone = !change.dropped.empty();
+  if (!gone) resting_[inode] = core_.runtime.clock.now() + kRest;
+  log::info("coordinator.handed_over", {{"inode", log::hex(inode)}, {"from", from}, {"gone", gone}});
   std::vector<Layout> changed;
   changed.push_back(std::move(change.layout));
   std::vector<StorageId> left(1, from);
   co_await core_.announce(std::move(changed), 0, core_.options.callLimit, std::move(left));
-  co_return equal.has_value();
+  co_return true;
 }
 
 }  // namespace vcfs::tracker

@@ -26,9 +26,11 @@ class Evacuation {
   Task<std::uint64_t> room();
   Task<std::uint64_t> step(ops::Fence fence, ops::Evacuee from, std::uint64_t room);
   Task<bool> handOver(ops::Fence fence, StorageId from, Layout layout);
+  bool resting(InodeId inode);
 
   TrackerCore& core_;
   std::map<std::pair<StorageId, bool>, InodeId> cursors_;
+  std::map<InodeId, TimePoint> resting_;  // until then their primary is not asked again
 };
 
 }  // namespace vcfs::tracker

@@ -86,14 +86,55 @@ TEST_F(HandOver, the_next_primary_goes_on_with_all_the_others_in_sync) {
   EXPECT_EQ(current().epoch, 2u) << "the former primary gave the file up although it had a successor";
 }
 
-TEST_F(HandOver, a_follower_that_is_lost_is_not_equal) {
+TEST_F(HandOver, while_a_follower_is_lost_and_nobody_knows_it_the_primary_stays) {
   network_.cut("s1", "t1");  // it cannot say so
   network_.cut("t1", "s1");
   crash(3);
-  settle(100ms);
-  const Answer answer = of(handOver(1, before_));
+  EXPECT_EQ(of(handOver(1, before_)).code, Errc::overloaded);
+  EXPECT_EQ(of(stat(1, before_)).size, 3u);
+  network_.heal("s1", "t1");
+  network_.heal("t1", "s1");
+  ASSERT_TRUE(eventually([&] { return current().epoch > 1; }, 5s));
+  EXPECT_EQ(of(write(1, current(), 2, 3, "def")).size, 6u);
+  const Answer answer = of(handOver(1, current()));
   EXPECT_EQ(answer.code, Errc::ok);
   EXPECT_EQ(answer.equal, (std::set<StorageId>{2}));
+}
+
+// It lost power and nobody has noticed: no byte is being written.
+TEST_F(HandOver, a_follower_that_is_being_checked_is_not_equal) {
+  network_.cut("s3", "t1");  // what it fears it cannot tell
+  network_.cut("t1", "s3");
+  crash(3);
+  stores_.at(3)->losePower();
+  startStorage(3);
+  EXPECT_EQ(of(handOver(1, before_)).code, Errc::staleEpoch) << "the primary has told a tracker that it is lost";
+  EXPECT_EQ(of(handOver(1, current())).equal, (std::set<StorageId>{2}));
+}
+
+TEST_F(HandOver, asked_again_it_answers_the_same) {
+  EXPECT_EQ(of(handOver(1, before_)).equal, (std::set<StorageId>{2, 3}));
+  const Answer again = of(handOver(1, before_));
+  EXPECT_EQ(again.code, Errc::ok);
+  EXPECT_EQ(again.equal, (std::set<StorageId>{2, 3}));
+}
+
+class SlowDisks : public HandOver {
+ protected:
+  void SetUp() override {
+    diskDelay_ = 800ms;
+    HandOver::SetUp();
+  }
+};
+
+TEST_F(SlowDisks, a_sync_is_not_waited_for_and_repeated_at_the_next_primary) {
+  auto underWay = sync(1, before_, 2);
+  settle(5ms);
+  EXPECT_EQ(of(handOver(1, before_)).code, Errc::ok);
+  EXPECT_EQ(of(underWay).code, Errc::staleEpoch);
+  const Layout next = layout(2, {{2, in}, {3, in}});
+  put(next);
+  EXPECT_EQ(of(sync(2, next, 2)).code, Errc::ok);
 }
 
 TEST_F(HandOver, one_that_is_being_caught_up_is_not_equal) {
