@@ -7,14 +7,13 @@ namespace vcfs::client {
 void NameLog::named(InodeId inode) {
   if (changed_.size() >= kRemembered) {
     changed_.clear();
-    forgot_ = true;
     forgotAt_ = clock_;
   }
   changed_[inode] = ++clock_;
 }
 
 Task<void> NameLog::sync(InodeId inode) {
-  if (!forgot_ && changed_.count(inode) == 0) co_return;
+  if (!forgotAt_ && changed_.count(inode) == 0) co_return;
   co_await syncAll();
 }
 
@@ -23,7 +22,7 @@ Task<void> NameLog::syncAll() {
   const std::uint64_t upTo = clock_;
   co_await ask(*core, &Tracker::syncNamesRequest);
   // Not before: who asks meanwhile must wait too.
-  if (forgotAt_ <= upTo) forgot_ = false;
+  if (forgotAt_ && *forgotAt_ <= upTo) forgotAt_.reset();
   std::erase_if(changed_, [&](const auto& entry) { return entry.second <= upTo; });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <unordered_map>
 
 #include "client/src/core.h"
@@ -24,8 +25,7 @@ class NameLog {
   std::shared_ptr<Core> core_;
   std::unordered_map<InodeId, std::uint64_t> changed_;  // inode → when
   std::uint64_t clock_ = 0;
-  bool forgot_ = false;  // there were too many: every inode may have a new name
-  std::uint64_t forgotAt_ = 0;
+  std::optional<std::uint64_t> forgotAt_;  // there were too many then: every inode may have a new name
 };
 
 }  // namespace vcfs::client
