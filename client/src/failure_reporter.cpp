@@ -1,7 +1,6 @@
 #include "client/src/failure_reporter.h"
 
-#include "client/src/as_error.h"
-#include "client/src/local_host.h"
+#include "common/base/advertise.h"
 #include "common/base/log.h"
 
 namespace vcfs::client {
@@ -73,7 +72,7 @@ Task<void> FailureReporter::sendPart(std::shared_ptr<Batch> batch, std::size_t f
       failed[i].setEpoch(batch->items[from + i].epoch);
       failed[i].setStorage(batch->items[from + i].storage);
     }
-    request.setReporter(localHostName());
+    request.setReporter(hostName());
     return request.send();
   };
   auto answer = co_await trackers_->callFor(build, kLimit, Errc::ok, batch->sendBy);

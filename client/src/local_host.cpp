@@ -3,16 +3,17 @@
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
-#include <unistd.h>
 
 #include <set>
+
+#include "common/base/advertise.h"
 
 namespace vcfs::client {
 
 namespace {
 
 std::set<std::string> interfaceAddresses() {
-  std::set<std::string> result{"localhost", localHostName()};
+  std::set<std::string> result{"localhost", hostName()};
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) return result;
   for (const ifaddrs* i = list; i != nullptr; i = i->ifa_next) {
@@ -28,12 +29,6 @@ std::set<std::string> interfaceAddresses() {
 }
 
 }  // namespace
-
-std::string localHostName() {
-  char name[256] = {};
-  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == 0) return "unknown";
-  return name;
-}
 
 bool isLocalAddress(const std::string& address) {
   static const std::set<std::string> mine = interfaceAddresses();

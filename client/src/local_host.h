@@ -4,9 +4,6 @@
 
 namespace vcfs::client {
 
-// The name of this machine, as told to servers.
-std::string localHostName();
-
 // Whether "host:port" names this machine: its name, a loopback address or one of its interfaces'. Without asking DNS.
 bool isLocalAddress(const std::string& address);
 

@@ -1,7 +1,6 @@
 #include "client/src/storage_pool.h"
 
-#include "client/src/as_error.h"
-#include "client/src/local_host.h"
+#include "common/base/advertise.h"
 #include "common/base/log.h"
 
 namespace vcfs::client {
@@ -78,7 +77,7 @@ Task<std::shared_ptr<StorageLink>> StoragePool::connect(std::string address) {
   auto hello = link->storage.helloRequest();
   hello.setProtocol(schema::PROTOCOL_VERSION);
   hello.setClient(client_);
-  hello.setHost(localHostName());
+  hello.setHost(hostName());
   auto promise = hello.send();
   std::optional<Error> failure;
   try {

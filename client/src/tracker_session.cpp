@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "client/src/local_host.h"
+#include "common/base/advertise.h"
 #include "common/base/log.h"
 
 namespace vcfs::client {
@@ -106,7 +106,7 @@ Task<void> TrackerSession::greet(std::shared_ptr<Session> session) {
   auto hello = session->tracker.helloRequest();
   hello.setProtocol(schema::PROTOCOL_VERSION);
   hello.setClient(client_);
-  hello.setHost(localHostName());
+  hello.setHost(hostName());
   hello.setKind(options_.kind);
   hello.setPath(options_.path);
   auto promise = hello.send();

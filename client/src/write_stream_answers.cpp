@@ -2,7 +2,6 @@
 // what is sent again, what fails.
 #include "client/src/write_stream.h"
 
-#include "client/src/as_error.h"
 #include "common/base/log.h"
 
 namespace vcfs::client {

@@ -30,6 +30,11 @@ Error::Error(Errc code, std::string detail) : code_(code), detail_(std::move(det
   if (!detail_.empty()) what_ += ": " + detail_;
 }
 
+Error asError(const std::exception& exception) {
+  if (const auto* error = dynamic_cast<const Error*>(&exception)) return *error;
+  return Error(Errc::internal, exception.what());
+}
+
 Errc fromErrno(int error) {
   switch (error) {
     case 0:

@@ -69,6 +69,9 @@ class Error : public std::exception {
   std::string what_;  // "notFound: detail"
 };
 
+// What ended a task that others wait for, whatever it was (a message that cannot be decoded, no memory: internal).
+Error asError(const std::exception& exception);
+
 // errno of a system call on this machine's disk as an Errc (ENOSPC → noSpace, EIO → io …).
 Errc fromErrno(int error);
 

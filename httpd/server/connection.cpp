@@ -95,10 +95,8 @@ Task<bool> Connection::answer() {
   std::optional<Error> error;
   try {
     co_await route(exchange);
-  } catch (const Error& e) {
-    error = e;
   } catch (const std::exception& e) {
-    error = Error(Errc::internal, e.what());
+    error = asError(e);
   }
   if (error) {
     if (exchange.started()) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "client/src/local_host.h"
+#include "common/base/advertise.h"
 
 namespace vcfs::client {
 namespace {
@@ -47,7 +48,7 @@ TEST(Options, values_out_of_bounds_are_named_with_what_is_allowed) {
 TEST(LocalHost, loopback_and_own_name_are_local_others_are_not) {
   EXPECT_TRUE(isLocalAddress("127.0.0.1:21100"));
   EXPECT_TRUE(isLocalAddress("[::1]:21100"));
-  EXPECT_TRUE(isLocalAddress(localHostName() + ":1"));
+  EXPECT_TRUE(isLocalAddress(hostName() + ":1"));
   EXPECT_FALSE(isLocalAddress("192.0.2.77:21100"));
 }
 
