@@ -31,7 +31,7 @@ class File {
 
   // Takes the bytes into the send window and returns; waits while the window is full. With `owner` (8-aligned data,
   // at least 256 KiB, 8 readable bytes behind) they are not copied. An error that happened to earlier bytes behind the
-  // caller's back is thrown here, by sync() or by flush(), once per handle.
+  // caller's back is thrown here once, and by sync() or flush() once more, per handle.
   virtual Task<void> write(std::uint64_t offset, std::span<const std::byte> data,
                            std::shared_ptr<const void> owner = nullptr) = 0;
 
