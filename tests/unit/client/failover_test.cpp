@@ -32,14 +32,6 @@ class FailoverTest : public ::testing::Test {
     fake.killStorage(1);
     write(5, " world");
   }
-  Errc failure(Task<void> task) {
-    try {
-      fake.run(std::move(task));
-    } catch (const Error& error) {
-      return error.code();
-    }
-    return Errc::ok;
-  }
 
   FakeCluster fake;
   std::shared_ptr<Cluster> cluster;
@@ -150,8 +142,8 @@ TEST_F(FailoverTest, when_every_disk_is_full_the_writer_is_told_once) {
   start();
   fake.storage(1).refuse = Errc::noSpace;
   write(0, "hello");
-  EXPECT_EQ(failure(file->flush()), Errc::noSpace);
-  EXPECT_EQ(failure(file->flush()), Errc::ok);
+  EXPECT_EQ(fake.failure(file->flush()), Errc::noSpace);
+  EXPECT_EQ(fake.failure(file->flush()), Errc::ok);
   EXPECT_EQ(fake.tracker().reports, 0) << "the primary is not lost";
 }
 
@@ -175,9 +167,9 @@ TEST_F(FailoverTest, with_every_replica_away_write_fails_after_the_stall_limit_o
   fake.killStorage(2);
   write(5, " world");
   const TimePoint before = fake.clock.now();
-  EXPECT_EQ(failure(file->flush()), Errc::unavailable);
+  EXPECT_EQ(fake.failure(file->flush()), Errc::unavailable);
   EXPECT_LT(fake.clock.now() - before, seconds(7));
-  EXPECT_EQ(failure(file->flush()), Errc::ok) << "told once";
+  EXPECT_EQ(fake.failure(file->flush()), Errc::ok) << "told once";
 }
 
 TEST_F(FailoverTest, replicas_that_come_back_within_the_stall_limit_go_on) {
@@ -191,7 +183,7 @@ TEST_F(FailoverTest, replicas_that_come_back_within_the_stall_limit_go_on) {
     fake.startStorage(1);
     fake.startStorage(2);
   });
-  EXPECT_EQ(failure(file->close()), Errc::ok);
+  EXPECT_EQ(fake.failure(file->close()), Errc::ok);
   EXPECT_EQ(fake.bytes(2, file->inode()), "hello world");
 }
 
@@ -201,7 +193,7 @@ TEST_F(FailoverTest, without_trackers_an_open_file_is_written_and_closed) {
   flush();
   fake.killTracker(0);
   write(5, " world");
-  EXPECT_EQ(failure(file->close()), Errc::ok);
+  EXPECT_EQ(fake.failure(file->close()), Errc::ok);
   EXPECT_EQ(fake.bytes(1, file->inode()), "hello world");
 }
 
@@ -213,7 +205,7 @@ TEST_F(FailoverTest, without_trackers_a_restarted_primary_is_found_again) {
   fake.killStorage(1);
   auto timer = fake.clock.callAt(fake.clock.now() + seconds(3), [&] { fake.startStorage(1); });
   write(5, " world");
-  EXPECT_EQ(failure(file->flush()), Errc::ok);
+  EXPECT_EQ(fake.failure(file->flush()), Errc::ok);
   EXPECT_EQ(fake.bytes(1, file->inode()), "hello world");
 }
 
@@ -223,7 +215,7 @@ TEST_F(FailoverTest, a_server_that_came_back_while_no_tracker_could_be_told_is_n
   fake.startStorage(1);
   fake.advance(milliseconds(1500));
   fake.startTracker(0);
-  EXPECT_EQ(failure(file->flush()), Errc::ok);
+  EXPECT_EQ(fake.failure(file->flush()), Errc::ok);
   fake.advance(seconds(10));
   EXPECT_EQ(fake.tracker().reports, 0);
   EXPECT_EQ(fake.file(file->inode()).layout.epoch, 1u);
@@ -294,7 +286,7 @@ TEST_F(FailoverTest, close_survives_a_failover) {
   write(0, "hello");
   fake.storage(1).silent = true;
   auto timer = fake.clock.callAt(fake.clock.now() + milliseconds(100), [&] { fake.killStorage(1); });
-  EXPECT_EQ(failure(file->close()), Errc::ok);
+  EXPECT_EQ(fake.failure(file->close()), Errc::ok);
   EXPECT_EQ(fake.bytes(2, file->inode()), "hello");
   EXPECT_EQ(fake.file(file->inode()).attr.state, FileState::closed);
 }
@@ -317,13 +309,13 @@ TEST_F(FailoverTest, the_memory_of_failed_writes_is_given_back) {
   fake.killStorage(2);
   for (int round = 0; round < 8; ++round) {
     const std::string text(1 << 20, 'x');
-    failure(file->write(0, bytesOf(text)));
-    failure(file->flush());
+    fake.failure(file->write(0, bytesOf(text)));
+    fake.failure(file->flush());
   }
   fake.startStorage(1);
   fake.startStorage(2);
   write(0, std::string(3 << 20, 'y'));
-  EXPECT_EQ(failure(file->close()), Errc::ok);
+  EXPECT_EQ(fake.failure(file->close()), Errc::ok);
   EXPECT_EQ(fake.bytes(2, file->inode()), std::string(3 << 20, 'y'));
 }
 

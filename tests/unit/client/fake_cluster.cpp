@@ -376,6 +376,15 @@ bool FakeCluster::until(std::function<bool()> done, Duration limit) {
   return true;
 }
 
+Errc FakeCluster::failure(Task<void> task) {
+  try {
+    run(std::move(task));
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return Errc::ok;
+}
+
 ClusterOptions FakeCluster::options() const {
   ClusterOptions options;
   for (const auto& tracker : trackers) options.trackers.push_back(tracker->address);

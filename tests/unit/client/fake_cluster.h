@@ -76,6 +76,7 @@ class FakeCluster {
   template <class T>
   T run(Task<T> task, Duration limit = std::chrono::seconds(120));
   void run(Task<void> task, Duration limit = std::chrono::seconds(120));
+  Errc failure(Task<void> task);  // the same; what it threw, or ok
 
   std::shared_ptr<Cluster> connect(ClusterOptions options = {});
   ClusterOptions options() const;

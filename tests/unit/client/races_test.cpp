@@ -17,14 +17,6 @@ class RacesTest : public ::testing::Test {
     fake.run(file->write(0, bytesOf("hello")));
     fake.run(file->flush());
   }
-  Errc failure(Task<void> task) {
-    try {
-      fake.run(std::move(task));
-    } catch (const Error& error) {
-      return error.code();
-    }
-    return Errc::ok;
-  }
   FileLock lock(LockType type) {
     FileLock wanted;
     wanted.kind = LockKind::flock;
@@ -60,7 +52,7 @@ TEST_F(RacesTest, a_lease_that_is_asked_for_again_does_not_open_what_was_closed_
   fake.storage(2).refuseOpens = Errc::unavailable;  // it is only being started
   fake.killStorage(1);
   fake.advance(milliseconds(300));
-  EXPECT_EQ(failure(file->close()), Errc::ok);
+  EXPECT_EQ(fake.failure(file->close()), Errc::ok);
   fake.storage(2).refuseOpens = Errc::ok;
   fake.advance(seconds(10));
   EXPECT_EQ(fake.storage(2).opens, 0);
@@ -73,7 +65,7 @@ TEST_F(RacesTest, a_close_that_nobody_heard_is_told_later) {
   start(options);
   const InodeId inode = file->inode();
   for (StorageId id = 1; id <= 3; ++id) fake.killStorage(id);
-  EXPECT_EQ(failure(file->close()), Errc::unavailable);
+  EXPECT_EQ(fake.failure(file->close()), Errc::unavailable);
   file.reset();
   fake.advance(seconds(30));
   for (StorageId id = 1; id <= 3; ++id) fake.startStorage(id);
@@ -84,14 +76,14 @@ TEST_F(RacesTest, a_close_that_nobody_heard_is_told_later) {
 TEST_F(RacesTest, what_a_write_told_of_earlier_bytes_is_told_by_sync_too_and_then_no_more) {
   start();
   for (StorageId id = 1; id <= 3; ++id) fake.storage(id).refuse = Errc::noSpace;
-  EXPECT_EQ(failure(file->write(5, bytesOf(" world"))), Errc::ok);
+  EXPECT_EQ(fake.failure(file->write(5, bytesOf(" world"))), Errc::ok);
   fake.advance(seconds(1));
-  EXPECT_EQ(failure(file->write(11, bytesOf("!"))), Errc::noSpace);
+  EXPECT_EQ(fake.failure(file->write(11, bytesOf("!"))), Errc::noSpace);
   for (StorageId id = 1; id <= 3; ++id) fake.storage(id).refuse = Errc::ok;
-  EXPECT_EQ(failure(file->write(11, bytesOf("!"))), Errc::ok) << "told by write() already";
-  EXPECT_EQ(failure(file->sync()), Errc::noSpace);
-  EXPECT_EQ(failure(file->sync()), Errc::ok);
-  EXPECT_EQ(failure(file->close()), Errc::ok);
+  EXPECT_EQ(fake.failure(file->write(11, bytesOf("!"))), Errc::ok) << "told by write() already";
+  EXPECT_EQ(fake.failure(file->sync()), Errc::noSpace);
+  EXPECT_EQ(fake.failure(file->sync()), Errc::ok);
+  EXPECT_EQ(fake.failure(file->close()), Errc::ok);
 }
 
 TEST_F(RacesTest, a_lock_taken_again_is_not_given_up_by_what_was_to_be_given_up_before) {
@@ -99,11 +91,11 @@ TEST_F(RacesTest, a_lock_taken_again_is_not_given_up_by_what_was_to_be_given_up_
   options.stallLimit = milliseconds(500);
   start(options);
   const InodeId inode = file->inode();
-  EXPECT_EQ(failure(cluster->setLock(inode, lock(LockType::exclusive), false, 1)), Errc::ok);
+  EXPECT_EQ(fake.failure(cluster->setLock(inode, lock(LockType::exclusive), false, 1)), Errc::ok);
   fake.killTracker(0);
-  EXPECT_EQ(failure(cluster->setLock(inode, lock(LockType::none), false, 2)), Errc::unavailable);
+  EXPECT_EQ(fake.failure(cluster->setLock(inode, lock(LockType::none), false, 2)), Errc::unavailable);
   fake.startTracker(0);
-  EXPECT_EQ(failure(cluster->setLock(inode, lock(LockType::exclusive), false, 3)), Errc::ok);
+  EXPECT_EQ(fake.failure(cluster->setLock(inode, lock(LockType::exclusive), false, 3)), Errc::ok);
   fake.advance(seconds(10));
   EXPECT_EQ(fake.tracker().locks, (std::vector<LockType>{LockType::exclusive, LockType::exclusive}));
 }

@@ -244,47 +244,60 @@ TEST_F(ServiceTest, others_are_told_what_changed_but_not_who_changed_it) {
   EXPECT_TRUE(seenByA.empty());
 }
 
+// A sealed file, a client that may write it, and one that answers only when it is made to.
+class SealedFileTest : public ServiceTest {
+ protected:
+  void makeSealedFile() {
+    storage_.emplace(loop_, "s1", "storage", 11);
+    storage_->registerStorage("s1");
+    writer_.emplace(loop_, "a", "mount", 1);
+    inode_ = writer_->create("f").getEntry().getAttr().getInode();
+    seal();
+    reader_.emplace(loop_, "b", "mount", 2);
+    auto watch = reader_->tracker().watchRequest();
+    watch.setWatcher(kj::heap<SlowReader>(asked_));
+    reader_->call(std::move(watch));
+  }
+  void seal() {
+    auto op = [inode = inode_](SqlTx& tx) { return sealed(tx, inode); };
+    loop_.run(catalog_->write(op));
+  }
+  // `opened_` when it is done.
+  kj::Promise<void> open(std::uint64_t sequence) {
+    opened_ = false;
+    auto request = writer_->tracker().openForWriteRequest();
+    request.setInode(inode_);
+    request.getRequest().setClient(1);
+    request.getRequest().setSequence(sequence);
+    return request.send().then([this](auto&&) { opened_ = true; }).eagerlyEvaluate(nullptr);
+  }
+
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> asked_;  // of the reader
+  std::optional<Client> storage_, writer_, reader_;
+  InodeId inode_ = 0;
+  bool opened_ = false;
+};
+
 // What a reader cached of a sealed file must be gone before a writer may change it: who opens it afterwards sees it
 // all.
-TEST_F(ServiceTest, a_writer_of_a_sealed_file_waits_until_its_readers_know) {
-  Client s1(loop_, "s1", "storage", 11);
-  s1.registerStorage("s1");
-  Client a(loop_, "a", "mount", 1);
-  const InodeId inode = a.create("f").getEntry().getAttr().getInode();
-  auto seal = [inode](SqlTx& tx) { return sealed(tx, inode); };
-  loop_.run(catalog_->write(seal));
-  Client b(loop_, "b", "mount", 2);
-  std::vector<kj::Own<kj::PromiseFulfiller<void>>> asked;
-  auto watch = b.tracker().watchRequest();
-  watch.setWatcher(kj::heap<SlowReader>(asked));
-  b.call(std::move(watch));
-
-  bool opened = false;
-  auto open = [&] {
-    auto request = a.tracker().openForWriteRequest();
-    request.setInode(inode);
-    request.getRequest().setClient(1);
-    request.getRequest().setSequence(a.nextSequence());
-    return request.send().then([&](auto&&) { opened = true; }).eagerlyEvaluate(nullptr);
-  };
-  auto first = open();
-  ASSERT_TRUE(until([&] { return !asked.empty(); }));
-  EXPECT_FALSE(opened);
-  asked[0]->fulfill();
-  ASSERT_TRUE(until([&] { return opened; }));
+TEST_F(SealedFileTest, a_writer_waits_until_its_readers_know) {
+  makeSealedFile();
+  auto first = open(writer_->nextSequence());
+  ASSERT_TRUE(until([&] { return !asked_.empty(); }));
+  EXPECT_FALSE(opened_);
+  asked_[0]->fulfill();
+  ASSERT_TRUE(until([&] { return opened_; }));
 
   // One that does not answer holds writers up once, and not for long.
-  loop_.run(catalog_->write(seal));
-  opened = false;
-  auto second = open();
-  ASSERT_TRUE(until([&] { return opened; }));
-  ASSERT_EQ(asked.size(), 2u);
-  loop_.run(catalog_->write(seal));
-  opened = false;
-  auto third = open();
-  ASSERT_TRUE(until([&] { return opened; }));
-  EXPECT_FALSE(b.connection().alive());
-  EXPECT_EQ(asked.size(), 2u);  // it still owes the last answer, and was not waited for
+  seal();
+  auto second = open(writer_->nextSequence());
+  ASSERT_TRUE(until([&] { return opened_; }));
+  ASSERT_EQ(asked_.size(), 2u);
+  seal();
+  auto third = open(writer_->nextSequence());
+  ASSERT_TRUE(until([&] { return opened_; }));
+  EXPECT_FALSE(reader_->connection().alive());
+  EXPECT_EQ(asked_.size(), 2u);  // it still owes the last answer, and was not waited for
 }
 
 // The answer to its COMMIT was lost, or the tracker that committed it is gone: whoever answers the repeat tells others.
@@ -320,30 +333,16 @@ TEST_F(ServiceTest, of_what_was_committed_untold_others_are_told_with_the_repeat
   EXPECT_TRUE(told([&](const Change& c) { return c.inode == replaced && c.unlinked; }));
 }
 
-TEST_F(ServiceTest, a_writer_whose_opening_was_committed_untold_waits_for_readers_all_the_same) {
-  Client s1(loop_, "s1", "storage", 11);
-  s1.registerStorage("s1");
-  Client a(loop_, "a", "mount", 1);
-  const InodeId inode = a.create("f").getEntry().getAttr().getInode();
-  auto seal = [inode](SqlTx& tx) { return sealed(tx, inode); };
-  loop_.run(catalog_->write(seal));
-  Client b(loop_, "b", "mount", 2);
-  std::vector<kj::Own<kj::PromiseFulfiller<void>>> asked;
-  auto watch = b.tracker().watchRequest();
-  watch.setWatcher(kj::heap<SlowReader>(asked));
-  b.call(std::move(watch));
-  commitUntold(ops::Request{1, 77},
-               [inode](SqlTx& tx, ops::Occasion occasion) { return ops::openForWrite(tx, inode, 1, occasion); });
-  bool opened = false;
-  auto request = a.tracker().openForWriteRequest();
-  request.setInode(inode);
-  request.getRequest().setClient(1);
-  request.getRequest().setSequence(77);
-  auto open = request.send().then([&](auto&&) { opened = true; }).eagerlyEvaluate(nullptr);
-  ASSERT_TRUE(until([&] { return !asked.empty() || opened; }));
-  ASSERT_FALSE(opened);
-  asked[0]->fulfill();
-  ASSERT_TRUE(until([&] { return opened; }));
+TEST_F(SealedFileTest, a_writer_whose_opening_was_committed_untold_waits_for_readers_all_the_same) {
+  makeSealedFile();
+  commitUntold(ops::Request{1, 77}, [inode = inode_](SqlTx& tx, ops::Occasion occasion) {
+    return ops::openForWrite(tx, inode, 1, occasion);
+  });
+  auto opening = open(77);
+  ASSERT_TRUE(until([&] { return !asked_.empty() || opened_; }));
+  ASSERT_FALSE(opened_);
+  asked_[0]->fulfill();
+  ASSERT_TRUE(until([&] { return opened_; }));
 }
 
 TEST_F(ServiceTest, a_repeated_create_answers_as_the_first_did) {
