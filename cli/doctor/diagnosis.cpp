@@ -81,7 +81,9 @@ void judgeVersions(const std::vector<Daemon>& daemons, const std::string& own, F
     return;
   }
   std::string list;
-  for (const auto& [version, who] : versions) list += (list.empty() ? "" : ", ") + version + " (" + who + ")";
+  for (const auto& [version, who] : versions) {
+    list += fmt::format("{}{} ({})", list.empty() ? "" : ", ", version, who);
+  }
   findings.push_back({Level::warning, "version", "several versions: " + list, "finish the upgrade"});
 }
 
@@ -131,9 +133,10 @@ void judgeStatus(const nlohmann::ordered_json& status, Findings& findings) {
     const std::string name = field(storage, "name");
     if (field(storage, "state") != "up") {
       findings.push_back({Level::bad, "storage", name + " is " + field(storage, "state"),
-                          "start it (`vcfs up`; under systemd the unit of that disk, e.g. `systemctl start "
-                          "vcfs-storage@disk1`), or if it is gone for good: `vcfs storage drain " +
-                              name + " --wait`, then `vcfs storage remove " + name + "`"});
+                          fmt::format("start it (`vcfs up`; under systemd the unit of that disk, e.g. `systemctl start "
+                                      "vcfs-storage@disk1`), or if it is gone for good: `vcfs storage drain {0} "
+                                      "--wait`, then `vcfs storage remove {0}`",
+                                      name)});
       continue;
     }
     if (storage.value("draining", false)) {

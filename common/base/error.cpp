@@ -76,7 +76,6 @@ Errc fromErrno(int error) {
     case ENOMEM:
       return Errc::overloaded;
     case EIO:
-      return Errc::io;
     default:
       return Errc::io;
   }

@@ -30,6 +30,7 @@ Task<Names> lockNames(SqlTx& tx, const RenameParams& p) {
   std::vector<InodeId> directories{std::min(p.parent, p.newParent)};
   if (p.parent != p.newParent) directories.push_back(std::max(p.parent, p.newParent));
   std::vector<Query> queries;
+  queries.reserve(directories.size() + 2);
   for (InodeId directory : directories) queries.push_back(lockDirectoryQuery(directory));
   queries.push_back(childQuery(p.parent, p.name, Lock::rows));
   queries.push_back(childQuery(p.newParent, p.newName, Lock::rows));
