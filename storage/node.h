@@ -83,7 +83,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void depose(FilePtr file);
   // Ends what is under way and is not the primary any more; the other replicas that have the same bytes. Throws Error
   // (overloaded: still the primary).
-  Task<std::vector<StorageId>> handOver(FilePtr file);
+  Task<std::vector<StorageId>> handOver(FilePtr file, Epoch epoch);
   // What it answered in this epoch, as long as nothing has come of it.
   std::optional<std::vector<StorageId>> handedOver(const File& file, Epoch epoch) const;
   void startCatchUp(FilePtr file);  // of a syncing replica; nothing when it is under way

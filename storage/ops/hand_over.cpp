@@ -32,15 +32,22 @@ Task<void> Node::finishPending(FilePtr file) {
   }
 }
 
-Task<std::vector<StorageId>> Node::handOver(FilePtr file) {
+Task<std::vector<StorageId>> Node::handOver(FilePtr file, Epoch epoch) {
   auto self = shared_from_this();
   if (file->handingOver) throw Error(Errc::unavailable, "it is being handed over already");
-  const Epoch epoch = file->replica.epoch();
+  // That it differs must be told in this epoch: nobody would remember.
+  const auto lost = [&] {
+    return std::any_of(file->slots.begin(), file->slots.end(), [](auto& s) { return s.failed; });
+  };
+  const char* const kLost = "a lost replica has still to be told to a tracker";
+  if (lost()) throw Error(Errc::overloaded, kLost);
   file->handingOver = true;
   bool finished = true;
   try {
     co_await finishPending(file);
-  } catch (const Error&) {
+  } catch (const std::exception&) {
+    finished = false;
+  } catch (const kj::Exception&) {
     finished = false;
   }
   file->handingOver = false;
@@ -48,10 +55,9 @@ Task<std::vector<StorageId>> Node::handOver(FilePtr file) {
   if (!file->replica.isPrimary() || file->replica.epoch() != epoch) {
     throw Error(Errc::staleEpoch, "the layout has changed meanwhile");
   }
+  if (lost()) throw Error(Errc::overloaded, kLost);
   HandedOver over;
   for (const ReplicaSlot& slot : file->slots) {
-    // That it differs must be told in this epoch: nobody would remember.
-    if (slot.failed) throw Error(Errc::overloaded, "a lost replica has still to be told to a tracker");
     if (!slot.syncing) over.equal.push_back(slot.storage);
   }
   log::info("primary.hands_over", {{"inode", log::hex(file->inode)}, {"epoch", epoch}, {"equal", over.equal.size()}});
@@ -92,7 +98,8 @@ void answer(Server::HandOverContext& context, const std::vector<StorageId>& equa
 
 Task<void> handOverAndAnswer(NodePtr node, FilePtr file, Server::HandOverContext context) {
   try {
-    const std::vector<StorageId> equal = co_await node->handOver(file);
+    const Epoch epoch = context.getParams().getEpoch();
+    const std::vector<StorageId> equal = co_await node->handOver(file, epoch);
     answer(context, equal);
   } catch (const Error& error) {
     refuse(context, error, file.get());

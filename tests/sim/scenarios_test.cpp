@@ -83,6 +83,12 @@ class Scenario : public ::testing::Test {
     }
     return 0;
   }
+  // Has the primary of the recording emptied; its number.
+  int drainPrimary();
+  bool holds(int n) {
+    const std::vector<int> servers = cluster_->inSync(inode());
+    return std::find(servers.begin(), servers.end(), n) != servers.end();
+  }
   // What a server says to a write of `epoch` that comes past the client library.
   Errc writeRaw(int n, const Layout& layout, Epoch epoch);
 
@@ -113,6 +119,25 @@ Errc Scenario::writeRaw(int n, const Layout& layout, Epoch epoch) {
   auto response = cluster_->run(rpc::call(runtime, request.send(), 5s));
   connection->close("done");
   return static_cast<Errc>(response.getStatus().getCode());
+}
+
+int Scenario::drainPrimary() {
+  const int leaving = cluster_->primary(inode());
+  Runtime& runtime = cluster_->host("t1").runtime;
+  auto connection = cluster_->run(rpc::Connection::connect(runtime, "t1:21000", 1s));
+  auto tracker = connection->bootstrap<schema::Tracker>();
+  auto hello = tracker.helloRequest();
+  hello.setProtocol(schema::PROTOCOL_VERSION);
+  hello.setClient(98);
+  hello.setKind("cli");
+  cluster_->run(rpc::call(runtime, hello.send(), 1s));
+  auto request = tracker.drainStorageRequest();
+  request.setName("s" + std::to_string(leaving));
+  request.setDrain(true);
+  auto response = cluster_->run(rpc::call(runtime, request.send(), 5s));
+  EXPECT_EQ(static_cast<Errc>(response.getStatus().getCode()), Errc::ok);
+  connection->close("done");
+  return leaving;
 }
 
 TEST_F(Scenario, what_is_written_and_closed_is_on_both_replicas_and_seen_by_others) {
@@ -300,6 +325,38 @@ TEST_F(Scenario, a_recorder_that_dies_leaves_a_file_that_is_sealed_as_recovered)
     EXPECT_EQ(difference(cluster_->content(n, inode()), writer_->model.bytes()), "") << "s" << n;
   }
   EXPECT_EQ(difference(readByOther(), writer_->model.bytes()), "");
+}
+
+TEST_F(Scenario, a_recording_whose_primary_is_emptied_has_two_copies_all_the_time) {
+  begin(3);
+  follow();
+  append(10);
+  const int leaving = drainPrimary();
+  std::size_t fewest = 2;
+  EXPECT_TRUE(cluster_->until([&] {
+    fewest = std::min(fewest, cluster_->inSync(inode()).size());
+    return !holds(leaving);
+  })) << "it stays";
+  EXPECT_EQ(fewest, 2u);
+  append(10);
+  close();
+  expectClosedAndEqual();
+}
+
+// It can never end in time what is under way, and is replaced as if it had died.
+TEST_F(Scenario, a_primary_whose_writes_always_take_long_is_emptied_all_the_same) {
+  begin(3);
+  append(10);
+  cluster_->run(writer_->flush());
+  const std::string primary = "s" + std::to_string(cluster_->primary(inode()));
+  cluster_->network.setDelay([primary](const std::string& from, const std::string& to) {
+    return from == primary && to.front() == 's' ? Duration(700ms) : Duration(200us);
+  });
+  const int leaving = drainPrimary();
+  EXPECT_TRUE(cluster_->until([&] { return !holds(leaving); }, 120s)) << "it stays for good";
+  append(10);
+  close();
+  expectClosedAndEqual();
 }
 
 }  // namespace

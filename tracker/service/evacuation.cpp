@@ -5,9 +5,15 @@
 namespace vcfs::tracker {
 
 namespace {
-constexpr std::uint32_t kBatch = 50;                 // files per transaction
-constexpr int kBatchesPerRound = 20;                 // per server
-constexpr Duration kRest = std::chrono::seconds(5);  // of a file whose primary could not hand over
+constexpr std::uint32_t kBatch = 50;                      // files per transaction
+constexpr int kBatchesPerRound = 20;                      // per server
+constexpr Duration kHandOvers = std::chrono::seconds(2);  // of a round: other work waits meanwhile
+constexpr int kAttempts = 2;                              // at handing over, and at committing it
+constexpr Duration kRest = std::chrono::seconds(5);       // of a file whose primary could not hand over
+constexpr Duration kForget = std::chrono::seconds(30);
+constexpr unsigned kMostRefusals = 6;
+
+bool unanswered(const Error& error) { return error.code() == Errc::timeout || error.code() == Errc::unavailable; }
 }  // namespace
 
 Task<void> Evacuation::noteReturns() {
@@ -80,6 +86,7 @@ Task<void> Evacuation::round(ops::Fence fence) {
     cursors_.clear();
     co_return;
   }
+  handOverUntil_ = core_.runtime.clock.now() + kHandOvers;
   std::uint64_t left = co_await room();
   for (const ops::Evacuee& from : list) {
     for (int batch = 0; batch < kBatchesPerRound && left > 0; ++batch) {
@@ -99,8 +106,7 @@ Task<std::uint64_t> Evacuation::step(ops::Fence fence, ops::Evacuee from, std::u
   const ops::Occasion occasion = core_.occasion(ops::Request());
   auto op = [=](SqlTx& tx) { return ops::evacuate(tx, fence, from, after, limit, occasion); };
   ops::LayoutPage page = co_await core_.catalog.write(std::move(op), Durability::stable);
-  const InodeId next = page.more ? page.last : 0;
-  cursor = next;
+  cursor = page.more ? page.last : 0;
   std::vector<Layout> changed;
   std::vector<Layout> ready;
   for (ops::LayoutChange& change : page.layouts) {
@@ -114,20 +120,19 @@ Task<std::uint64_t> Evacuation::step(ops::Fence fence, ops::Evacuee from, std::u
     co_await core_.announce(std::move(changed), 0, core_.options.callLimit, std::move(left));
   }
   for (Layout& layout : ready) {
-    const InodeId inode = layout.inode;
-    if (resting(inode)) continue;
-    cursor = after;  // should it come to nothing, the next round begins with them again
+    if (core_.runtime.clock.now() >= handOverUntil_) break;
+    if (resting(layout.inode)) continue;
     const bool answered = co_await handOver(fence, from.storage, std::move(layout));
-    if (!answered) co_return count;
-    cursor = next;
+    if (!answered) handOverUntil_ = core_.runtime.clock.now();
   }
   co_return count;
 }
 
 bool Evacuation::resting(InodeId inode) {
   const TimePoint now = core_.runtime.clock.now();
-  std::erase_if(resting_, [now](const auto& item) { return item.second <= now; });
-  return resting_.contains(inode);
+  std::erase_if(refusals_, [now](const auto& item) { return item.second.again + kForget <= now; });
+  const auto refused = refusals_.find(inode);
+  return refused != refusals_.end() && now < refused->second.again;
 }
 
 // The primary of a file that is being written is well: it ends what is under way before another one takes over, so that
@@ -137,26 +142,64 @@ Task<bool> Evacuation::handOver(ops::Fence fence, StorageId from, Layout layout)
   const InodeId inode = layout.inode;
   const Epoch epoch = layout.epoch;
   std::vector<StorageId> equal;
-  try {
-    equal = co_await core_.storages.handOver(from, std::move(layout));
-  } catch (const Error& error) {
-    log::info("coordinator.hand_over_failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
-    if (error.code() == Errc::timeout || error.code() == Errc::unavailable) co_return false;
-    resting_[inode] = core_.runtime.clock.now() + kRest;
-    co_return true;
+  std::optional<Error> refusal;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {  // a lost answer is given again
+    refusal.reset();
+    try {
+      equal = co_await core_.storages.handOver(from, layout);
+    } catch (const Error& error) {
+      refusal = error;
+    }
+    if (!refusal || !unanswered(*refusal)) break;
   }
   const ops::Occasion occasion = core_.occasion(ops::Request());
+  if (refusal) {
+    log::info("coordinator.hand_over_failed", {{"inode", log::hex(inode)}, {"reason", refusal->what()}});
+    if (unanswered(*refusal)) co_return false;
+    if (!hopeless(inode, *refusal)) co_return true;
+    std::vector<ops::FailedReplica> failed(1, ops::FailedReplica{inode, epoch, from});
+    auto op = [failed, occasion](SqlTx& tx) { return ops::reportFailure(tx, failed, 0, occasion); };
+    std::vector<ops::LayoutChange> changes = co_await core_.catalog.write(std::move(op), Durability::stable);
+    co_await announceHandOver(std::move(changes.front()), from);
+    co_return true;
+  }
   auto op = [=](SqlTx& tx) { return ops::handOver(tx, fence, inode, epoch, equal, occasion); };
-  ops::LayoutChange change = co_await core_.catalog.write(std::move(op), Durability::stable);
-  if (!change.changed) co_return true;
-  const bool gone = !change.dropped.empty();
-  if (!gone) resting_[inode] = core_.runtime.clock.now() + kRest;
-  log::info("coordinator.handed_over", {{"inode", log::hex(inode)}, {"from", from}, {"gone", gone}});
+  for (int attempt = 1;; ++attempt) {
+    std::optional<Error> failure;
+    try {
+      ops::LayoutChange change = co_await core_.catalog.write(op, Durability::stable);
+      if (change.changed && change.dropped.empty()) noteRefusal(inode);
+      co_await announceHandOver(std::move(change), from);
+      co_return true;
+    } catch (const Error& error) {
+      failure = error;
+    }
+    log::info("coordinator.hand_over_failed", {{"inode", log::hex(inode)}, {"reason", failure->what()}});
+    if (failure->code() == Errc::notPrimary || attempt == kAttempts) throw *failure;
+  }
+}
+
+// What it says of its own disk, or said again and again: then as if it had died, which needs nobody's consent.
+bool Evacuation::hopeless(InodeId inode, const Error& refusal) {
+  if (refusal.code() == Errc::io || refusal.code() == Errc::corrupted) return true;
+  if (refusal.code() == Errc::staleEpoch || refusal.code() == Errc::notPrimary) return false;
+  return noteRefusal(inode) >= kMostRefusals;
+}
+
+unsigned Evacuation::noteRefusal(InodeId inode) {
+  Refusal& refusal = refusals_[inode];
+  refusal.again = core_.runtime.clock.now() + kRest;
+  return ++refusal.count;
+}
+
+Task<void> Evacuation::announceHandOver(ops::LayoutChange change, StorageId from) {
+  if (!change.changed) co_return;
+  log::info("coordinator.handed_over",
+            {{"inode", log::hex(change.layout.inode)}, {"from", from}, {"gone", !change.dropped.empty()}});
   std::vector<Layout> changed;
   changed.push_back(std::move(change.layout));
   std::vector<StorageId> left(1, from);
   co_await core_.announce(std::move(changed), 0, core_.options.callLimit, std::move(left));
-  co_return true;
 }
 
 }  // namespace vcfs::tracker

@@ -26,11 +26,19 @@ class Evacuation {
   Task<std::uint64_t> room();
   Task<std::uint64_t> step(ops::Fence fence, ops::Evacuee from, std::uint64_t room);
   Task<bool> handOver(ops::Fence fence, StorageId from, Layout layout);
+  Task<void> announceHandOver(ops::LayoutChange change, StorageId from);
   bool resting(InodeId inode);
+  bool hopeless(InodeId inode, const Error& refusal);
+  unsigned noteRefusal(InodeId inode);
 
   TrackerCore& core_;
   std::map<std::pair<StorageId, bool>, InodeId> cursors_;
-  std::map<InodeId, TimePoint> resting_;  // until then their primary is not asked again
+  TimePoint handOverUntil_;
+  struct Refusal {
+    TimePoint again;  // then its primary is asked again
+    unsigned count = 0;
+  };
+  std::map<InodeId, Refusal> refusals_;
 };
 
 }  // namespace vcfs::tracker

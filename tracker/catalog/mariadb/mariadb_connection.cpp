@@ -318,7 +318,10 @@ Task<std::vector<Rows>> MariadbConnection::sendTogether(std::vector<std::string>
     if (!done) failAt(statements, i, first);
     Rows rows = co_await takeResult();
     if (i >= first) answers.push_back(std::move(rows));
-    if (mysql_more_results(mysql_) == 0) co_return answers;
+    if (mysql_more_results(mysql_) == 0) {
+      if (i + 1 < statements.size()) fail(CR_MALFORMED_PACKET, "the server has not carried out all statements");
+      co_return answers;
+    }
     done = co_await nextResult();
   }
 }
