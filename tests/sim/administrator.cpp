@@ -13,8 +13,8 @@ constexpr ClientId kClient = 0xad;
 Administrator::Administrator(SimCluster& cluster, Journal& journal, std::uint64_t seed, int servers, int trackers)
     : cluster_(cluster), journal_(journal), random_(seed), servers_(servers), trackers_(trackers) {}
 
-void Administrator::step(bool may) {
-  if (heard_ && random_() % 100 == 0 && (drain_ || may)) {
+void Administrator::step() {
+  if (heard_ && random_() % 100 == 0) {
     if (!drain_) server_ = 1 + static_cast<int>(random_() % static_cast<std::uint64_t>(servers_));
     drain_ = !drain_;
     heard_ = false;

@@ -10,9 +10,7 @@ class Administrator : public std::enable_shared_from_this<Administrator> {
  public:
   Administrator(SimCluster& cluster, Journal& journal, std::uint64_t seed, int servers, int trackers);
 
-  // Once per step of a run. `may`: a server may be emptied now. A recording that changes its primary for that has one
-  // copy that counts until the others are compared with it, and the disk of that one must not fail.
-  void step(bool may);
+  void step();    // once per step of a run
   void relent();  // nothing is to be emptied any more; returns when a tracker knows
 
  private:

@@ -119,7 +119,6 @@ void Faults::strikeDisk(int n) {
       faults.delay = std::chrono::milliseconds(1 + draw(400));
       what = "is slow";
   }
-  diskFails_ = faults.delay == Duration{};
   journal_.note("disk of s" + std::to_string(n) + " " + what + ", one in " + std::to_string(faults.oneIn));
 }
 
@@ -165,7 +164,6 @@ void Faults::strikeTracker() {
 void Faults::mend() {
   journal_.note("mended");
   broken_ = false;
-  diskFails_ = false;
   if (network_) noticedAt_ = cluster_.clock.now() + kGivenUp;
   slow_.clear();
   cluster_.healAll();

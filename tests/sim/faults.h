@@ -16,8 +16,6 @@ class Faults {
   void step(const std::function<bool()>& whole);
   void mendAll();
   Duration delayOf(const std::string& from, const std::string& to) const;
-  // A disk refuses to read, write or sync now.
-  bool diskFails() const { return diskFails_; }
   // A disk is full, or was a moment ago: a tracker learns with the next heartbeat that there is room again, and when
   // the other servers are away there is none at all until then.
   bool mayBeFull() const;
@@ -45,8 +43,7 @@ class Faults {
   const bool hard_;                       // VCFS_SIM_HARD
   std::map<std::string, Duration> slow_;  // hosts whose messages take longer now
   bool broken_ = false;
-  bool network_ = false;    // what is broken
-  bool diskFails_ = false;  // too
+  bool network_ = false;  // what is broken
   TimePoint mendAt_;
   TimePoint noticedAt_;             // when nobody waits for a lost message any more
   std::optional<TimePoint> full_;   // until when a disk is full, or was last

@@ -49,7 +49,7 @@ void RandomRun::run() {
     cluster_.advance(std::chrono::milliseconds(1 + draw(20)));
     checkCoordinators();
     faults_.step([this] { return allWhole(); });
-    if (administrator_) administrator_->step(!faults_.diskFails());
+    if (administrator_) administrator_->step();
   }
   faults_.mendAll();
   if (administrator_) administrator_->relent();
