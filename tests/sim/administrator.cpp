@@ -10,6 +10,27 @@ constexpr Duration kLimit = 2s;
 constexpr ClientId kClient = 0xad;
 }  // namespace
 
+Task<void> sayDrain(SimCluster& cluster, int tracker, std::string server, bool drain) {
+  const std::string host = "t" + std::to_string(tracker);
+  Runtime& runtime = cluster.host(host).runtime;
+  auto connection = co_await rpc::Connection::connect(runtime, host + ":21000", kLimit);
+  auto client = connection->bootstrap<schema::Tracker>();
+  auto hello = client.helloRequest();
+  hello.setProtocol(schema::PROTOCOL_VERSION);
+  hello.setClient(kClient);
+  hello.setKind("cli");
+  auto greeted = hello.send();
+  auto greeting = co_await rpc::call(runtime, kj::mv(greeted), kLimit);
+  schema::check(greeting.getStatus());
+  auto request = client.drainStorageRequest();
+  request.setName(server);
+  request.setDrain(drain);
+  auto promise = request.send();
+  auto answer = co_await rpc::call(runtime, kj::mv(promise), kLimit);
+  connection->close("done");
+  schema::check(answer.getStatus());
+}
+
 Administrator::Administrator(SimCluster& cluster, Journal& journal, std::uint64_t seed, int servers, int trackers)
     : cluster_(cluster), journal_(journal), random_(seed), servers_(servers), trackers_(trackers) {}
 
@@ -43,34 +64,13 @@ void Administrator::say() {
 Task<void> Administrator::tell(int tracker, std::string server, bool drain) {
   auto self = shared_from_this();
   try {
-    co_await call(tracker, server, drain);
+    co_await sayDrain(cluster_, tracker, server, drain);
     heard_ = drain == drain_;
     if (heard_) journal_.note("t" + std::to_string(tracker) + " knows of " + server);
   } catch (const Error&) {
     // Said again.
   }
   calling_ = false;
-}
-
-Task<void> Administrator::call(int tracker, std::string server, bool drain) {
-  const std::string host = "t" + std::to_string(tracker);
-  Runtime& runtime = cluster_.host(host).runtime;
-  auto connection = co_await rpc::Connection::connect(runtime, host + ":21000", kLimit);
-  auto client = connection->bootstrap<schema::Tracker>();
-  auto hello = client.helloRequest();
-  hello.setProtocol(schema::PROTOCOL_VERSION);
-  hello.setClient(kClient);
-  hello.setKind("cli");
-  auto greeted = hello.send();
-  auto greeting = co_await rpc::call(runtime, kj::mv(greeted), kLimit);
-  schema::check(greeting.getStatus());
-  auto request = client.drainStorageRequest();
-  request.setName(server);
-  request.setDrain(drain);
-  auto promise = request.send();
-  auto answer = co_await rpc::call(runtime, kj::mv(promise), kLimit);
-  connection->close("done");
-  schema::check(answer.getStatus());
 }
 
 }  // namespace vcfs::sim

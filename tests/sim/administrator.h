@@ -4,6 +4,9 @@
 
 namespace vcfs::sim {
 
+// What `vcfs storage drain` says to a tracker, from its own host. Throws Error.
+Task<void> sayDrain(SimCluster& cluster, int tracker, std::string server, bool drain);
+
 // Somebody at the host of a tracker who has servers emptied and changes his mind, as `vcfs storage drain` does: one
 // server at a time. What he says is repeated until a tracker has heard it.
 class Administrator : public std::enable_shared_from_this<Administrator> {
@@ -16,7 +19,6 @@ class Administrator : public std::enable_shared_from_this<Administrator> {
  private:
   void say();
   Task<void> tell(int tracker, std::string server, bool drain);
-  Task<void> call(int tracker, std::string server, bool drain);
 
   SimCluster& cluster_;
   Journal& journal_;

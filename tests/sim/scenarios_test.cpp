@@ -1,6 +1,6 @@
 #include "common/rpc/call.h"
 #include "schema/convert.h"
-#include "tests/sim/actors.h"
+#include "tests/sim/administrator.h"
 
 // The whole cluster in the situations that matter: recording, a server that dies or is cut off, a tracker that is away,
 // a recorder that dies. In those with failures a reader follows and must not notice.
@@ -123,20 +123,7 @@ Errc Scenario::writeRaw(int n, const Layout& layout, Epoch epoch) {
 
 int Scenario::drainPrimary() {
   const int leaving = cluster_->primary(inode());
-  Runtime& runtime = cluster_->host("t1").runtime;
-  auto connection = cluster_->run(rpc::Connection::connect(runtime, "t1:21000", 1s));
-  auto tracker = connection->bootstrap<schema::Tracker>();
-  auto hello = tracker.helloRequest();
-  hello.setProtocol(schema::PROTOCOL_VERSION);
-  hello.setClient(98);
-  hello.setKind("cli");
-  cluster_->run(rpc::call(runtime, hello.send(), 1s));
-  auto request = tracker.drainStorageRequest();
-  request.setName("s" + std::to_string(leaving));
-  request.setDrain(true);
-  auto response = cluster_->run(rpc::call(runtime, request.send(), 5s));
-  EXPECT_EQ(static_cast<Errc>(response.getStatus().getCode()), Errc::ok);
-  connection->close("done");
+  cluster_->run(sayDrain(*cluster_, 1, "s" + std::to_string(leaving), true));
   return leaving;
 }
 
