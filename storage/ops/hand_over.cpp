@@ -47,8 +47,6 @@ Task<std::vector<StorageId>> Node::handOver(FilePtr file, Epoch epoch) {
     co_await finishPending(file);
   } catch (const std::exception&) {
     finished = false;
-  } catch (const kj::Exception&) {
-    finished = false;
   }
   file->handingOver = false;
   if (!finished) throw Error(Errc::overloaded, "what is under way did not end in time");

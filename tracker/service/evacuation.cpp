@@ -86,7 +86,9 @@ Task<void> Evacuation::round(ops::Fence fence) {
     cursors_.clear();
     co_return;
   }
-  handOverUntil_ = core_.runtime.clock.now() + kHandOvers;
+  const TimePoint now = core_.runtime.clock.now();
+  handOverUntil_ = now + kHandOvers;
+  std::erase_if(refusals_, [now](const auto& item) { return item.second.again + kForget <= now; });
   std::uint64_t left = co_await room();
   for (const ops::Evacuee& from : list) {
     for (int batch = 0; batch < kBatchesPerRound && left > 0; ++batch) {
@@ -116,8 +118,7 @@ Task<std::uint64_t> Evacuation::step(ops::Fence fence, ops::Evacuee from, std::u
   const std::uint64_t count = changed.size();
   if (count > 0) {
     log::info("coordinator.replicas_moved", {{"files", count}, {"from", from.storage}, {"gone", from.gone}});
-    std::vector<StorageId> left(1, from.storage);
-    co_await core_.announce(std::move(changed), 0, core_.options.callLimit, std::move(left));
+    co_await announce(std::move(changed), from.storage);
   }
   for (Layout& layout : ready) {
     if (core_.runtime.clock.now() >= handOverUntil_) break;
@@ -128,11 +129,9 @@ Task<std::uint64_t> Evacuation::step(ops::Fence fence, ops::Evacuee from, std::u
   co_return count;
 }
 
-bool Evacuation::resting(InodeId inode) {
-  const TimePoint now = core_.runtime.clock.now();
-  std::erase_if(refusals_, [now](const auto& item) { return item.second.again + kForget <= now; });
+bool Evacuation::resting(InodeId inode) const {
   const auto refused = refusals_.find(inode);
-  return refused != refusals_.end() && now < refused->second.again;
+  return refused != refusals_.end() && core_.runtime.clock.now() < refused->second.again;
 }
 
 // The primary of a file that is being written is well: it ends what is under way before another one takes over, so that
@@ -198,6 +197,11 @@ Task<void> Evacuation::announceHandOver(ops::LayoutChange change, StorageId from
             {{"inode", log::hex(change.layout.inode)}, {"from", from}, {"gone", !change.dropped.empty()}});
   std::vector<Layout> changed;
   changed.push_back(std::move(change.layout));
+  co_await announce(std::move(changed), from);
+}
+
+// `from` is told too where it is out of the layout.
+Task<void> Evacuation::announce(std::vector<Layout> changed, StorageId from) {
   std::vector<StorageId> left(1, from);
   co_await core_.announce(std::move(changed), 0, core_.options.callLimit, std::move(left));
 }

@@ -26,8 +26,9 @@ class Evacuation {
   Task<std::uint64_t> room();
   Task<std::uint64_t> step(ops::Fence fence, ops::Evacuee from, std::uint64_t room);
   Task<bool> handOver(ops::Fence fence, StorageId from, Layout layout);
+  Task<void> announce(std::vector<Layout> changed, StorageId from);
   Task<void> announceHandOver(ops::LayoutChange change, StorageId from);
-  bool resting(InodeId inode);
+  bool resting(InodeId inode) const;
   bool hopeless(InodeId inode, const Error& refusal);
   unsigned noteRefusal(InodeId inode);
 

@@ -10,6 +10,13 @@ namespace {
 constexpr Duration kPingInterval = std::chrono::milliseconds(500);
 constexpr Duration kPingLimit = std::chrono::seconds(1);
 constexpr Duration kRemoveLimit = std::chrono::seconds(30);  // up to 1000 files are deleted
+
+template <class Request>
+void address(Request& request, const Layout& layout) {
+  request.setInode(layout.inode);
+  request.setEpoch(layout.epoch);
+  schema::fill(request.initLayout(), layout);
+}
 }  // namespace
 
 StorageLinks::StorageLinks(Runtime& runtime, const ClusterMap& map, ClientId self, std::string host, Duration callLimit)
@@ -63,9 +70,7 @@ Task<void> StorageLinks::adopt(StorageId storage, Layout layout) {
 Task<StorageLinks::Info> StorageLinks::stat(StorageId storage, Layout layout) {
   auto connection = co_await get(storage);
   auto request = connection->bootstrap<schema::Storage>().statRequest();
-  request.setInode(layout.inode);
-  request.setEpoch(layout.epoch);
-  schema::fill(request.initLayout(), layout);
+  address(request, layout);
   auto response = co_await rpc::call(runtime_, request.send(), callLimit_);
   schema::check(response.getStatus());
   auto info = response.getInfo();
@@ -81,9 +86,7 @@ Task<StorageLinks::Info> StorageLinks::stat(StorageId storage, Layout layout) {
 Task<std::vector<StorageId>> StorageLinks::handOver(StorageId storage, Layout layout) {
   auto connection = co_await get(storage);
   auto request = connection->bootstrap<schema::Storage>().handOverRequest();
-  request.setInode(layout.inode);
-  request.setEpoch(layout.epoch);
-  schema::fill(request.initLayout(), layout);
+  address(request, layout);
   auto response = co_await rpc::call(runtime_, request.send(), callLimit_);
   schema::check(response.getStatus());
   std::vector<StorageId> equal;
