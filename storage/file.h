@@ -93,6 +93,9 @@ struct File {
   std::uint64_t clientsOf = 0;       // of these, the one after which the primary told what it knows of clients
   std::uint64_t replicatedOps = 0;   // operations executed for a primary
   std::optional<Mutation> heldSeal;  // syncing: how it is to be sealed once it is in sync
+  bool syncsCount = false;           // syncing: what its primary syncs must be on this disk, as if it were in sync
+  Epoch caughtUpIn = 0;              // syncing: the last epoch in which a tracker was told that it has everything
+  std::uint64_t syncFailures = 0;    // since this process started
   std::uint64_t bytesToGo = 0;
 
   Signal changed;  // published size or state

@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr Duration kShortSync = 20ms;  // what a recorder's fsync may well wait for
+
 // The layout that came with a refusal; inode 0 when there was none.
 Layout layoutOf(schema::Status::Reader status) {
   return status.hasLayout() ? schema::toLayout(status.getLayout()) : Layout();
@@ -76,6 +78,7 @@ Task<void> CatchUp::prepareOwn() {
   std::shared_ptr<ReplicaFile> disk = file_->disk;
   const bool create = !file_->onDisk;
   const ReplicaMeta meta = file_->meta;
+  syncFailures_ = file_->syncFailures;
   const Layout layout = file_->replica.layout();
   file_->onDisk = true;
   node_->newestMade_ = std::max(node_->newestMade_, file_->inode);
@@ -121,8 +124,25 @@ Task<void> CatchUp::learnSeal() {
   if (!stateKnown) throw Error(Errc::unavailable, "operations of a sealed file keep coming");
 }
 
-// Everything that is here now, onto the disk.
+// Everything that is here, onto the disk. A recorder waits for what its primary syncs at this replica: until little is
+// left, live syncs are answered without one (Node::applyLocal), because the sync of the whole copy may take seconds.
 Task<void> CatchUp::syncOwn() {
+  const int rounds = file_->heldSeal ? 0 : 5;  // of one that nobody writes
+  for (int i = 0; i < rounds; ++i) {
+    const TimePoint begun = node_->runtime.clock.now();
+    co_await syncOnce();
+    if (node_->runtime.clock.now() - begun < kShortSync) break;
+  }
+  file_->syncsCount = true;
+  co_await syncOnce();
+  if (file_->syncFailures != syncFailures_) throw Error(Errc::io, "a sync of this replica failed");
+  if (file_->unstable()) {  // everything was compared with what the disk has, and what differed is there now
+    file_->meta.unstable = false;
+    node_->persistMeta(file_);
+  }
+}
+
+Task<void> CatchUp::syncOnce() {
   std::shared_ptr<ReplicaFile> disk = file_->disk;
   kj::Promise<void> idle = node_->localBarrier(*file_);
   const Duration limit = node_->options.syncLimit;
@@ -136,10 +156,6 @@ Task<void> CatchUp::syncOwn() {
     throw;
   }
   checkStill();
-  if (file_->unstable()) {  // everything was compared with what the disk has, and what differed is there now
-    file_->meta.unstable = false;
-    node_->persistMeta(file_);
-  }
 }
 
 Task<void> CatchUp::finish() {
@@ -147,6 +163,7 @@ Task<void> CatchUp::finish() {
   co_await syncOwn();
   for (int i = 0; i < 5 && file_->replica.role() == Role::syncing; ++i) {
     checkStill();
+    file_->caughtUpIn = file_->replica.epoch();
     const Layout layout = co_await node_->trackers->caughtUp(file_->inode, file_->replica.epoch());
     if (layout.inode == file_->inode) node_->adopt(file_, layout);
     if (layout.inode == 0) throw Error(Errc::notFound, "the file is gone");
@@ -160,6 +177,8 @@ Task<void> CatchUp::run() {
   file_->live.clear();
   file_->liveEnd = 0;
   file_->heldSeal.reset();
+  // What a tracker was told in this epoch may have been heard, though the answer was not.
+  if (file_->caughtUpIn != file_->replica.epoch()) file_->syncsCount = false;
   session_ = co_await node_->peers->session(source_, sourceId_);
   checkStill();
   co_await waitJoined();

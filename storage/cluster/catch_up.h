@@ -42,6 +42,7 @@ class CatchUp {
   Task<void> prepareOwn();
   Task<void> learnSeal();
   Task<void> syncOwn();
+  Task<void> syncOnce();
   Task<void> finish();
 
   // catch_up_copy.cpp: the bytes
@@ -76,8 +77,9 @@ class CatchUp {
   StorageId sourceId_ = 0;
   std::shared_ptr<PeerSession> session_;
   std::optional<Joined> joined_;
-  std::uint64_t total_ = 0;    // the source's size when the pass began
-  std::uint64_t ownSize_ = 0;  // this replica's, of what is not live
+  std::uint64_t total_ = 0;         // the source's size when the pass began
+  std::uint64_t ownSize_ = 0;       // this replica's, of what is not live
+  std::uint64_t syncFailures_ = 0;  // File's, when what the disk had cached was dropped
 };
 
 template <class Job>

@@ -14,6 +14,7 @@ struct Node::LocalJob {
   bool create = false;
   bool metaFirst = false;
   bool metaLast = false;
+  bool syncs = false;
   bool created = false;
   bool syncFailed = false;
   std::uint64_t sizeBefore = 0;
@@ -149,8 +150,13 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     // A report of the closing may be on its way to a tracker: what comes after it must not wait for the next interval.
     if (file->onDisk && file->replica.isPrimary()) noteClosing(*file);
   }
-  // One that is being caught up promises nothing yet, and is synced at its end.
+  // One that is being caught up promises nothing yet, and is synced at its end (CatchUp::syncOwn).
   const bool promises = file->replica.role() != Role::syncing;
+  const bool syncs = mutation.syncs() && (promises || file->syncsCount);
+  if (mutation.kind == Mutation::Kind::sync && !syncs) {
+    done(std::nullopt);
+    return;
+  }
   if (mutation.kind == Mutation::Kind::sync && file->unstable() && promises) {
     done(Error(Errc::io, "an earlier sync failed: what was written before it may not be on the disk"));
     return;
@@ -170,6 +176,7 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
   auto job = std::make_shared<LocalJob>();
   job->disk = file->disk;
   job->mutation = mutation;
+  job->syncs = syncs;
   job->sizeBefore = file->localEnd;
   job->create = !file->onDisk;
   job->metaFirst = file->metaChanged;
@@ -221,7 +228,7 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     self->localFinished(file);
   };
   auto written = [self = shared_from_this(), job, finish] {
-    if (job->error || !job->mutation.syncs()) {
+    if (job->error || !job->syncs) {
       finish(job->error);
       return;
     }

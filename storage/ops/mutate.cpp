@@ -201,6 +201,7 @@ void Node::followerFailed(FilePtr file, ClientId client, std::uint64_t sequence,
 // A sync failed. The kernel has given up the pages that it could not write and calls them clean: a later sync would
 // succeed, and mean nothing.
 void Node::markUnstable(FilePtr file) {
+  ++file->syncFailures;
   if (file->unstable()) return;
   log::error("replica.unstable", {{"inode", log::hex(file->inode)}});
   file->meta.unstable = true;

@@ -117,6 +117,47 @@ TEST_F(CatchUpCluster, what_is_in_sync_is_on_stable_storage_though_it_is_being_w
   EXPECT_GE(content(3).size(), 300'000u);
 }
 
+TEST_F(CatchUpCluster, recorders_sync_does_not_wait_for_the_disk_of_a_replica_that_is_being_caught_up) {
+  options_.catchUpBytesPerSecond = 1'000'000;
+  put(layout(1, {{1, in}}));
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    ASSERT_EQ(of(write(1, current(), i + 1, i * 1'000'000, std::string(1'000'000, 'a'))).code, Errc::ok);
+  }
+  diskDelay_ = 500ms;
+  startStorage(3);
+  put(layout(2, {{1, in}, {3, syncing}}));
+  of(stat(1, current()));
+  ASSERT_TRUE(eventually([&] { return content(3).size() >= 1'000'000; })) << "the pass is under way";
+  const TimePoint asked = clock_.now();
+  EXPECT_EQ(of(sync(1, current(), 4)).code, Errc::ok);
+  EXPECT_LT(clock_.now() - asked, 100ms);
+  ASSERT_TRUE(eventually([&] { return inSync(3); }, 60s));
+  stores_[3]->losePower();
+  EXPECT_EQ(content(3), content(1));
+}
+
+// A tracker may have heard that the replica has everything, though its answer was lost: from then on it may count.
+TEST_F(CatchUpCluster, what_is_synced_once_a_tracker_was_told_is_on_the_new_replicas_disk) {
+  put(layout(1, {{1, in}}));
+  ASSERT_EQ(of(write(1, current(), 1, 0, std::string(300'000, 'a'))).code, Errc::ok);
+  diskDelay_ = 100ms;
+  startStorage(3);
+  settle(2s);
+  const Layout before = layout(2, {{1, in}, {3, syncing}});
+  put(before);
+  network_.cut("t1", "s3");
+  of(stat(1, before));
+  ASSERT_TRUE(eventually([&] { return inSync(3); }, 60s));
+  std::uint64_t end = 300'000;
+  for (std::uint64_t sequence = 2; sequence < 100; sequence += 2) {  // beyond the pass, into the next ones
+    ASSERT_EQ(of(write(1, before, sequence, end, std::string(1000, 'b'))).code, Errc::ok);
+    ASSERT_EQ(of(sync(1, before, sequence + 1)).code, Errc::ok);
+    end += 1000;
+    stores_[3]->losePower();
+    ASSERT_EQ(content(3).size(), end);
+  }
+}
+
 // The replica is longer than the primary's file. What comes while it learns that file's size moves the ends of both:
 // the older bytes behind the former end must be gone all the same.
 class EndsThatMove : public CatchUpCluster, public ::testing::WithParamInterface<unsigned> {
