@@ -121,7 +121,7 @@ class HostCluster(Cluster):
 
     def _add_storage(self, name, told):
         host = self.network.host(name)
-        data = self._disks.get(name) or self.scratch.path / "data" / name
+        data = self._disks.get(name) or self.scratch.disk(name) / "data"
         self._add(name, host, ["vcfs-storage", "--name", name, "--zone", name, "--group", "g1", "--data", data, "--listen",
                                f"{host.address}:{STORAGE_PORT}", "--trackers", told, *self._storage_options])
 

@@ -16,9 +16,18 @@ class Scratch:
         self.path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=env.SCRATCH))
         self._guard = subprocess.Popen([sys.executable, reaper.__file__, str(self.path)], stdin=subprocess.PIPE,
                                        start_new_session=True)
-        if in_memory and not env.SCRATCH_GIVEN and memdisk.possible():
+        self._in_memory = in_memory and not env.SCRATCH_GIVEN and memdisk.possible()
+        if self._in_memory:
             memdisk.mount(self.path)
         os.chmod(self.path, 0o755)
+
+    def disk(self, name):
+        """A directory on a disk of its own, where this one is in memory: the sync of one server's disk holds up no other's."""
+        place = self.path / "disks" / name
+        place.mkdir(parents=True)
+        if self._in_memory:
+            memdisk.mount(place)
+        return place
 
     def close(self):
         """Kills what still names the directory, unmounts below it, removes it."""
