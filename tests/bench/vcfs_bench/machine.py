@@ -1,5 +1,6 @@
 """CPU seconds of the whole machine, and helpers' processes. Run the bench on a machine that does nothing else."""
 import json
+import mmap
 import os
 import subprocess
 import time
@@ -53,9 +54,21 @@ def _json(line, timeout):
     return value
 
 
+_warm_bytes = 0
+
+
+def warm_before_each_workload(size):
+    global _warm_bytes  # pylint: disable=global-statement
+    _warm_bytes = size
+
+
 def settle():
-    """No dirty pages of the workload before."""
+    """No dirty pages of the workload before, and memory that was touched just now (--warm)."""
     os.sync()
+    if _warm_bytes:
+        with mmap.mmap(-1, _warm_bytes) as memory:
+            for offset in range(0, _warm_bytes, mmap.PAGESIZE):
+                memory[offset] = 1
 
 
 def run(line, timeout=120, check=True, **kw):
