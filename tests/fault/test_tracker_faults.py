@@ -114,6 +114,19 @@ class Coordinator(TrackersCase):
         self.assertEqual(self.role("coordinator"), second[0])
 
 
+class Start(unittest.TestCase):
+    time_limit = 120
+
+    def test_new_servers_that_register_at_all_trackers_at_once_are_not_refused(self):
+        for attempt in range(4):
+            cluster = HostCluster(storages=4, trackers=3, catalog=mariadb.one_server, told=[0])
+            self.addCleanup(cluster.close)
+            cluster.up()
+            logs = "".join(log.read_text() for log in (cluster.scratch.path / "log").glob("s*.log"))
+            self.assertNotIn("storage.refused", logs, f"start {attempt}")
+            cluster.close()
+
+
 class RollingRestart(TrackersCase):
     httpd = True
 

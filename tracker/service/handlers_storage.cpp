@@ -12,6 +12,7 @@ namespace vcfs::tracker {
 namespace {
 
 constexpr unsigned kMaxBatch = 1000;
+constexpr int kRegisterAttempts = 10;
 
 void checkBatch(unsigned size, const char* what) {
   if (size > kMaxBatch) throw Error(Errc::invalid, std::string(what) + ": at most 1000 per call");
@@ -75,9 +76,17 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   refuseTwin(*core_, row.name, instance);
 
   const std::uint32_t copies = core_->options.map.defaultCopies;
-  auto op = [=](SqlTx& tx) { return ops::registerStorage(tx, row, copies, previous); };
+  const auto op = [=](SqlTx& tx) { return ops::registerStorage(tx, row, copies, previous); };
   StorageServer server;
-  server.id = co_await core_->catalog.write(std::move(op), Durability::stable);
+  for (int attempt = 1; server.id == 0; ++attempt) {
+    auto once = op;
+    try {
+      server.id = co_await core_->catalog.write(std::move(once), Durability::stable);
+    } catch (const Error& error) {
+      // Another tracker has registered this server, or one that took the same id, at the same moment: now that is seen.
+      if (error.code() != Errc::exists || attempt == kRegisterAttempts) throw;
+    }
+  }
   server.name = row.name;
   server.group = row.group;
   server.zone = row.zone;
