@@ -16,7 +16,7 @@ endfunction()
 # vcfs_program(NAME component source…): an executable build/…/bin/NAME on top of a component.
 function(vcfs_program name component)
   add_executable(${name} ${ARGN})
-  target_link_libraries(${name} PRIVATE vcfs_${component})
+  target_link_libraries(${name} PRIVATE vcfs_${component} vcfs_allocator)
   vcfs_use_shared_pch(${name})
 endfunction()
 

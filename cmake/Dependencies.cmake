@@ -10,6 +10,13 @@ find_package(OpenSSL REQUIRED)
 pkg_check_modules(FUSE3 REQUIRED IMPORTED_TARGET fuse3)
 pkg_check_modules(MARIADB REQUIRED IMPORTED_TARGET libmariadb)
 
+# A program's own choice: libvcfs.so leaves it to the program that loads it. Sanitizers bring an allocator of their own.
+add_library(vcfs_allocator INTERFACE)
+if(VCFS_JEMALLOC AND VCFS_SANITIZE STREQUAL "")
+  pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
+  target_link_libraries(vcfs_allocator INTERFACE PkgConfig::JEMALLOC)
+endif()
+
 find_path(HTTP_PARSER_INCLUDE http_parser.h REQUIRED)
 find_library(HTTP_PARSER_LIBRARY http_parser REQUIRED)
 add_library(http_parser INTERFACE)
