@@ -78,7 +78,6 @@ Task<void> CatchUp::prepareOwn() {
   std::shared_ptr<ReplicaFile> disk = file_->disk;
   const bool create = !file_->onDisk;
   const ReplicaMeta meta = file_->meta;
-  syncFailures_ = file_->syncFailures;
   const Layout layout = file_->replica.layout();
   file_->onDisk = true;
   node_->newestMade_ = std::max(node_->newestMade_, file_->inode);
@@ -135,26 +134,45 @@ Task<void> CatchUp::syncOwn() {
   }
   file_->syncsCount = true;
   co_await syncOnce();
-  if (file_->syncFailures != syncFailures_) throw Error(Errc::io, "a sync of this replica failed");
+  checkSyncs();
   if (file_->unstable()) {  // everything was compared with what the disk has, and what differed is there now
     file_->meta.unstable = false;
     node_->persistMeta(file_);
   }
 }
 
+// What live operations covered is compared with nobody: when one of their syncs failed it has to be copied.
+void CatchUp::checkSyncs() const {
+  if (file_->syncFailures != syncFailures_) throw Error(Errc::io, "a sync of this replica failed");
+}
+
 Task<void> CatchUp::syncOnce() {
-  std::shared_ptr<ReplicaFile> disk = file_->disk;
   kj::Promise<void> idle = node_->localBarrier(*file_);
   const Duration limit = node_->options.syncLimit;
   co_await rpc::await<void>(node_->runtime, kj::mv(idle), limit);
-  auto job = [disk] { disk->sync(); };
-  auto pending = node_->pools.syncs->run(std::move(job));
-  try {
-    co_await std::move(pending);
-  } catch (const Error&) {
-    node_->markUnstable(file_);
-    throw;
-  }
+  struct Outcome {
+    explicit Outcome(asio::io_context& io) : finished(io) {}
+    Signal finished;
+    bool done = false;
+    std::optional<Error> error;
+  };
+  auto outcome = std::make_shared<Outcome>(node_->runtime.io);
+  auto job = [disk = file_->disk, outcome] {
+    try {
+      disk->sync();
+    } catch (const Error& error) {
+      outcome->error = error;
+    }
+  };
+  // Known before a live sync that stood behind it is answered.
+  auto noted = [node = node_, file = file_, outcome] {
+    if (outcome->error) node->markUnstable(file);
+    outcome->done = true;
+    outcome->finished.notifyAll();
+  };
+  node_->pools.syncs->submit(std::move(job), std::move(noted));
+  while (!outcome->done) co_await outcome->finished.wait();
+  if (outcome->error) throw *outcome->error;
   checkStill();
 }
 
@@ -163,6 +181,7 @@ Task<void> CatchUp::finish() {
   co_await syncOwn();
   for (int i = 0; i < 5 && file_->replica.role() == Role::syncing; ++i) {
     checkStill();
+    checkSyncs();
     file_->caughtUpIn = file_->replica.epoch();
     const Layout layout = co_await node_->trackers->caughtUp(file_->inode, file_->replica.epoch());
     if (layout.inode == file_->inode) node_->adopt(file_, layout);
@@ -177,6 +196,7 @@ Task<void> CatchUp::run() {
   file_->live.clear();
   file_->liveEnd = 0;
   file_->heldSeal.reset();
+  syncFailures_ = file_->syncFailures;
   // What a tracker was told in this epoch may have been heard, though the answer was not.
   if (file_->caughtUpIn != file_->replica.epoch()) file_->syncsCount = false;
   session_ = co_await node_->peers->session(source_, sourceId_);

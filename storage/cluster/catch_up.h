@@ -41,6 +41,7 @@ class CatchUp {
   Task<void> waitJoined();
   Task<void> prepareOwn();
   Task<void> learnSeal();
+  void checkSyncs() const;
   Task<void> syncOwn();
   Task<void> syncOnce();
   Task<void> finish();
@@ -79,7 +80,7 @@ class CatchUp {
   std::optional<Joined> joined_;
   std::uint64_t total_ = 0;         // the source's size when the pass began
   std::uint64_t ownSize_ = 0;       // this replica's, of what is not live
-  std::uint64_t syncFailures_ = 0;  // File's, when what the disk had cached was dropped
+  std::uint64_t syncFailures_ = 0;  // File's, when the pass began
 };
 
 template <class Job>

@@ -15,6 +15,8 @@ struct Node::LocalJob {
   bool metaFirst = false;
   bool metaLast = false;
   bool syncs = false;
+  bool cannotSync = false;        // an earlier sync failed
+  std::uint64_t failedSyncs = 0;  // of the file, when this was put in order
   bool created = false;
   bool syncFailed = false;
   std::uint64_t sizeBefore = 0;
@@ -66,6 +68,14 @@ struct Node::LocalJob {
     }
   }
 };
+
+namespace {
+
+Error earlierSyncFailed() {
+  return Error(Errc::io, "an earlier sync failed: what was written before it may not be on the disk");
+}
+
+}  // namespace
 
 bool Node::mayRunInline(const File& file, const Mutation& mutation) const {
   return mutation.kind == Mutation::Kind::write && !mutation.thenSeal && !mutation.thenSync && file.onDisk &&
@@ -157,8 +167,11 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     done(std::nullopt);
     return;
   }
-  if (mutation.kind == Mutation::Kind::sync && file->unstable() && promises) {
-    done(Error(Errc::io, "an earlier sync failed: what was written before it may not be on the disk"));
+  // The pass of a replica that is being caught up may be about to cure that; not once a tracker was told of its end.
+  const bool counts = promises || file->caughtUpIn == file->replica.epoch();
+  const bool cannotSync = syncs && file->unstable() && counts;
+  if (mutation.kind == Mutation::Kind::sync && cannotSync) {
+    done(earlierSyncFailed());
     return;
   }
   if (opens) file->heldSeal.reset();
@@ -177,6 +190,8 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
   job->disk = file->disk;
   job->mutation = mutation;
   job->syncs = syncs;
+  job->cannotSync = cannotSync;
+  job->failedSyncs = file->syncFailures;
   job->sizeBefore = file->localEnd;
   job->create = !file->onDisk;
   job->metaFirst = file->metaChanged;
@@ -210,6 +225,9 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
   const bool onLoop = mayRunOnLoop(*file, mutation, cuts);
 
   auto finish = [self = shared_from_this(), file, job, done](std::optional<Error> error) {
+    // What a sync in front of this one could not write is clean now: that this one succeeded means nothing.
+    const bool overtaken = job->syncs && !job->syncFailed && file->syncFailures != job->failedSyncs;
+    if (!error && (job->cannotSync || overtaken)) error = earlierSyncFailed();
     if (error) {
       ++self->counters.diskErrors;
       log::warn("disk.failed", {{"inode", log::hex(file->inode)}, {"reason", error->what()}});

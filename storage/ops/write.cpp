@@ -119,7 +119,10 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
     mutation.sequence = sequence;
     mutation.offset = append ? file->acks.orderedEnd() : params.getOffset();
     if (append) limits::checkTransfer(mutation.offset, params.getData().size());
-    mutation.thenSync = (flags & schema::WRITE_FLAG_SYNC) != 0;
+    const bool syncs = (flags & schema::WRITE_FLAG_SYNC) != 0;
+    // Here no sync succeeds any more. What is written is taken all the same, so the two are told apart.
+    const bool syncsApart = syncs && file->unstable();
+    mutation.thenSync = syncs && !syncsApart;
     // Sealed in the same turn when nothing before it can change the final size any more and nobody else writes it.
     const bool closes = (flags & schema::WRITE_FLAG_CLOSE) != 0;
     if (closes && !file->undecided() && !node->othersWrite(*file, client)) {
@@ -132,6 +135,18 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
     mutation.data = bytes.data;
     context.getResults().setOffset(mutation.offset);
     OpPtr op = node->begin(file, mutation, std::move(bytes.keep));
+    if (syncsApart) {
+      Mutation sync;
+      sync.kind = Mutation::Kind::sync;
+      OpPtr synced = node->begin(file, sync, nullptr);
+      const bool leaves = closes && !mutation.thenSeal;
+      return op->wait().then([node, file, context, op, synced, leaves]() mutable -> kj::Promise<void> {
+        if (leaves && node->writerGone(*file, op->mutation.client)) node->sealLater(*file);
+        if (!op->error) return answerInfo(node, file, context, synced);
+        refuse(context, *op->error, file.get());
+        return kj::READY_NOW;
+      });
+    }
     if (!closes || mutation.thenSeal) return answerInfo(node, file, context, op);
     return op->wait().then([node, file, context, op]() mutable -> kj::Promise<void> {
       if (!op->error) return closeFile(node, file, context);

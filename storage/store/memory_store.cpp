@@ -94,6 +94,7 @@ void MemoryFile::sync() {
   MemoryStore::Entry& entry = store_.need(inode_);
   if (store_.syncError_ != Errc::ok) {
     entry.dirty.clear();
+    ++store_.syncsFailed_;
     throw Error(store_.syncError_, "injected");
   }
   MemoryStore::makeDurable(entry);

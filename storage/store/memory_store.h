@@ -35,6 +35,7 @@ class MemoryStore final : public Store {
   void failActiveList(Errc code) { activeError_ = code; }
   void failReads(Errc code) { readError_ = code; }
   void failSyncs(Errc code) { syncError_ = code; }  // and gives up what was to be written, as the kernel does
+  std::size_t syncsFailed() const { return syncsFailed_; }
   void setCapacity(std::uint64_t bytes) { capacity_ = bytes; }
   // The machine lost power: every file is as it was last synced; one that never was is gone, and so is what the list of
   // active files learnt since it was last synced.
@@ -73,6 +74,7 @@ class MemoryStore final : public Store {
   Errc activeError_ = Errc::ok;
   Errc readError_ = Errc::ok;
   Errc syncError_ = Errc::ok;
+  std::size_t syncsFailed_ = 0;
   bool machineStayedUp_ = true;
 };
 

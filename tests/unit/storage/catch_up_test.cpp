@@ -158,6 +158,48 @@ TEST_F(CatchUpCluster, what_is_synced_once_a_tracker_was_told_is_on_the_new_repl
   }
 }
 
+// As the one before, and its disk gives up what was written: a later sync that succeeds there means nothing.
+TEST_F(CatchUpCluster, replica_that_may_count_does_not_claim_a_sync_after_one_that_failed) {
+  put(layout(1, {{1, in}}));
+  ASSERT_EQ(of(write(1, current(), 1, 0, std::string(300'000, 'a'))).code, Errc::ok);
+  startStorage(3);
+  settle(2s);
+  const Layout before = layout(2, {{1, in}, {3, syncing}});
+  put(before);
+  network_.cut("t1", "s3");
+  of(stat(1, before));
+  ASSERT_TRUE(eventually([&] { return inSync(3); }, 60s));
+  network_.cut("s1", "t1");  // the primary cannot tell anybody, nor learn what the catalog says
+  network_.cut("t1", "s1");
+  ASSERT_EQ(of(write(1, before, 2, 300'000, "lost")).code, Errc::ok);
+  stores_[3]->failSyncs(Errc::io);
+  ASSERT_TRUE(eventually([&] { return stores_[3]->syncsFailed() != 0; }, 60s)) << "another pass syncs";
+  stores_[3]->failSyncs(Errc::ok);
+  const auto claimed = sync(1, before, 3);
+  settle(1s);
+  EXPECT_FALSE(claimed->answered && claimed->code == Errc::ok);
+}
+
+// What came in before the pass dropped what its disk had not taken is compared with nobody.
+TEST_F(CatchUpCluster, pass_in_which_a_live_sync_failed_begins_anew) {
+  put(layout(1, {{1, in}}));
+  ASSERT_EQ(of(write(1, current(), 1, 0, std::string(300'000, 'a'))).code, Errc::ok);
+  diskDelay_ = 100ms;
+  startStorage(3);
+  settle(2s);
+  put(layout(2, {{1, in}, {3, syncing}}));
+  stores_[3]->failSyncs(Errc::io);
+  of(stat(1, current()));
+  const auto live = write(1, current(), 2, 300'000, "live");
+  ASSERT_TRUE(eventually([&] { return stores_[3]->syncsFailed() != 0; }, 60s));
+  EXPECT_FALSE(inSync(3));
+  stores_[3]->failSyncs(Errc::ok);
+  EXPECT_EQ(of(live).code, Errc::ok);
+  ASSERT_TRUE(eventually([&] { return inSync(3); }, 60s));
+  stores_[3]->losePower();
+  EXPECT_EQ(content(3), content(1));
+}
+
 // The replica is longer than the primary's file. What comes while it learns that file's size moves the ends of both:
 // the older bytes behind the former end must be gone all the same.
 class EndsThatMove : public CatchUpCluster, public ::testing::WithParamInterface<unsigned> {

@@ -215,7 +215,9 @@ TEST_F(Safety, the_only_replica_does_not_claim_a_sync_after_one_that_failed) {
   EXPECT_EQ(of(sync(1, current(), 2)).code, Errc::io);
   stores_[1]->failSyncs(Errc::ok);
   EXPECT_EQ(of(sync(1, current(), 3)).code, Errc::io) << "the pages are gone";
-  EXPECT_EQ(of(write(1, current(), 4, 3, "def")).code, Errc::ok);
+  EXPECT_EQ(of(write(1, current(), 4, 3, "d")).code, Errc::ok);
+  EXPECT_EQ(of(write(1, current(), 5, 4, "e", schema::WRITE_FLAG_SYNC)).code, Errc::io);
+  EXPECT_EQ(of(write(1, current(), 6, 5, "f")).code, Errc::ok) << "what is written is taken all the same";
   // A second replica makes it good.
   startStorage(3);
   put(layout(2, {{1, in}, {3, syncing}}));
@@ -225,6 +227,24 @@ TEST_F(Safety, the_only_replica_does_not_claim_a_sync_after_one_that_failed) {
   ASSERT_TRUE(eventually([&] { return isInSync(3) && isInSync(1) && current().epoch > 3; }, 60s));
   stores_[1]->losePower();
   EXPECT_EQ(content(1), "abcdef");
+}
+
+TEST_F(Safety, a_sync_that_stood_behind_one_that_failed_fails_too) {
+  crash(1);
+  diskDelay_ = 50ms;
+  startStorage(1);
+  settle(2s);
+  put(layout(1, {{1, in}}));
+  ASSERT_EQ(of(write(1, current(), 1, 0, "abc")).code, Errc::ok);
+  ASSERT_EQ(of(write(1, current(), 1, 3, "def", 0, 8)).code, Errc::ok);
+  stores_[1]->failSyncs(Errc::io);
+  const auto first = sync(1, current(), 2);
+  settle(10ms);
+  const auto second = sync(1, current(), 2, 8);
+  ASSERT_TRUE(eventually([&] { return stores_[1]->syncsFailed() != 0; }));
+  stores_[1]->failSyncs(Errc::ok);
+  EXPECT_EQ(of(first).code, Errc::io);
+  EXPECT_EQ(of(second).code, Errc::io) << "its bytes went with those of the first";
 }
 
 TEST_F(Safety, a_file_of_which_the_power_cut_left_nothing_is_missed) {
