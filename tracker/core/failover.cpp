@@ -70,6 +70,19 @@ void promote(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& n
   }
 }
 
+// The only one in sync has forgotten whom it waited for. One that is being caught up may have said to a tracker that it
+// has everything, and lacks what is written from now on: it begins anew.
+std::optional<ReplicaSet> withoutSyncing(ReplicaSet replicas) {
+  bool changed = false;
+  for (Replica& replica : replicas) {
+    if (replica.state != ReplicaState::syncing) continue;
+    replica.state = ReplicaState::stale;
+    changed = true;
+  }
+  if (!changed) return std::nullopt;
+  return replicas;
+}
+
 void dropSurplus(ReplicaSet& replicas, const FileNeeds& needs, std::vector<StorageId>& dropped) {
   if (countInSync(replicas) < needs.copies) return;
   std::erase_if(replicas, [&](const Replica& replica) {
@@ -99,7 +112,7 @@ std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost
   const auto gone = find(next, lost);
   if (gone == next.end() || gone->state == ReplicaState::stale) return std::nullopt;
   const bool wasInSync = gone->state == ReplicaState::inSync;
-  if (wasInSync && countInSync(next) == 1) return std::nullopt;
+  if (wasInSync && countInSync(next) == 1) return bySelf ? withoutSyncing(std::move(next)) : std::nullopt;
   const bool wasPrimary = wasInSync && primaryOf(next)->storage == lost;
   gone->state = bySelf && wasInSync ? ReplicaState::syncing : ReplicaState::stale;
   if (wasPrimary) promote(next, view, needs);

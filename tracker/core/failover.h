@@ -28,7 +28,7 @@ std::uint32_t countInSync(const ReplicaSet& replicas);
 // bytes that were never acknowledged: one (a live one if possible) becomes primary, the others syncing. A syncing
 // replica is added where the group has a server. Nothing changes when `lost` has no replica that counts, or the last
 // one in sync. `bySelf`: the server says so itself (it was restarted and does not trust what it has): it is caught up
-// rather than replaced.
+// rather than replaced; is it the last one in sync, those that are being caught up become stale.
 std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost, const PlacementView& view,
                                       const FileNeeds& needs, bool bySelf = false);
 

@@ -85,6 +85,12 @@ TEST(Failover, a_restarted_server_that_reports_itself_is_caught_up_not_replaced)
   EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}}), 1, alive({1, 2, 3}), copies(2), true)), "2+ 1~ ");
 }
 
+// It does not know any more that it has to wait for those that are being caught up.
+TEST(Failover, the_last_one_in_sync_that_reports_itself_has_the_others_begin_anew) {
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, Y}, {3, X}}), 1, alive({1, 2, 3}), copies(2), true)), "1+ 2- 3- ");
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, X}}), 1, alive({1, 2}), copies(2), true)), "unchanged");
+}
+
 TEST(Failover, a_lost_syncing_replica_makes_room_for_another) {
   EXPECT_EQ(show(loseReplica(set({{1, S}, {2, Y}}), 2, alive({1, 3}), copies(2))), "1+ 2- 3~ ");
 }
