@@ -1,20 +1,13 @@
 #include <algorithm>
 
 #include "tracker/ops/operations.h"
+#include "tracker/ops/row_lists.h"
 
 namespace vcfs::tracker::ops {
 
 namespace {
 
-// How many rows one statement changes: a round trip each would make MariaDB's transactions long.
-constexpr std::size_t kRows = 32;
 constexpr std::int64_t kDayNs = 86'400'000'000'000;
-
-std::string repeated(const char* text, const char* between) {
-  std::string all = text;
-  for (std::size_t i = 1; i < kRows; ++i) all.append(between).append(text);
-  return all;
-}
 
 // Each row's `old`, where it is known, says whether somebody set the time since.
 Statement moveKnown() {

@@ -1,4 +1,5 @@
 #include "tracker/ops/operations.h"
+#include "tracker/ops/row_lists.h"
 
 namespace vcfs::tracker::ops {
 
@@ -7,30 +8,28 @@ namespace {
 constexpr Statement kDue{
     "SELECT t.inode FROM trash t WHERE t.due <= ? AND NOT EXISTS"
     " (SELECT 1 FROM pins p WHERE p.inode = t.inode AND p.expires >= ?) ORDER BY t.due, t.inode LIMIT ?"};
-constexpr Statement kMoveReplicas{"SELECT storage FROM replicas WHERE inode = ?"};
-constexpr Statement kDeleteReplicas{"DELETE FROM replicas WHERE inode = ?"};
-constexpr Statement kDeleteXattrs{"DELETE FROM xattrs WHERE inode = ?"};
-constexpr Statement kDeleteLocks{"DELETE FROM file_locks WHERE inode = ?"};
-constexpr Statement kDeletePins{"DELETE FROM pins WHERE inode = ?"};
-constexpr Statement kDeleteInode{"DELETE FROM inodes WHERE inode = ? AND nlink = 0"};
-constexpr Statement kDeleteTrash{"DELETE FROM trash WHERE inode = ?"};
 constexpr Statement kPin{"REPLACE INTO pins (inode, client, expires) VALUES (?, ?, ?)"};
 constexpr Statement kRemovals{
     "SELECT r.inode, i.epoch FROM removals r LEFT JOIN inodes i ON i.inode = r.inode WHERE r.storage = ?"
     " ORDER BY r.inode LIMIT ?"};
-constexpr Statement kRemovalDone{"DELETE FROM removals WHERE storage = ? AND inode = ?"};
 
-Task<void> reclaimOne(SqlTx& tx, InodeId inode) {
-  const Rows storages = co_await tx.exec(kMoveReplicas, inode);
-  std::vector<StorageId> holders;
-  for (std::size_t i = 0; i < storages.size(); ++i) holders.push_back(static_cast<StorageId>(storages.integer(i, 0)));
-  addRemovals(tx, inode, holders);
-  co_await tx.exec(kDeleteReplicas, inode);
-  co_await tx.exec(kDeleteXattrs, inode);
-  co_await tx.exec(kDeleteLocks, inode);
-  co_await tx.exec(kDeletePins, inode);
-  co_await tx.exec(kDeleteInode, inode);
-  co_await tx.exec(kDeleteTrash, inode);
+// Everything of up to kRows inodes but their bytes, which are the storage servers' to remove. In the order in which
+// other operations touch these tables.
+Task<void> reclaimRows(SqlTx& tx, const std::vector<InodeId>& inodes, std::size_t from) {
+  static const std::string statements[] = {
+      withList("REPLACE INTO removals (storage, inode) SELECT storage, inode FROM replicas WHERE inode IN"),
+      withList("DELETE FROM replicas WHERE inode IN"),
+      withList("DELETE FROM xattrs WHERE inode IN"),
+      withList("DELETE FROM file_locks WHERE inode IN"),
+      withList("DELETE FROM pins WHERE inode IN"),
+      withList("DELETE FROM inodes WHERE inode IN", " AND nlink = 0"),
+      withList("DELETE FROM trash WHERE inode IN")};
+  for (const std::string& text : statements) {
+    const Statement statement{text.c_str()};
+    std::vector<Value> values;
+    appendList(values, inodes, from);
+    co_await tx.execute(statement, std::move(values));
+  }
 }
 
 }  // namespace
@@ -40,7 +39,10 @@ Task<Reclaimed> reclaimTrash(SqlTx& tx, Fence fence, std::int64_t now, std::uint
   const Rows due = co_await tx.exec(kDue, now, now, limit);
   if (!due.empty()) relyOnFence(tx);
   Reclaimed reclaimed;
-  for (std::size_t i = 0; i < due.size(); ++i) co_await reclaimOne(tx, static_cast<InodeId>(due.integer(i, 0)));
+  std::vector<InodeId> inodes;
+  for (std::size_t i = 0; i < due.size(); ++i) inodes.push_back(static_cast<InodeId>(due.integer(i, 0)));
+  std::sort(inodes.begin(), inodes.end());
+  for (std::size_t i = 0; i < inodes.size(); i += kRows) co_await reclaimRows(tx, inodes, i);
   reclaimed.inodes = static_cast<std::uint32_t>(due.size());
   reclaimed.more = due.size() == limit;
   co_return reclaimed;
@@ -62,7 +64,14 @@ Task<std::vector<Removal>> listRemovals(SqlTx& tx, StorageId storage, std::uint3
 Task<bool> removalsDone(SqlTx& tx, Fence fence, StorageId storage, std::vector<InodeId> inodes) {
   co_await checkFence(tx, fence);
   if (!inodes.empty()) relyOnFence(tx);
-  for (InodeId inode : inodes) co_await tx.exec(kRemovalDone, storage, inode);
+  static const std::string text = withList("DELETE FROM removals WHERE storage = ? AND inode IN");
+  const Statement statement{text.c_str()};
+  for (std::size_t i = 0; i < inodes.size(); i += kRows) {
+    std::vector<Value> values;
+    values.emplace_back(static_cast<std::int64_t>(storage));
+    appendList(values, inodes, i);
+    co_await tx.execute(statement, std::move(values));
+  }
   co_return true;
 }
 
