@@ -33,11 +33,14 @@ Task<void> Node::hardenSealed() {
 }
 
 void Node::hardened(const std::vector<InodeId>& inodes, const HardenFailures& failures) {
+  std::vector<InodeId> stable;
   for (InodeId inode : inodes) {
     const auto failed =
         std::find_if(failures.begin(), failures.end(), [inode](const auto& one) { return one.first == inode; });
     if (failed == failures.end()) {
-      markStableIfSealed(inode);
+      FilePtr file = find(inode);
+      const bool writtenAgain = file && (!file->sealed() || file->busy());
+      if (!writtenAgain) stable.push_back(inode);
       continue;
     }
     log::error("harden.failed", {{"inode", log::hex(inode)}, {"reason", failed->second.what()}});
@@ -47,6 +50,7 @@ void Node::hardened(const std::vector<InodeId>& inodes, const HardenFailures& fa
     });
     known.detach([](kj::Exception&&) {});
   }
+  if (!stable.empty()) leaveActive(stable);
 }
 
 // On the pool's thread. Few files one by one, many by one sync of the filesystem.
@@ -68,12 +72,6 @@ Node::HardenFailures Node::harden(const std::vector<InodeId>& inodes) {
     }
   }
   return failures;
-}
-
-void Node::markStableIfSealed(InodeId inode) {
-  FilePtr file = find(inode);
-  if (file && (!file->sealed() || file->busy())) return;  // written again: stays active
-  leaveActive({inode});
 }
 
 // Where that fails they are looked at once more after the next start.

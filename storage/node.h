@@ -161,7 +161,6 @@ class Node : public std::enable_shared_from_this<Node> {
   using HardenFailures = std::vector<std::pair<InodeId, Error>>;
   HardenFailures harden(const std::vector<InodeId>& inodes);
   void hardened(const std::vector<InodeId>& inodes, const HardenFailures& failures);
-  void markStableIfSealed(InodeId inode);
   // ops/forward.cpp
   struct Sent;  // what an answer needs to find its way back
   void forward(FilePtr file, const OpPtr& op);

@@ -134,6 +134,8 @@ Task<void> Coordinator::removeFrom(StorageId storage) {
     const ops::Fence guard = fence();
     const std::vector<ops::Removal> removals = co_await core_->catalog.read(std::move(list));
     if (removals.empty()) co_return;
+    // Bytes are not to go before the catalog would tell, after a power cut, that they are not wanted any more.
+    co_await core_->catalog.sync();
     // The call may be overtaken by those of a successor, after which the server gets a new replica: that is kept.
     const std::set<InodeId> kept = co_await core_->storages.remove(storage, removals);
     std::vector<InodeId> inodes;
