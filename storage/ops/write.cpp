@@ -22,6 +22,13 @@ kj::Promise<void> answerRepeat(NodePtr node, FilePtr file, Context context, Clie
   return kj::READY_NOW;
 }
 
+// A sync of which no client knows: it is no call of its own.
+OpPtr beginSync(const NodePtr& node, const FilePtr& file) {
+  Mutation sync;
+  sync.kind = Mutation::Kind::sync;
+  return node->begin(file, sync, nullptr);
+}
+
 // Calls of a client are executed in its order: what follows one that was refused has to wait until that is repeated.
 void requireTurn(const File& file, schema::Writer::Reader writer) {
   if (file.sequences.follows(writer.getClient(), writer.getFirst(), writer.getSequence())) return;
@@ -104,9 +111,7 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
       }
       if ((flags & schema::WRITE_FLAG_SYNC) != 0 && file->onDisk) {
         node->writerRepeats(*file, client);
-        Mutation sync;
-        sync.kind = Mutation::Kind::sync;
-        return answerInfo(node, file, context, node->begin(file, sync, nullptr));
+        return answerInfo(node, file, context, beginSync(node, file));
       }
       return answerRepeat(node, file, context, client, sequence);
     }
@@ -136,9 +141,7 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
     context.getResults().setOffset(mutation.offset);
     OpPtr op = node->begin(file, mutation, std::move(bytes.keep));
     if (syncsApart) {
-      Mutation sync;
-      sync.kind = Mutation::Kind::sync;
-      OpPtr synced = node->begin(file, sync, nullptr);
+      OpPtr synced = beginSync(node, file);
       const bool leaves = closes && !mutation.thenSeal;
       return op->wait().then([node, file, context, op, synced, leaves]() mutable -> kj::Promise<void> {
         if (leaves && node->writerGone(*file, op->mutation.client)) node->sealLater(*file);

@@ -24,9 +24,9 @@ Task<void> SmallFiles::make() {
   try {
     file = co_await cluster_->openPath(path, mode, true);
   } catch (const Error& error) {
-    if (error.code() != Errc::noSpace || !mayBeFull_()) throw;
+    if (!isNoRoom(error)) throw;
+    co_return;
   }
-  if (!file) co_return;  // no room is an answer then
   Closed one;
   one.inode = file->inode();
   for (std::size_t piece = 1 + draw(3); piece != 0; --piece) {
@@ -35,15 +35,14 @@ Task<void> SmallFiles::make() {
     co_await file->write(one.bytes.size(), std::as_bytes(view));
     one.bytes += data;
   }
-  bool refused = false;
   try {
     co_await file->close();
   } catch (const Error& error) {
     // Where the other servers leave or are away it was made with one copy, on the disk that is full.
-    if (error.code() != Errc::noSpace || !mayBeFull_()) throw;
-    refused = true;
+    if (!isNoRoom(error)) throw;
+    co_return;
   }
-  if (!refused) closed.push_back(std::move(one));
+  closed.push_back(std::move(one));
 }
 
 }  // namespace vcfs::sim

@@ -25,6 +25,8 @@ class SmallFiles : public std::enable_shared_from_this<SmallFiles> {
 
  private:
   Task<void> make();
+  // An answer, when there may be no room.
+  bool isNoRoom(const Error& error) const { return error.code() == Errc::noSpace && mayBeFull_(); }
   std::size_t draw(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
 
   std::shared_ptr<Cluster> cluster_;

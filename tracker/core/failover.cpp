@@ -70,17 +70,16 @@ void promote(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& n
   }
 }
 
-// The only one in sync has forgotten whom it waited for. One that is being caught up may have said to a tracker that it
-// has everything, and lacks what is written from now on: it begins anew.
-std::optional<ReplicaSet> withoutSyncing(ReplicaSet replicas) {
+// Those that are being caught up, of which `which` says so, become stale. False when there are none.
+template <class Which>
+bool giveUpSyncing(ReplicaSet& replicas, Which which) {
   bool changed = false;
   for (Replica& replica : replicas) {
-    if (replica.state != ReplicaState::syncing) continue;
+    if (replica.state != ReplicaState::syncing || !which(replica)) continue;
     replica.state = ReplicaState::stale;
     changed = true;
   }
-  if (!changed) return std::nullopt;
-  return replicas;
+  return changed;
 }
 
 void dropSurplus(ReplicaSet& replicas, const FileNeeds& needs, std::vector<StorageId>& dropped) {
@@ -112,7 +111,12 @@ std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost
   const auto gone = find(next, lost);
   if (gone == next.end() || gone->state == ReplicaState::stale) return std::nullopt;
   const bool wasInSync = gone->state == ReplicaState::inSync;
-  if (wasInSync && countInSync(next) == 1) return bySelf ? withoutSyncing(std::move(next)) : std::nullopt;
+  if (wasInSync && countInSync(next) == 1) {
+    // It has forgotten whom it waited for. One that is being caught up may have said to a tracker that it has
+    // everything, and lacks what is written from now on: it begins anew.
+    if (!bySelf || !giveUpSyncing(next, [](const Replica&) { return true; })) return std::nullopt;
+    return next;
+  }
   const bool wasPrimary = wasInSync && primaryOf(next)->storage == lost;
   gone->state = bySelf && wasInSync ? ReplicaState::syncing : ReplicaState::stale;
   if (wasPrimary) promote(next, view, needs);
@@ -160,14 +164,8 @@ std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const Pla
                                            const FileNeeds& needs) {
   if (countInSync(replicas) == 0) return std::nullopt;
   ReplicaSet next = replicas;
-  bool changed = false;
   // A syncing replica on a server that is away helps nobody: it gives up its place.
-  for (Replica& replica : next) {
-    if (replica.state == ReplicaState::syncing && !alive(view, replica.storage)) {
-      replica.state = ReplicaState::stale;
-      changed = true;
-    }
-  }
+  bool changed = giveUpSyncing(next, [&](const Replica& replica) { return !alive(view, replica.storage); });
   auto revive = [&](bool leaving) {
     for (Replica& replica : next) {
       if (countUseful(next) >= needs.copies) break;

@@ -11,17 +11,17 @@ constexpr std::int64_t kDayNs = 86'400'000'000'000;
 
 // Each row's `old`, where it is known, says whether somebody set the time since.
 Statement moveKnown() {
-  static const std::string text = "UPDATE inodes SET atime = CASE " +
-                                  repeated("WHEN inode = ? AND atime = ? THEN ?", " ") +
-                                  " ELSE atime END WHERE inode IN (" + repeated("?", ", ") + ")";
+  static const std::string text =
+      withList("UPDATE inodes SET atime = CASE " + repeated("WHEN inode = ? AND atime = ? THEN ?", " ") +
+               " ELSE atime END WHERE inode IN");
   return Statement{text.c_str()};
 }
 
 // Where it is not: the rule of relatime, and nothing may have changed the inode after it was read.
 Statement moveByRule() {
-  static const std::string text =
-      "UPDATE inodes SET atime = CASE inode " + repeated("WHEN ? THEN ?", " ") + " ELSE atime END WHERE inode IN (" +
-      repeated("?", ", ") + ") AND atime < ? AND ctime < ?" + " AND (atime <= mtime OR atime <= ctime OR atime < ?)";
+  static const std::string text = withList(
+      "UPDATE inodes SET atime = CASE inode " + repeated("WHEN ? THEN ?", " ") + " ELSE atime END WHERE inode IN",
+      " AND atime < ? AND ctime < ? AND (atime <= mtime OR atime <= ctime OR atime < ?)");
   return Statement{text.c_str()};
 }
 

@@ -18,8 +18,8 @@ inline std::string repeated(const char* text, const char* between) {
 }
 
 // `head (?, ?, …) tail`.
-inline std::string withList(const char* head, const char* tail = "") {
-  return std::string(head) + " (" + repeated("?", ", ") + ")" + tail;
+inline std::string withList(const std::string& head, const char* tail = "") {
+  return head + " (" + repeated("?", ", ") + ")" + tail;
 }
 
 // The rows from `from` on, for such a list. Inode 0, which no row has, fills the last one.

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "tracker/ops/operations.h"
 #include "tracker/ops/row_lists.h"
 
@@ -13,8 +15,7 @@ constexpr Statement kRemovals{
     "SELECT r.inode, i.epoch FROM removals r LEFT JOIN inodes i ON i.inode = r.inode WHERE r.storage = ?"
     " ORDER BY r.inode LIMIT ?"};
 
-// Everything of up to kRows inodes but their bytes, which are the storage servers' to remove. In the order in which
-// other operations touch these tables.
+// Everything of up to kRows inodes but their bytes, which are the storage servers' to remove.
 Task<void> reclaimRows(SqlTx& tx, const std::vector<InodeId>& inodes, std::size_t from) {
   static const std::string statements[] = {
       withList("REPLACE INTO removals (storage, inode) SELECT storage, inode FROM replicas WHERE inode IN"),
@@ -24,11 +25,11 @@ Task<void> reclaimRows(SqlTx& tx, const std::vector<InodeId>& inodes, std::size_
       withList("DELETE FROM pins WHERE inode IN"),
       withList("DELETE FROM inodes WHERE inode IN", " AND nlink = 0"),
       withList("DELETE FROM trash WHERE inode IN")};
+  std::vector<Value> list;
+  appendList(list, inodes, from);
   for (const std::string& text : statements) {
     const Statement statement{text.c_str()};
-    std::vector<Value> values;
-    appendList(values, inodes, from);
-    co_await tx.execute(statement, std::move(values));
+    co_await tx.execute(statement, list);
   }
 }
 

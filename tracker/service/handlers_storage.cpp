@@ -76,12 +76,11 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   refuseTwin(*core_, row.name, instance);
 
   const std::uint32_t copies = core_->options.map.defaultCopies;
-  const auto op = [=](SqlTx& tx) { return ops::registerStorage(tx, row, copies, previous); };
   StorageServer server;
   for (int attempt = 1; server.id == 0; ++attempt) {
-    auto once = op;
+    auto op = [=](SqlTx& tx) { return ops::registerStorage(tx, row, copies, previous); };
     try {
-      server.id = co_await core_->catalog.write(std::move(once), Durability::stable);
+      server.id = co_await core_->catalog.write(std::move(op), Durability::stable);
     } catch (const Error& error) {
       // Another tracker has registered this server, or one that took the same id, at the same moment: now that is seen.
       if (error.code() != Errc::exists || attempt == kRegisterAttempts) throw;
