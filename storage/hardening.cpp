@@ -26,18 +26,30 @@ Task<void> Node::hardenSealed() {
   }
   if (batch.empty()) co_return;
   for (InodeId inode : batch) hardening_.erase(inode);
-  auto job = [self, batch] { return self->harden(batch); };
-  auto pending = pools.syncs->run(std::move(job));
-  const HardenFailures failures = co_await std::move(pending);
-  hardened(batch, failures);
+  struct Round {
+    explicit Round(asio::io_context& io) : finished(io) {}
+    Signal finished;
+    bool done = false;
+    Hardened outcome;
+  };
+  auto round = std::make_shared<Round>(runtime.io);
+  auto job = [self, batch, together = !diskSyncFailed_, round] { round->outcome = self->harden(batch, together); };
+  // Known before a live sync that stood behind it is answered.
+  auto noted = [self, batch, round] {
+    self->hardened(batch, round->outcome);
+    round->done = true;
+    round->finished.notifyAll();
+  };
+  pools.syncs->submit(std::move(job), std::move(noted));
+  while (!round->done) co_await round->finished.wait();
 }
 
-void Node::hardened(const std::vector<InodeId>& inodes, const HardenFailures& failures) {
+void Node::hardened(const std::vector<InodeId>& inodes, const Hardened& outcome) {
+  diskSyncFailed_ = diskSyncFailed_ || outcome.diskSyncFailed;
   std::vector<InodeId> stable;
   for (InodeId inode : inodes) {
-    const auto failed =
-        std::find_if(failures.begin(), failures.end(), [inode](const auto& one) { return one.first == inode; });
-    if (failed == failures.end()) {
+    const auto failed = outcome.failures.find(inode);
+    if (failed == outcome.failures.end()) {
       FilePtr file = find(inode);
       const bool writtenAgain = file && (!file->sealed() || file->busy());
       if (!writtenAgain) stable.push_back(inode);
@@ -53,25 +65,28 @@ void Node::hardened(const std::vector<InodeId>& inodes, const HardenFailures& fa
   if (!stable.empty()) leaveActive(stable);
 }
 
-// On the pool's thread. Few files one by one, many by one sync of the filesystem.
-Node::HardenFailures Node::harden(const std::vector<InodeId>& inodes) {
-  if (inodes.size() > 16) {
+// On the pool's thread. Few files one by one, many (`together`) by one sync of the filesystem. The kernel tells of a
+// failure of that once, and it may have been about a file that is still being written: from then on only a file's own
+// sync says whether it is safe.
+Node::Hardened Node::harden(const std::vector<InodeId>& inodes, bool together) {
+  Hardened outcome;
+  if (together && inodes.size() > 16) {
     try {
       store.syncAll();
-      return {};
+      return outcome;
     } catch (const Error& error) {
-      log::error("disk.sync.failed", {{"reason", error.what()}});  // whose bytes it was is found out one by one
+      log::error("disk.sync.failed", {{"reason", error.what()}});
+      outcome.diskSyncFailed = true;
     }
   }
-  HardenFailures failures;
   for (InodeId inode : inodes) {
     try {
       store.file(inode)->sync();
     } catch (const Error& error) {
-      if (error.code() != Errc::notFound) failures.emplace_back(inode, error);
+      if (error.code() != Errc::notFound) outcome.failures.emplace(inode, error);
     }
   }
-  return failures;
+  return outcome;
 }
 
 // Where that fails they are looked at once more after the next start.

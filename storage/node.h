@@ -100,6 +100,10 @@ class Node : public std::enable_shared_from_this<Node> {
   void writerRepeats(File& file, ClientId client);
   // The client has no handle any more. True when it was the last: the file is to be sealed.
   bool writerGone(File& file, ClientId client);
+  // The same; when others have it open, those who may have to take over learn of it. By the primary, which orders.
+  bool writerLeaves(FilePtr file, ClientId client);
+  // The same of a close whose last write failed, which its client does not repeat.
+  void writerLeavesFailed(FilePtr file, ClientId client);
   // Somebody but `client` has it open for writing.
   bool othersWrite(const File& file, ClientId client) const;
   // It has no writer any more and is to be sealed soon, unless somebody opens it.
@@ -158,9 +162,12 @@ class Node : public std::enable_shared_from_this<Node> {
   Task<void> reportBatch(std::vector<SizeReport> reports);
   // hardening.cpp
   Task<void> hardenSealed();  // a round of: sealed files onto stable storage, off the active list
-  using HardenFailures = std::vector<std::pair<InodeId, Error>>;
-  HardenFailures harden(const std::vector<InodeId>& inodes);
-  void hardened(const std::vector<InodeId>& inodes, const HardenFailures& failures);
+  struct Hardened {
+    std::map<InodeId, Error> failures;
+    bool diskSyncFailed = false;  // the sync of the whole filesystem
+  };
+  Hardened harden(const std::vector<InodeId>& inodes, bool together);
+  void hardened(const std::vector<InodeId>& inodes, const Hardened& outcome);
   // ops/forward.cpp
   struct Sent;  // what an answer needs to find its way back
   void forward(FilePtr file, const OpPtr& op);
@@ -236,6 +243,7 @@ class Node : public std::enable_shared_from_this<Node> {
   ReportQueue reports_;
   unsigned hardenRounds_ = 0;
   std::set<InodeId> hardening_;    // sealed, to be brought onto stable storage
+  bool diskSyncFailed_ = false;    // once, since the start: files are brought there one by one
   std::set<InodeId> suspects_;     // open when the process last ended and not yet checked
   std::optional<InodeId> newest_;  // no replica of a higher id is on the disk; nothing: not known yet
   InodeId newestMade_ = 0;         // the highest id made here since the start; it may have left memory again

@@ -43,7 +43,7 @@ kj::Promise<void> closeFile(NodePtr node, FilePtr file, Context context) {
     auto params = context.getParams();
     const ClientId client = params.getWriter().getClient();
     node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
-    const bool last = node->writerGone(*file, client);
+    const bool last = node->writerLeaves(file, client);
     if (last && !(file->sealed() && file->onDisk)) {
       if (OpPtr before = file->undecided()) {
         node->sealLater(*file);  // whatever becomes of this call
@@ -53,13 +53,6 @@ kj::Promise<void> closeFile(NodePtr node, FilePtr file, Context context) {
       seal.client = client;
       seal.sequence = params.getWriter().getSequence();
       return answerInfo(node, file, context, node->begin(file, seal, nullptr));
-    }
-    // Others still write it: that this one does not is known to who may have to take over.
-    if (!last && file->onDisk && !file->sealed()) {
-      Mutation left;
-      left.kind = Mutation::Kind::left;
-      left.client = client;
-      node->begin(file, left, nullptr);
     }
     // This client's bytes are safe when what was ordered so far is.
     if (!file->pending.empty()) return answerInfo(node, file, context, file->pending.rbegin()->second);
@@ -144,7 +137,7 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
       OpPtr synced = beginSync(node, file);
       const bool leaves = closes && !mutation.thenSeal;
       return op->wait().then([node, file, context, op, synced, leaves]() mutable -> kj::Promise<void> {
-        if (leaves && node->writerGone(*file, op->mutation.client)) node->sealLater(*file);
+        if (leaves) node->writerLeavesFailed(file, op->mutation.client);
         if (!op->error) return answerInfo(node, file, context, synced);
         refuse(context, *op->error, file.get());
         return kj::READY_NOW;
@@ -153,7 +146,7 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
     if (!closes || mutation.thenSeal) return answerInfo(node, file, context, op);
     return op->wait().then([node, file, context, op]() mutable -> kj::Promise<void> {
       if (!op->error) return closeFile(node, file, context);
-      node->writerGone(*file, op->mutation.client);
+      node->writerLeavesFailed(file, op->mutation.client);
       refuse(context, *op->error, file.get());
       return kj::READY_NOW;
     });

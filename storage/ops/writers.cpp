@@ -21,6 +21,25 @@ bool Node::writerGone(File& file, ClientId client) {
   return leases_.writers(file.inode) == 0;
 }
 
+bool Node::writerLeaves(FilePtr file, ClientId client) {
+  const bool last = writerGone(*file, client);
+  if (!last && file->onDisk && !file->sealed()) {
+    Mutation left;
+    left.kind = Mutation::Kind::left;
+    left.client = client;
+    begin(file, left, nullptr);
+  }
+  return last;
+}
+
+void Node::writerLeavesFailed(FilePtr file, ClientId client) {
+  if (!file->replica.isPrimary() || file->handingOver) {  // nothing new is begun here
+    writerGone(*file, client);
+  } else if (writerLeaves(file, client)) {
+    sealLater(*file);
+  }
+}
+
 bool Node::othersWrite(const File& file, ClientId client) const {
   return leases_.writers(file.inode) > (leases_.holds(client, file.inode) ? 1u : 0u);
 }

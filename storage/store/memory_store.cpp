@@ -94,8 +94,13 @@ void MemoryFile::sync() {
   MemoryStore::Entry& entry = store_.need(inode_);
   if (store_.syncError_ != Errc::ok) {
     entry.dirty.clear();
+    entry.gaveUp = false;
     ++store_.syncsFailed_;
     throw Error(store_.syncError_, "injected");
+  }
+  if (std::exchange(entry.gaveUp, false)) {
+    ++store_.syncsFailed_;
+    throw Error(Errc::io, "a sync of the disk gave bytes of this file up");
   }
   MemoryStore::makeDurable(entry);
 }
@@ -236,7 +241,10 @@ DiskSpace MemoryStore::space() {
 void MemoryStore::syncAll() {
   std::lock_guard lock(mutex_);
   if (syncError_ != Errc::ok) {
-    for (auto& [inode, entry] : files_) entry.dirty.clear();
+    for (auto& [inode, entry] : files_) {
+      entry.gaveUp = entry.gaveUp || !entry.dirty.empty();
+      entry.dirty.clear();
+    }
     throw Error(syncError_, "injected");
   }
   for (auto& [inode, entry] : files_) makeDurable(entry);

@@ -56,6 +56,7 @@ class MemoryStore final : public Store {
     Content now;
     std::optional<Content> durable;
     std::set<std::uint64_t> dirty;  // chunks to be written by the next sync; a failed one gives them up
+    bool gaveUp = false;            // so did a sync of the whole disk: the file's own next one tells, once
     std::string user, name;
   };
   Entry& need(InodeId inode);

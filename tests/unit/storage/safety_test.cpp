@@ -247,6 +247,42 @@ TEST_F(Safety, a_sync_that_stood_behind_one_that_failed_fails_too) {
   EXPECT_EQ(of(second).code, Errc::io) << "its bytes went with those of the first";
 }
 
+// The kernel tells of it once, and of no file by name.
+TEST_F(Safety, a_failed_sync_of_the_disk_concerns_the_files_that_were_open_too) {
+  auto putSealed = [this](InodeId first) {
+    for (InodeId inode = first; inode < first + 20; ++inode) {
+      put(twoCopies(inode));
+      ASSERT_EQ(of(write(1, twoCopies(inode), 1, 0, "abc", schema::WRITE_FLAG_CLOSE)).code, Errc::ok);
+    }
+  };
+  put(twoCopies());
+  ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "abc")).code, Errc::ok);
+  ASSERT_NO_FATAL_FAILURE(putSealed(kFile + 1));
+  stores_[2]->failSyncs(Errc::io);
+  ASSERT_TRUE(eventually([&] { return stores_[2]->syncsFailed() >= 20; }));
+  stores_[2]->failSyncs(Errc::ok);
+  ASSERT_NO_FATAL_FAILURE(putSealed(kFile + 101));
+  ASSERT_EQ(of(close(1, current(), 2)).code, Errc::ok);
+  ASSERT_TRUE(eventually([&] { return stores_[2]->activeFiles().empty(); }, 60s));
+  stores_[2]->losePower();
+  EXPECT_EQ(content(2), "abc");
+}
+
+TEST_F(Safety, a_client_whose_last_write_could_not_be_synced_has_closed_the_file_all_the_same) {
+  put(layout(1, {{1, in}}));
+  ASSERT_EQ(of(write(1, current(), 1, 0, "abc")).code, Errc::ok);
+  ASSERT_EQ(of(write(1, current(), 1, 3, "def", 0, 8)).code, Errc::ok);
+  stores_[1]->failSyncs(Errc::io);
+  EXPECT_EQ(of(sync(1, current(), 2)).code, Errc::io);
+  stores_[1]->failSyncs(Errc::ok);
+  const std::uint16_t both = schema::WRITE_FLAG_SYNC | schema::WRITE_FLAG_CLOSE;
+  EXPECT_EQ(of(write(1, current(), 3, 6, "g", both)).code, Errc::io);
+  EXPECT_EQ(of(stat(1, current())).writers, 1u);
+  EXPECT_EQ(of(write(1, current(), 2, 7, "h", both, 8)).code, Errc::io);
+  EXPECT_TRUE(eventually([&] { return stateOnDisk(1) == FileState::closed; })) << "it stays open for ever";
+  EXPECT_EQ(content(1), "abcdefgh");
+}
+
 TEST_F(Safety, a_file_of_which_the_power_cut_left_nothing_is_missed) {
   put(twoCopies());
   ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "all", schema::WRITE_FLAG_CLOSE)).code, Errc::ok);
