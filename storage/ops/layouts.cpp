@@ -14,6 +14,13 @@ std::ptrdiff_t countInSync(const Layout& layout) {
                        [](const Replica& replica) { return replica.state == vcfs::ReplicaState::inSync; });
 }
 
+// Nobody has to be waited for but the one in sync.
+bool isAlone(const Layout& layout) {
+  return countInSync(layout) == 1 &&
+         std::none_of(layout.replicas.begin(), layout.replicas.end(),
+                      [](const Replica& replica) { return replica.state == vcfs::ReplicaState::syncing; });
+}
+
 }  // namespace
 
 void Node::adopt(FilePtr file, const Layout& layout) {
@@ -232,7 +239,8 @@ void Node::applyFailureAnswer(const LostReplica& asked, const Layout& layout) {
   }
   if (layout.inode != asked.inode) return;
   adopt(file, layout);
-  if (asked.storage != self() || layout.epoch != asked.epoch || layout.epoch != file->replica.epoch()) return;
+  if (asked.storage != self() || layout.epoch != file->replica.epoch()) return;
+  if (layout.epoch != asked.epoch && !isAlone(layout)) return;
   // The catalog keeps this replica although it was reported by its own server: it is the only one in sync.
   const Role role = file->replica.role();
   if (role != Role::primary && role != Role::follower) return;
