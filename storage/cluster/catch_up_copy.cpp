@@ -45,6 +45,7 @@ std::vector<std::uint32_t> ownSums(ReplicaFile& disk, std::uint64_t offset) {
 // What live writes covered is known in full only up to a bound.
 void CatchUp::checkCopying() const {
   checkStill();
+  checkSyncs();
   if (file_->live.full()) throw Error(Errc::unavailable, "it is written at too many places at once");
 }
 
