@@ -4,9 +4,12 @@ namespace vcfs::tracker {
 
 namespace {
 
+bool isInSync(ReplicaState state) { return state == ReplicaState::inSync; }
+bool isUseful(ReplicaState state) { return state != ReplicaState::stale; }
+
 std::uint32_t countUseful(const ReplicaSet& replicas) {
   return static_cast<std::uint32_t>(
-      std::count_if(replicas.begin(), replicas.end(), [](const Replica& r) { return r.state != ReplicaState::stale; }));
+      std::count_if(replicas.begin(), replicas.end(), [](const Replica& r) { return isUseful(r.state); }));
 }
 
 bool alive(const PlacementView& view, StorageId id) {
@@ -16,6 +19,14 @@ bool alive(const PlacementView& view, StorageId id) {
 
 bool leaves(const FileNeeds& needs, StorageId id) {
   return std::find(needs.leaving.begin(), needs.leaving.end(), id) != needs.leaving.end();
+}
+
+// On servers that are not being emptied: what lies on the others is to go.
+template <class Which>
+std::uint32_t countStaying(const ReplicaSet& replicas, const FileNeeds& needs, Which which) {
+  return static_cast<std::uint32_t>(std::count_if(replicas.begin(), replicas.end(), [&](const Replica& replica) {
+    return which(replica.state) && !leaves(needs, replica.storage);
+  }));
 }
 
 ReplicaSet::iterator find(ReplicaSet& replicas, StorageId storage) {
@@ -82,8 +93,24 @@ bool giveUpSyncing(ReplicaSet& replicas, Which which) {
   return changed;
 }
 
+// Stale replicas on live servers are to be caught up until `missing` are on their way: they lack the least. False when
+// there are none. `leaving`: those on servers that are being emptied, or the others.
+bool reviveStale(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs, bool leaving,
+                 std::uint32_t& missing) {
+  bool changed = false;
+  for (Replica& replica : replicas) {
+    if (missing == 0) break;
+    if (replica.state != ReplicaState::stale || !alive(view, replica.storage)) continue;
+    if (leaves(needs, replica.storage) != leaving) continue;
+    replica.state = ReplicaState::syncing;
+    --missing;
+    changed = true;
+  }
+  return changed;
+}
+
 void dropSurplus(ReplicaSet& replicas, const FileNeeds& needs, std::vector<StorageId>& dropped) {
-  if (countInSync(replicas) < needs.copies) return;
+  if (countStaying(replicas, needs, isInSync) < needs.copies) return;
   std::erase_if(replicas, [&](const Replica& replica) {
     if (replica.state == ReplicaState::inSync) return false;
     dropped.push_back(replica.storage);
@@ -147,14 +174,14 @@ std::optional<ReplicaSet> returnReplica(const ReplicaSet& replicas, StorageId st
   const auto back = find(next, storage);
   if (back == next.end() || back->state != ReplicaState::stale) return std::nullopt;
   if (countInSync(next) == 0) return std::nullopt;
-  if (countUseful(next) < needs.copies) {
+  if (countStaying(next, needs, isUseful) < needs.copies) {
     // On a server that is being emptied it is the last resort, which completeReplicas() knows about.
     if (leaves(needs, storage)) return std::nullopt;
     back->state = ReplicaState::syncing;
     return next;
   }
   // Only a full set of others makes this one superfluous; while one of them is still syncing it is kept in reserve.
-  if (countInSync(next) < needs.copies) return std::nullopt;
+  if (countStaying(next, needs, isInSync) < needs.copies) return std::nullopt;
   next.erase(back);
   dropped.push_back(storage);
   return next;
@@ -166,18 +193,12 @@ std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const Pla
   ReplicaSet next = replicas;
   // A syncing replica on a server that is away helps nobody: it gives up its place.
   bool changed = giveUpSyncing(next, [&](const Replica& replica) { return !alive(view, replica.storage); });
-  auto revive = [&](bool leaving) {
-    for (Replica& replica : next) {
-      if (countUseful(next) >= needs.copies) break;
-      if (replica.state != ReplicaState::stale || !alive(view, replica.storage)) continue;
-      if (leaves(needs, replica.storage) != leaving) continue;
-      replica.state = ReplicaState::syncing;
-      changed = true;
-    }
-  };
-  revive(false);
+  auto missing = [&] { return needs.copies - std::min(needs.copies, countUseful(next)); };
+  std::uint32_t wanted = missing();
+  changed = reviveStale(next, view, needs, false, wanted) || changed;
   changed = addReplicas(next, view, needs, countUseful(next)) || changed;
-  revive(true);
+  wanted = missing();
+  changed = reviveStale(next, view, needs, true, wanted) || changed;
   if (!changed) return std::nullopt;
   return next;
 }
@@ -190,8 +211,11 @@ std::optional<ReplicaSet> vacateReplica(const ReplicaSet& replicas, StorageId st
   if (here == next.end()) return std::nullopt;
   const std::uint32_t ready = countElsewhere(next, ReplicaState::inSync, storage, view, needs);
   if (ready < needs.copies) {
-    const std::uint32_t coming = countElsewhere(next, ReplicaState::syncing, storage, view, needs);
-    if (!addReplicas(next, view, needs, ready + coming)) return std::nullopt;
+    const std::uint32_t useful = ready + countElsewhere(next, ReplicaState::syncing, storage, view, needs);
+    std::uint32_t missing = needs.copies - std::min(needs.copies, useful);
+    const bool revived = reviveStale(next, view, needs, false, missing);
+    const bool added = addReplicas(next, view, needs, needs.copies - missing);
+    if (!revived && !added) return std::nullopt;
     return next;
   }
   const bool wasPrimary = primaryOf(next)->storage == storage;

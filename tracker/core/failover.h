@@ -36,7 +36,8 @@ std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost
 std::optional<ReplicaSet> catchUpReplica(const ReplicaSet& replicas, StorageId storage, const FileNeeds& needs,
                                          std::vector<StorageId>& dropped);
 
-// `storage`, whose replica is stale, is back: it shall be caught up, or dropped when there are enough others.
+// `storage`, whose replica is stale, is back: it shall be caught up, or dropped when there are enough others on servers
+// that stay.
 std::optional<ReplicaSet> returnReplica(const ReplicaSet& replicas, StorageId storage, const FileNeeds& needs,
                                         std::vector<StorageId>& dropped);
 
@@ -45,9 +46,9 @@ std::optional<ReplicaSet> returnReplica(const ReplicaSet& replicas, StorageId st
 std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const PlacementView& view,
                                            const FileNeeds& needs);
 
-// `storage` is being emptied. While fewer live others than wanted are in sync, new ones are added beside it; then its
-// replica goes into `dropped`. The primary of a file that is being written (not `sealed`) is asked first:
-// mayHandOver().
+// `storage` is being emptied. While fewer live others than wanted are in sync, stale ones are made syncing and new ones
+// are added beside it; then its replica goes into `dropped`. The primary of a file that is being written (not `sealed`)
+// is asked first: mayHandOver().
 std::optional<ReplicaSet> vacateReplica(const ReplicaSet& replicas, StorageId storage, bool sealed,
                                         const PlacementView& view, const FileNeeds& needs,
                                         std::vector<StorageId>& dropped);

@@ -183,6 +183,23 @@ TEST(Vacate, nothing_happens_when_there_is_no_other_server) {
   EXPECT_EQ(vacate(set({{1, S}, {2, S}}), true, {1, 2}, 2), "unchanged");
 }
 
+// Its copying was given up when the server that is being emptied was restarted.
+TEST(Vacate, a_stale_replica_is_preferred_to_a_new_one) {
+  EXPECT_EQ(vacate(set({{1, S}, {2, X}}), true, {1, 2, 3}, 1), "1+ 2~ ");
+  EXPECT_EQ(vacate(set({{1, S}, {2, X}}), true, {1, 2}, 1), "1+ 2~ ");
+  EXPECT_EQ(vacate(set({{1, S}, {2, S}, {3, X}}), false, {1, 2, 3, 4}, 2), "1+ 2+ 3~ ");
+  EXPECT_EQ(vacate(set({{1, S}, {2, X}, {3, X}}), true, {1, 2, 3, 4}, 1), "1+ 2~ 3- ");
+}
+
+TEST(Vacate, what_lies_on_a_server_that_is_being_emptied_makes_nothing_superfluous) {
+  std::vector<StorageId> dropped;
+  const FileNeeds needs = copiesWithout(2, {1});
+  EXPECT_EQ(show(returnReplica(set({{1, S}, {2, S}, {3, X}}), 3, needs, dropped)), "1+ 2+ 3~ ");
+  EXPECT_EQ(show(returnReplica(set({{1, S}, {2, S}, {3, X}, {4, Y}}), 3, needs, dropped)), "unchanged");
+  EXPECT_EQ(show(catchUpReplica(set({{1, S}, {2, Y}, {3, Y}}), 2, needs, dropped)), "1+ 2+ 3~ ");
+  EXPECT_TRUE(dropped.empty());
+}
+
 TEST(Vacate, then_a_sealed_file_is_dropped_there) {
   std::vector<StorageId> dropped;
   EXPECT_EQ(vacate(set({{1, S}, {2, S}, {3, S}}), true, {1, 2, 3}, 2, &dropped), "2+ 3+ ");
