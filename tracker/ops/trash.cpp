@@ -18,6 +18,8 @@ constexpr Statement kRemovals{
 // Everything of up to kRows inodes but their bytes, which are the storage servers' to remove.
 Task<void> reclaimRows(SqlTx& tx, const std::vector<InodeId>& inodes, std::size_t from) {
   static const std::string statements[] = {
+      // Who adds a replica locks its inode: it comes before all of this, or finds nothing.
+      withList("SELECT inode FROM inodes WHERE inode IN", " /*lock*/"),
       withList("REPLACE INTO removals (storage, inode) SELECT storage, inode FROM replicas WHERE inode IN"),
       withList("DELETE FROM replicas WHERE inode IN"),
       withList("DELETE FROM xattrs WHERE inode IN"),
