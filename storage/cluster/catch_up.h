@@ -65,7 +65,7 @@ class CatchUp {
   Task<void> writePiece(Range range, schema::Storage::FetchResults::Reader answer);
   Task<void> writeOwn(std::uint64_t offset, std::span<const std::byte> bytes);
   Task<void> extend(std::uint64_t size);
-  Task<void> yieldToLive(std::uint64_t bytes);
+  Task<void> yieldToLive(std::uint64_t bytes, Duration took);
 
   // A job on the write pool that counts as one of the file's: while it is under way no live write runs inline past it.
   // Submitted in the very turn in which this is awaited.

@@ -1,11 +1,12 @@
 // The bytes that a syncing replica missed: what differs from the primary's is fetched, and written where no live write
 // was since. The story is in DESIGN.md, "Catch-up".
+#include "common/base/log.h"
 #include "common/rpc/bulk.h"
 #include "common/rpc/call.h"
 #include "schema/convert.h"
 #include "storage/cluster/catch_up.h"
 #include "storage/core/catch_up_plan.h"
-#include "storage/core/crc32c.h"
+#include "storage/store/block_sums.h"
 
 namespace vcfs::storage {
 
@@ -15,7 +16,8 @@ namespace {
 
 constexpr std::uint32_t kBlock = 64u << 10;
 constexpr std::uint32_t kWindowBlocks = 512;  // 32 MiB are compared in one call
-constexpr std::uint64_t kPiece = 1u << 20;
+constexpr std::uint64_t kPiece = 256u << 10;
+constexpr Duration kLongestYield = 1ms;
 constexpr std::size_t kAhead = 4;  // pieces asked for before the first of them is here
 
 bool allZero(std::span<const std::byte> bytes) {
@@ -25,17 +27,10 @@ bool allZero(std::span<const std::byte> bytes) {
 // Of as many of the window's blocks as this replica has and can read: what cannot be read is copied.
 std::vector<std::uint32_t> ownSums(ReplicaFile& disk, std::uint64_t offset) {
   std::vector<std::uint32_t> sums;
-  std::vector<std::byte> block(kBlock);
-  for (std::uint32_t i = 0; i < kWindowBlocks; ++i) {
-    std::size_t size = 0;
-    try {
-      size = disk.pread(block, offset + static_cast<std::uint64_t>(i) * kBlock);
-    } catch (const Error&) {
-      break;
-    }
-    if (size == 0) break;
-    sums.push_back(crc32c(std::span(block.data(), size)));
-    if (size < kBlock) break;
+  try {
+    appendBlockSums(disk, offset, kBlock, kWindowBlocks, sums);
+  } catch (const Error& error) {
+    log::warn("disk.failed", {{"reason", error.what()}});
   }
   return sums;
 }
@@ -78,7 +73,7 @@ Task<std::vector<std::uint32_t>> CatchUp::sourceSums(std::uint64_t offset) {
 
 Task<void> CatchUp::writeOwn(std::uint64_t offset, std::span<const std::byte> bytes) {
   std::shared_ptr<ReplicaFile> disk = file_->disk;
-  auto job = [disk, offset, bytes] { disk->pwrite(bytes, offset); };
+  auto job = [disk, offset, bytes] { disk->pwriteUncached(bytes, offset); };
   file_->localEnd = std::max<std::uint64_t>(file_->localEnd, offset + bytes.size());
   co_await inOrder(std::move(job));
 }
@@ -96,6 +91,7 @@ Task<void> CatchUp::copyPieces(std::vector<Range> todo) {
   const Duration limit = node_->options.syncLimit;
   std::deque<Fetching> ahead;
   std::size_t next = 0;
+  TimePoint begun = node_->runtime.clock.now();
   while (next < todo.size() || !ahead.empty()) {
     while (ahead.size() < kAhead && next < todo.size()) {
       const std::vector<Range> wanted = file_->live.gaps(todo[next].begin, todo[next].end);
@@ -110,7 +106,8 @@ Task<void> CatchUp::copyPieces(std::vector<Range> todo) {
     checkCopying();
     schema::check(answer.getStatus());
     co_await writePiece(one.range, answer);
-    co_await yieldToLive(answer.getData().size());
+    co_await yieldToLive(answer.getData().size(), node_->runtime.clock.now() - begun);
+    begun = node_->runtime.clock.now();
     checkCopying();
   }
 }
@@ -132,15 +129,21 @@ Task<void> CatchUp::writePiece(Range range, schema::Storage::FetchResults::Reade
   node_->counters.caughtUpBytes += data.size();
 }
 
-// Live traffic goes first: a copy waits while the disk's queue is not short, and keeps to its rate.
-Task<void> CatchUp::yieldToLive(std::uint64_t bytes) {
+// Live traffic goes first. A copy waits while the disk's queue is not short; and as long as a piece took nothing is
+// done, so that what is recorded and watched finds the processors, the loops and the disks free half of the time, also
+// at the source, whose pieces come no faster than they are asked for. What is slow by itself leaves room enough: no
+// pause is longer than kLongestYield.
+Task<void> CatchUp::yieldToLive(std::uint64_t bytes, Duration took) {
   for (int i = 0; i < 20 && node_->pools.writes->queued() > 4; ++i) {
     const Duration pause = 1ms;
     co_await node_->pause(pause);
   }
   const std::int64_t rate = node_->options.catchUpBytesPerSecond;
-  if (rate <= 0) co_return;
-  const Duration pause(static_cast<std::int64_t>(static_cast<double>(bytes) / static_cast<double>(rate) * 1e9));
+  Duration pause = std::min<Duration>(took, kLongestYield);
+  if (rate > 0) {
+    const Duration wanted(static_cast<std::int64_t>(static_cast<double>(bytes) / static_cast<double>(rate) * 1e9));
+    pause = std::max(pause, wanted - took);
+  }
   co_await node_->pause(pause);
 }
 

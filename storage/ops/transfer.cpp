@@ -1,6 +1,6 @@
 // fetch, checksums, catchUp: how a replica is made equal to another.
-#include "storage/core/crc32c.h"
 #include "storage/ops/calls.h"
+#include "storage/store/block_sums.h"
 
 namespace vcfs::storage {
 
@@ -41,19 +41,6 @@ Task<void> fetch(NodePtr node, SessionPtr session, FilePtr file, Server::FetchCo
   }
 }
 
-std::vector<std::uint32_t> checksumBlocks(ReplicaFile& disk, std::uint64_t offset, std::uint32_t blockSize,
-                                          std::uint32_t blocks) {
-  std::vector<std::uint32_t> sums;
-  std::vector<std::byte> block(blockSize);
-  for (std::uint32_t i = 0; i < blocks; ++i) {
-    const std::size_t size = disk.pread(block, offset + static_cast<std::uint64_t>(i) * blockSize);
-    if (size == 0) break;
-    sums.push_back(crc32c(std::span(block.data(), size)));
-    if (size < blockSize) break;
-  }
-  return sums;
-}
-
 Task<void> checksums(NodePtr node, FilePtr file, Server::ChecksumsContext context) {
   auto params = context.getParams();
   const std::uint64_t offset = params.getOffset();
@@ -62,7 +49,11 @@ Task<void> checksums(NodePtr node, FilePtr file, Server::ChecksumsContext contex
   try {
     co_await settled(node, file);
     std::shared_ptr<ReplicaFile> disk = file->disk;
-    auto job = [disk, offset, blockSize, blocks] { return checksumBlocks(*disk, offset, blockSize, blocks); };
+    auto job = [disk, offset, blockSize, blocks] {
+      std::vector<std::uint32_t> sums;
+      appendBlockSums(*disk, offset, blockSize, blocks, sums);
+      return sums;
+    };
     auto pending = node->pools.reads->run(std::move(job));
     const std::vector<std::uint32_t> sums = co_await std::move(pending);
     auto list = context.getResults().initCrc32c(static_cast<unsigned>(sums.size()));

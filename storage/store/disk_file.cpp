@@ -15,6 +15,13 @@
 
 namespace vcfs::storage {
 
+namespace {
+
+// So far behind a copy its pages leave the machine's memory: they are on the disk by then.
+constexpr std::uint64_t kDropBehind = 16u << 20;
+
+}  // namespace
+
 Error DiskFile::failure(const char* doing, int error) const {
   return Error(fromErrno(error), fmt::format("cannot {} {}: {}", doing, replicaPath(inode_), std::strerror(error)));
 }
@@ -89,6 +96,17 @@ void DiskFile::pwrite(std::span<const std::byte> data, std::uint64_t offset) {
     done += static_cast<std::size_t>(n);
   }
   startWriteback(fd->get(), offset, data.size());
+}
+
+// RWF_DONTCACHE would do the same with less asking; the first kernels that have it have had faults with it.
+void DiskFile::pwriteUncached(std::span<const std::byte> data, std::uint64_t offset) {
+  pwrite(data, offset);
+  auto fd = open();
+  const auto length = static_cast<off_t>(data.size());
+  ::sync_file_range(fd->get(), static_cast<off_t>(offset), length, SYNC_FILE_RANGE_WRITE);
+  if (offset < kDropBehind) return;
+  // What is not on the disk yet stays.
+  ::posix_fadvise(fd->get(), static_cast<off_t>(offset - kDropBehind), length, POSIX_FADV_DONTNEED);
 }
 
 // Hands dirty pages to the disk while the recording goes on, so that an fsync at the end finds little to do and the

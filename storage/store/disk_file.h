@@ -15,6 +15,7 @@ class DiskFile final : public ReplicaFile {
   void writeMeta(const ReplicaMeta& meta) override;
   void pwrite(std::span<const std::byte> data, std::uint64_t offset) override;
   std::size_t pread(std::span<std::byte> into, std::uint64_t offset) override;
+  void pwriteUncached(std::span<const std::byte> data, std::uint64_t offset) override;
   std::optional<std::size_t> tryPread(std::span<std::byte> into, std::uint64_t offset) override;
   void sync() override;
   void dropCache() override;

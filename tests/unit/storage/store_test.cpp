@@ -1,14 +1,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "common/base/error.h"
+#include "storage/core/crc32c.h"
+#include "storage/store/block_sums.h"
 #include "storage/store/disk_store.h"
 #include "storage/store/memory_store.h"
 #include "storage/store/meta.h"
@@ -280,6 +285,69 @@ TEST(DiskStore, descriptors_are_bounded) {
   }
   EXPECT_LE(store.openFiles(), 16u);
   for (auto& file : files) EXPECT_EQ(readAll(*file), "x");
+}
+
+namespace {
+
+constexpr std::size_t kMiB = 1u << 20;
+
+// Bytes of the replica that are in the machine's memory.
+std::size_t residentBytes(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const std::size_t size = std::filesystem::file_size(path);
+  void* at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  ::close(fd);
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> pages((size + page - 1) / page);
+  EXPECT_EQ(::mincore(at, size, pages.data()), 0);
+  ::munmap(at, size);
+  return page *
+         static_cast<std::size_t>(std::count_if(pages.begin(), pages.end(), [](auto p) { return (p & 1) != 0; }));
+}
+
+bool isOnDisk(const Folder& folder) {  // not in memory altogether
+  struct statfs info {};
+  return ::statfs(folder.path().c_str(), &info) == 0 && info.f_type != TMPFS_MAGIC;
+}
+
+}  // namespace
+
+TEST(DiskStore, a_copy_takes_little_of_the_machines_memory) {
+  Folder folder;
+  DiskStore store(optionsOf(folder));
+  auto file = store.file(0x400);
+  const std::string path = folder.path() + "/data/00/04/0000000000000400";
+  file->create(metaOf(0x400), "", "");
+  std::string piece(kMiB, 'a');
+  for (std::size_t i = 0; i < 48; ++i) {
+    piece[0] = static_cast<char>('a' + i % 26);
+    file->pwriteUncached(bytes(piece), i * kMiB);
+    file->sync();
+  }
+  if (isOnDisk(folder)) {
+    EXPECT_LE(residentBytes(path), 20 * kMiB);
+  }
+  std::string back(kMiB, '\0');
+  for (std::size_t i = 0; i < 48; ++i) {
+    ASSERT_EQ(file->pread(std::as_writable_bytes(std::span(back)), i * kMiB), kMiB);
+    piece[0] = static_cast<char>('a' + i % 26);
+    ASSERT_EQ(back, piece);
+  }
+}
+
+TEST_P(AnyStore, sums_blocks_as_far_as_the_file_goes) {
+  auto file = store_->file(1024);
+  file->create(metaOf(1024), "u", "/f");
+  const std::string content = std::string(4096, 'a') + std::string(4096, 'b') + "c";
+  file->pwrite(bytes(content), 0);
+  std::vector<std::uint32_t> all, two, none;
+  appendBlockSums(*file, 0, 4096, 1000, all);
+  EXPECT_EQ(all, (std::vector{crc32c(bytes(content.substr(0, 4096))), crc32c(bytes(content.substr(4096, 4096))),
+                              crc32c(bytes("c"))}));
+  appendBlockSums(*file, 4096, 4096, 1, two);
+  EXPECT_EQ(two, std::vector{all[1]});
+  appendBlockSums(*file, 1 << 20, 4096, 10, none);
+  EXPECT_TRUE(none.empty());
 }
 
 TEST(DiskStore, reserve_is_kept_for_what_runs) {
