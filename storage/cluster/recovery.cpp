@@ -148,10 +148,12 @@ Task<void> Node::findMissing() {
 }
 
 void Node::reportMissing(FilePtr file, const Layout& layout) {
-  if (file->onDisk || file->replica.distrusted() || layout.epoch < file->replica.epoch()) return;
-  adopt(file, layout);
+  if (file->onDisk || file->replica.distrusted()) return;
+  // The layout may have changed while the page was on its way: this replica counts all the same, unless the newer one
+  // says otherwise.
+  if (layout.epoch >= file->replica.epoch()) adopt(file, layout);
   const Role role = file->replica.role();
-  if (role != Role::primary && role != Role::follower) return;
+  if (role != Role::primary && role != Role::follower && role != Role::unknown) return;
   log::warn("replica.missing", {{"inode", log::hex(file->inode)}});
   distrustOwn(file, Error(Errc::notFound, "its creation was lost with the power"));
 }

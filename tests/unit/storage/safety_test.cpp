@@ -293,5 +293,25 @@ TEST_F(Safety, a_file_of_which_the_power_cut_left_nothing_is_missed) {
   EXPECT_TRUE(eventually([&] { return content(1) == "all" && isInSync(1); }, 60s));
 }
 
+TEST_F(Safety, a_file_that_the_power_cut_took_is_missed_though_its_layout_changes_meanwhile) {
+  put(twoCopies());
+  ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "all", schema::WRITE_FLAG_CLOSE)).code, Errc::ok);
+  stores_[1]->markStable({kFile});  // nor does the list of active files, as it was last synced, know of it
+  stores_[1]->syncActiveList();
+  crash(1);
+  stores_[1]->losePower();
+  const Layout newer = layout(2, {{1, in}, {2, in}});
+  startStorage(1, [&](Node& node) {
+    auto known = node.enter(kFile, [&node, newer](FilePtr file) -> kj::Promise<void> {
+      node.adopt(file, newer);
+      return kj::READY_NOW;
+    });
+    known.detach([](kj::Exception&&) {});
+  });
+  settle(2s);
+  put(newer);
+  EXPECT_TRUE(eventually([&] { return content(1) == "all" && isInSync(1); }, 60s));
+}
+
 }  // namespace
 }  // namespace vcfs::storage
