@@ -17,6 +17,11 @@ bool alive(const PlacementView& view, StorageId id) {
   return server != nullptr && server->alive;
 }
 
+bool hasRoom(const PlacementView& view, StorageId id) {
+  const Server* server = view.find(id);
+  return server != nullptr && view.hasRoom(*server);
+}
+
 bool leaves(const FileNeeds& needs, StorageId id) {
   return std::find(needs.leaving.begin(), needs.leaving.end(), id) != needs.leaving.end();
 }
@@ -93,15 +98,14 @@ bool giveUpSyncing(ReplicaSet& replicas, Which which) {
   return changed;
 }
 
-// Stale replicas on live servers are to be caught up until `missing` are on their way: they lack the least. False when
-// there are none. `leaving`: those on servers that are being emptied, or the others.
-bool reviveStale(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs, bool leaving,
-                 std::uint32_t& missing) {
+// Stale replicas of which `which` says so are to be caught up until `missing` are on their way: they lack the least.
+// False when there are none.
+template <class Which>
+bool reviveStale(ReplicaSet& replicas, std::uint32_t missing, Which which) {
   bool changed = false;
   for (Replica& replica : replicas) {
     if (missing == 0) break;
-    if (replica.state != ReplicaState::stale || !alive(view, replica.storage)) continue;
-    if (leaves(needs, replica.storage) != leaving) continue;
+    if (replica.state != ReplicaState::stale || !which(replica.storage)) continue;
     replica.state = ReplicaState::syncing;
     --missing;
     changed = true;
@@ -147,7 +151,9 @@ std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost
   const bool wasPrimary = wasInSync && primaryOf(next)->storage == lost;
   gone->state = bySelf && wasInSync ? ReplicaState::syncing : ReplicaState::stale;
   if (wasPrimary) promote(next, view, needs);
-  addReplicas(next, view, needs, countUseful(next));
+  // What lies on a server that is being emptied does not count: a copy for it that was lost again and again would come
+  // back to the same disk.
+  addReplicas(next, view, needs, countStaying(next, needs, isUseful));
   return next;
 }
 
@@ -174,7 +180,7 @@ std::optional<ReplicaSet> returnReplica(const ReplicaSet& replicas, StorageId st
   const auto back = find(next, storage);
   if (back == next.end() || back->state != ReplicaState::stale) return std::nullopt;
   if (countInSync(next) == 0) return std::nullopt;
-  if (countStaying(next, needs, isUseful) < needs.copies) {
+  if (countUseful(next) < needs.copies) {
     // On a server that is being emptied it is the last resort, which completeReplicas() knows about.
     if (leaves(needs, storage)) return std::nullopt;
     back->state = ReplicaState::syncing;
@@ -193,12 +199,15 @@ std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const Pla
   ReplicaSet next = replicas;
   // A syncing replica on a server that is away helps nobody: it gives up its place.
   bool changed = giveUpSyncing(next, [&](const Replica& replica) { return !alive(view, replica.storage); });
-  auto missing = [&] { return needs.copies - std::min(needs.copies, countUseful(next)); };
-  std::uint32_t wanted = missing();
-  changed = reviveStale(next, view, needs, false, wanted) || changed;
+  auto revive = [&](bool leaving) {
+    const std::uint32_t missing = needs.copies - std::min(needs.copies, countUseful(next));
+    const bool revived =
+        reviveStale(next, missing, [&](StorageId id) { return alive(view, id) && leaves(needs, id) == leaving; });
+    changed = revived || changed;
+  };
+  revive(false);
   changed = addReplicas(next, view, needs, countUseful(next)) || changed;
-  wanted = missing();
-  changed = reviveStale(next, view, needs, true, wanted) || changed;
+  revive(true);
   if (!changed) return std::nullopt;
   return next;
 }
@@ -211,10 +220,11 @@ std::optional<ReplicaSet> vacateReplica(const ReplicaSet& replicas, StorageId st
   if (here == next.end()) return std::nullopt;
   const std::uint32_t ready = countElsewhere(next, ReplicaState::inSync, storage, view, needs);
   if (ready < needs.copies) {
-    const std::uint32_t useful = ready + countElsewhere(next, ReplicaState::syncing, storage, view, needs);
-    std::uint32_t missing = needs.copies - std::min(needs.copies, useful);
-    const bool revived = reviveStale(next, view, needs, false, missing);
-    const bool added = addReplicas(next, view, needs, needs.copies - missing);
+    auto useful = [&] { return ready + countElsewhere(next, ReplicaState::syncing, storage, view, needs); };
+    const std::uint32_t missing = needs.copies - std::min(needs.copies, useful());
+    // One that became stale because its disk was full would do so again.
+    const bool revived = reviveStale(next, missing, [&](StorageId id) { return hasRoom(view, id); });
+    const bool added = addReplicas(next, view, needs, useful());
     if (!revived && !added) return std::nullopt;
     return next;
   }

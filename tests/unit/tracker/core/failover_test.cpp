@@ -191,10 +191,22 @@ TEST(Vacate, a_stale_replica_is_preferred_to_a_new_one) {
   EXPECT_EQ(vacate(set({{1, S}, {2, X}, {3, X}}), true, {1, 2, 3, 4}, 1), "1+ 2~ 3- ");
 }
 
+TEST(Vacate, a_disk_that_refused_the_copy_is_not_asked_again_and_again) {
+  PlacementView view = leaving(alive({1, 2, 3, 4}), {1});
+  view.minFreeBytes = 1u << 20;
+  view.servers[2].freeBytes = 0;
+  const FileNeeds needs = copiesWithout(2, {1});
+  std::vector<StorageId> dropped;
+  const ReplicaSet full = set({{1, S}, {2, S}, {3, X}});
+  EXPECT_EQ(show(vacateReplica(full, 1, false, view, needs, dropped)), "1+ 2+ 3- 4~ ");
+  const ReplicaSet failing = set({{1, S}, {2, S}, {3, Y}});
+  EXPECT_EQ(show(loseReplica(failing, 3, view, needs)), "1+ 2+ 3- 4~ ");
+}
+
 TEST(Vacate, what_lies_on_a_server_that_is_being_emptied_makes_nothing_superfluous) {
   std::vector<StorageId> dropped;
   const FileNeeds needs = copiesWithout(2, {1});
-  EXPECT_EQ(show(returnReplica(set({{1, S}, {2, S}, {3, X}}), 3, needs, dropped)), "1+ 2+ 3~ ");
+  EXPECT_EQ(show(returnReplica(set({{1, S}, {2, S}, {3, X}}), 3, needs, dropped)), "unchanged");
   EXPECT_EQ(show(returnReplica(set({{1, S}, {2, S}, {3, X}, {4, Y}}), 3, needs, dropped)), "unchanged");
   EXPECT_EQ(show(catchUpReplica(set({{1, S}, {2, Y}, {3, Y}}), 2, needs, dropped)), "1+ 2+ 3~ ");
   EXPECT_TRUE(dropped.empty());
