@@ -33,11 +33,9 @@ bool Node::writerLeaves(FilePtr file, ClientId client) {
 }
 
 void Node::writerLeavesFailed(FilePtr file, ClientId client) {
-  if (!file->replica.isPrimary() || file->handingOver) {  // nothing new is begun here
-    writerGone(*file, client);
-  } else if (writerLeaves(file, client)) {
-    sealLater(*file);
-  }
+  if (file->replica.role() != Role::primary) return;  // who has it open is another server's business now
+  const bool orders = file->replica.isPrimary();
+  if (orders ? writerLeaves(file, client) : writerGone(*file, client)) sealLater(*file);
 }
 
 bool Node::othersWrite(const File& file, ClientId client) const {
@@ -79,8 +77,9 @@ void Node::sealAbandoned(TimePoint now) {
 }
 
 void Node::sealVanished(FilePtr file) {
-  if (!file->replica.isPrimary() || file->sealed() || leases_.writers(file->inode) != 0) return;
-  if (file->undecided()) {  // the final size is not known yet
+  if (file->replica.role() != Role::primary || file->sealed() || leases_.writers(file->inode) != 0) return;
+  // While a tracker is asked whether this server goes on as the primary, or the final size is not known yet.
+  if (!file->replica.isPrimary() || file->undecided()) {
     sealLater(*file);
     return;
   }

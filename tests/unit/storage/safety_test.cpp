@@ -268,19 +268,35 @@ TEST_F(Safety, a_failed_sync_of_the_disk_concerns_the_files_that_were_open_too) 
   EXPECT_EQ(content(2), "abc");
 }
 
-TEST_F(Safety, a_client_whose_last_write_could_not_be_synced_has_closed_the_file_all_the_same) {
+TEST_F(Safety, a_client_whose_last_write_fails_has_closed_the_file_all_the_same) {
+  crash(1);
+  diskDelay_ = 50ms;
+  startStorage(1);
+  settle(2s);
   put(layout(1, {{1, in}}));
   ASSERT_EQ(of(write(1, current(), 1, 0, "abc")).code, Errc::ok);
-  ASSERT_EQ(of(write(1, current(), 1, 3, "def", 0, 8)).code, Errc::ok);
-  stores_[1]->failSyncs(Errc::io);
-  EXPECT_EQ(of(sync(1, current(), 2)).code, Errc::io);
-  stores_[1]->failSyncs(Errc::ok);
-  const std::uint16_t both = schema::WRITE_FLAG_SYNC | schema::WRITE_FLAG_CLOSE;
-  EXPECT_EQ(of(write(1, current(), 3, 6, "g", both)).code, Errc::io);
-  EXPECT_EQ(of(stat(1, current())).writers, 1u);
-  EXPECT_EQ(of(write(1, current(), 2, 7, "h", both, 8)).code, Errc::io);
+  stores_[1]->failWrites(Errc::noSpace);
+  const auto before = write(1, current(), 2, 3, std::string(200'000, 'd'));
+  const auto last = write(1, current(), 3, 200'003, "e", schema::WRITE_FLAG_CLOSE);
+  EXPECT_EQ(of(before).code, Errc::noSpace);
+  EXPECT_NE(of(last).code, Errc::ok);
+  stores_[1]->failWrites(Errc::ok);
   EXPECT_TRUE(eventually([&] { return stateOnDisk(1) == FileState::closed; })) << "it stays open for ever";
-  EXPECT_EQ(content(1), "abcdefgh");
+  EXPECT_EQ(content(1), "abc");
+}
+
+TEST_F(Safety, others_learn_that_a_client_whose_last_write_failed_has_closed_the_file) {
+  put(twoCopies());
+  ASSERT_EQ(of(write(1, current(), 1, 0, "abc")).code, Errc::ok);
+  ASSERT_EQ(of(write(1, current(), 1, 3, "def", 0, 8)).code, Errc::ok);
+  for (int n : {1, 2}) stores_[n]->failWrites(Errc::noSpace);
+  EXPECT_EQ(of(write(1, current(), 2, 6, "g", schema::WRITE_FLAG_CLOSE)).code, Errc::noSpace);
+  for (int n : {1, 2}) stores_[n]->failWrites(Errc::ok);
+  settle(1s);
+  crash(1);
+  put(layout(2, {{2, in}, {1, stale}}));
+  EXPECT_EQ(of(close(2, current(), 2, 8)).state, FileState::closed);
+  EXPECT_EQ(content(2), "abcdef");
 }
 
 TEST_F(Safety, a_file_of_which_the_power_cut_left_nothing_is_missed) {
