@@ -17,8 +17,9 @@ namespace vcfs::storage {
 
 namespace {
 
-// So far behind a copy its pages leave the machine's memory: they are on the disk by then.
+// So far behind a copy its pages leave the machine's memory, if they are on the disk by then; looked at so often.
 constexpr std::uint64_t kDropBehind = 16u << 20;
+constexpr std::uint64_t kDropStep = 2u << 20;
 
 }  // namespace
 
@@ -101,12 +102,13 @@ void DiskFile::pwrite(std::span<const std::byte> data, std::uint64_t offset) {
 // RWF_DONTCACHE would do the same with less asking; the first kernels that have it have had faults with it.
 void DiskFile::pwriteUncached(std::span<const std::byte> data, std::uint64_t offset) {
   pwrite(data, offset);
+  const std::uint64_t end = offset + data.size();
+  if (offset / kDropStep == end / kDropStep) return;
   auto fd = open();
-  const auto length = static_cast<off_t>(data.size());
-  ::sync_file_range(fd->get(), static_cast<off_t>(offset), length, SYNC_FILE_RANGE_WRITE);
-  if (offset < kDropBehind) return;
-  // What is not on the disk yet stays.
-  ::posix_fadvise(fd->get(), static_cast<off_t>(offset - kDropBehind), length, POSIX_FADV_DONTNEED);
+  const std::uint64_t begin = (offset / kDropStep) * kDropStep;
+  ::sync_file_range(fd->get(), static_cast<off_t>(begin), static_cast<off_t>(end - begin), SYNC_FILE_RANGE_WRITE);
+  // From the beginning: what was not on the disk yet when it was asked for last stayed.
+  if (end > kDropBehind) ::posix_fadvise(fd->get(), 0, static_cast<off_t>(end - kDropBehind), POSIX_FADV_DONTNEED);
 }
 
 // Hands dirty pages to the disk while the recording goes on, so that an fsync at the end finds little to do and the
