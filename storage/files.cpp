@@ -102,6 +102,7 @@ void Node::forget(FilePtr file) {
   reports_.forget(file->inode);
   hardening_.erase(file->inode);
   suspects_.erase(file->inode);
+  unsure_.erase(file->inode);
   file->changed.notifyAll();
   files_.erase(file->inode);
 }

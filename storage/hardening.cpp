@@ -6,6 +6,12 @@ namespace vcfs::storage {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+constexpr std::size_t kFew = 16;  // are synced one by one, which takes some milliseconds each
+
+}  // namespace
+
 Task<void> Node::hardenSealed() {
   auto self = shared_from_this();
   const Duration pause = 1s;
@@ -18,12 +24,28 @@ Task<void> Node::hardenSealed() {
     log::error("active.sync.failed", {{"reason", error.what()}});
   }
   if (++hardenRounds_ % 3 != 0) co_return;
-  std::vector<InodeId> batch;
+  std::vector<InodeId> alone;
+  std::vector<InodeId> together;
   for (InodeId inode : hardening_) {
-    FilePtr file = find(inode);
-    if (file && (file->busy() || reports_.isUrgent(inode))) continue;
-    batch.push_back(inode);
+    if (mayHarden(inode)) (unsure_.contains(inode) ? alone : together).push_back(inode);
   }
+  // Recorders' syncs come in between.
+  for (std::size_t i = 0; i < alone.size() && !stopping_; i += kFew) {
+    const auto begin = alone.begin() + static_cast<std::ptrdiff_t>(i);
+    std::vector<InodeId> few(begin, begin + static_cast<std::ptrdiff_t>(std::min(kFew, alone.size() - i)));
+    co_await hardenBatch(std::move(few));
+  }
+  co_await hardenBatch(std::move(together));
+}
+
+bool Node::mayHarden(InodeId inode) {
+  FilePtr file = find(inode);
+  return hardening_.contains(inode) && !(file && (file->busy() || reports_.isUrgent(inode)));
+}
+
+Task<void> Node::hardenBatch(std::vector<InodeId> batch) {
+  auto self = shared_from_this();
+  std::erase_if(batch, [this](InodeId inode) { return !mayHarden(inode); });
   if (batch.empty()) co_return;
   for (InodeId inode : batch) hardening_.erase(inode);
   struct Round {
@@ -33,21 +55,31 @@ Task<void> Node::hardenSealed() {
     Hardened outcome;
   };
   auto round = std::make_shared<Round>(runtime.io);
-  auto job = [self, batch, together = !diskSyncFailed_, round] { round->outcome = self->harden(batch, together); };
+  auto job = [self, batch, round] { round->outcome = self->harden(batch); };
   // Known before a live sync that stood behind it is answered.
   auto noted = [self, batch, round] {
+    const auto leave = kj::defer([round] {
+      round->done = true;
+      round->finished.notifyAll();
+    });
     self->hardened(batch, round->outcome);
-    round->done = true;
-    round->finished.notifyAll();
   };
   pools.syncs->submit(std::move(job), std::move(noted));
   while (!round->done) co_await round->finished.wait();
 }
 
 void Node::hardened(const std::vector<InodeId>& inodes, const Hardened& outcome) {
-  diskSyncFailed_ = diskSyncFailed_ || outcome.diskSyncFailed;
+  if (outcome.doubtful) {  // once more, one by one
+    unsure_.insert(outcome.doubtful->begin(), outcome.doubtful->end());
+    for (InodeId inode : inodes) {
+      FilePtr file = find(inode);
+      if (!file || file->sealed()) hardening_.insert(inode);
+    }
+    return;
+  }
   std::vector<InodeId> stable;
   for (InodeId inode : inodes) {
+    unsure_.erase(inode);
     const auto failed = outcome.failures.find(inode);
     if (failed == outcome.failures.end()) {
       FilePtr file = find(inode);
@@ -65,25 +97,28 @@ void Node::hardened(const std::vector<InodeId>& inodes, const Hardened& outcome)
   if (!stable.empty()) leaveActive(stable);
 }
 
-// On the pool's thread. Few files one by one, many (`together`) by one sync of the filesystem. The kernel tells of a
-// failure of that once, and it may have been about a file that is still being written: from then on only a file's own
-// sync says whether it is safe.
-Node::Hardened Node::harden(const std::vector<InodeId>& inodes, bool together) {
+// On the pool's thread. Few files one by one, many by one sync of the filesystem. The kernel tells of a failure of that
+// once, and of no file by name: for all that were active then, also those that are still being written, only a file's
+// own sync says whether it is safe.
+Node::Hardened Node::harden(const std::vector<InodeId>& inodes) {
   Hardened outcome;
-  if (together && inodes.size() > 16) {
+  if (inodes.size() > kFew) {
     try {
       store.syncAll();
-      return outcome;
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       log::error("disk.sync.failed", {{"reason", error.what()}});
-      outcome.diskSyncFailed = true;
+      outcome.doubtful = store.activeFiles();
+      outcome.doubtful->insert(outcome.doubtful->end(), inodes.begin(), inodes.end());
     }
+    return outcome;
   }
   for (InodeId inode : inodes) {
     try {
       store.file(inode)->sync();
     } catch (const Error& error) {
       if (error.code() != Errc::notFound) outcome.failures.emplace(inode, error);
+    } catch (const std::exception& error) {
+      outcome.failures.emplace(inode, Error(Errc::internal, error.what()));
     }
   }
   return outcome;

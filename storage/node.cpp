@@ -60,6 +60,7 @@ void Node::start() {
 
   // What was open when the process last ended is not to be trusted before the catalog was asked.
   for (InodeId inode : store.activeFiles()) suspects_.insert(inode);
+  unsure_ = suspects_;  // the former process may have met a failure
   recovered_ = false;
 
   run("storage.tick", repeat("tick", &Node::tick));

@@ -164,9 +164,11 @@ class Node : public std::enable_shared_from_this<Node> {
   Task<void> hardenSealed();  // a round of: sealed files onto stable storage, off the active list
   struct Hardened {
     std::map<InodeId, Error> failures;
-    bool diskSyncFailed = false;  // the sync of the whole filesystem
+    std::optional<std::vector<InodeId>> doubtful;  // the sync of the whole filesystem failed: they were active then
   };
-  Hardened harden(const std::vector<InodeId>& inodes, bool together);
+  bool mayHarden(InodeId inode);
+  Task<void> hardenBatch(std::vector<InodeId> batch);
+  Hardened harden(const std::vector<InodeId>& inodes);
   void hardened(const std::vector<InodeId>& inodes, const Hardened& outcome);
   // ops/forward.cpp
   struct Sent;  // what an answer needs to find its way back
@@ -243,7 +245,7 @@ class Node : public std::enable_shared_from_this<Node> {
   ReportQueue reports_;
   unsigned hardenRounds_ = 0;
   std::set<InodeId> hardening_;    // sealed, to be brought onto stable storage
-  bool diskSyncFailed_ = false;    // once, since the start: files are brought there one by one
+  std::set<InodeId> unsure_;       // a failed sync of the filesystem may have been about them: each by itself
   std::set<InodeId> suspects_;     // open when the process last ended and not yet checked
   std::optional<InodeId> newest_;  // no replica of a higher id is on the disk; nothing: not known yet
   InodeId newestMade_ = 0;         // the highest id made here since the start; it may have left memory again
