@@ -27,7 +27,7 @@ Task<void> Node::hardenSealed() {
   std::vector<InodeId> alone;
   std::vector<InodeId> together;
   for (InodeId inode : hardening_) {
-    if (mayHarden(inode)) (unsure_.contains(inode) ? alone : together).push_back(inode);
+    (unsure_.contains(inode) ? alone : together).push_back(inode);
   }
   // Recorders' syncs come in between.
   for (std::size_t i = 0; i < alone.size() && !stopping_; i += kFew) {
@@ -38,33 +38,35 @@ Task<void> Node::hardenSealed() {
   co_await hardenBatch(std::move(together));
 }
 
-bool Node::mayHarden(InodeId inode) {
-  FilePtr file = find(inode);
-  return hardening_.contains(inode) && !(file && (file->busy() || reports_.isUrgent(inode)));
-}
-
 Task<void> Node::hardenBatch(std::vector<InodeId> batch) {
   auto self = shared_from_this();
-  std::erase_if(batch, [this](InodeId inode) { return !mayHarden(inode); });
+  std::erase_if(batch, [this](InodeId inode) {
+    FilePtr file = find(inode);
+    return !hardening_.contains(inode) || (file && (file->busy() || reports_.isUrgent(inode)));
+  });
   if (batch.empty()) co_return;
   for (InodeId inode : batch) hardening_.erase(inode);
+  auto outcome = std::make_shared<Hardened>();
+  std::function<void()> job = [self, batch, outcome] { *outcome = self->harden(batch); };
+  std::function<void()> noted = [self, batch, outcome] { self->hardened(batch, *outcome); };
+  co_await syncInOrder(std::move(job), std::move(noted));
+}
+
+Task<void> Node::syncInOrder(std::function<void()> job, std::function<void()> noted) {
   struct Round {
     explicit Round(asio::io_context& io) : finished(io) {}
     Signal finished;
     bool done = false;
-    Hardened outcome;
   };
   auto round = std::make_shared<Round>(runtime.io);
-  auto job = [self, batch, round] { round->outcome = self->harden(batch); };
-  // Known before a live sync that stood behind it is answered.
-  auto noted = [self, batch, round] {
-    const auto leave = kj::defer([round] {
+  auto last = [round, noted = std::move(noted)] {
+    const auto leave = kj::defer([&round] {
       round->done = true;
       round->finished.notifyAll();
     });
-    self->hardened(batch, round->outcome);
+    noted();
   };
-  pools.syncs->submit(std::move(job), std::move(noted));
+  pools.syncs->submit(std::move(job), std::move(last));
   while (!round->done) co_await round->finished.wait();
 }
 

@@ -166,7 +166,9 @@ class Node : public std::enable_shared_from_this<Node> {
     std::map<InodeId, Error> failures;
     std::optional<std::vector<InodeId>> doubtful;  // the sync of the whole filesystem failed: they were active then
   };
-  bool mayHarden(InodeId inode);
+  // `job` on the thread that syncs. What comes of it is noted on the loop before anybody who stood behind it is
+  // answered; then this resumes.
+  Task<void> syncInOrder(std::function<void()> job, std::function<void()> noted);
   Task<void> hardenBatch(std::vector<InodeId> batch);
   Hardened harden(const std::vector<InodeId>& inodes);
   void hardened(const std::vector<InodeId>& inodes, const Hardened& outcome);

@@ -150,29 +150,19 @@ Task<void> CatchUp::syncOnce() {
   kj::Promise<void> idle = node_->localBarrier(*file_);
   const Duration limit = node_->options.syncLimit;
   co_await rpc::await<void>(node_->runtime, kj::mv(idle), limit);
-  struct Outcome {
-    explicit Outcome(asio::io_context& io) : finished(io) {}
-    Signal finished;
-    bool done = false;
-    std::optional<Error> error;
-  };
-  auto outcome = std::make_shared<Outcome>(node_->runtime.io);
-  auto job = [disk = file_->disk, outcome] {
+  auto failure = std::make_shared<std::optional<Error>>();
+  std::function<void()> job = [disk = file_->disk, failure] {
     try {
       disk->sync();
     } catch (const Error& error) {
-      outcome->error = error;
+      *failure = error;
     }
   };
-  // Known before a live sync that stood behind it is answered.
-  auto noted = [node = node_, file = file_, outcome] {
-    if (outcome->error) node->markUnstable(file);
-    outcome->done = true;
-    outcome->finished.notifyAll();
+  std::function<void()> noted = [node = node_, file = file_, failure] {
+    if (*failure) node->markUnstable(file);
   };
-  node_->pools.syncs->submit(std::move(job), std::move(noted));
-  while (!outcome->done) co_await outcome->finished.wait();
-  if (outcome->error) throw *outcome->error;
+  co_await node_->syncInOrder(std::move(job), std::move(noted));
+  if (*failure) throw **failure;
   checkStill();
 }
 

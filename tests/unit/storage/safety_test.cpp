@@ -22,6 +22,14 @@ class Safety : public ClusterTest {
     }
     return false;
   }
+  // The only replica is on server 1, whose disk takes a while for everything.
+  void aloneOnSlowDisk() {
+    crash(1);
+    diskDelay_ = 50ms;
+    startStorage(1);
+    settle(2s);
+    put(layout(1, {{1, in}}));
+  }
   // What a client with several calls under way sends.
   ReplyPtr writeBehind(int n, Layout layout, std::uint64_t first, std::uint64_t sequence, std::uint64_t offset,
                        std::string data);
@@ -230,11 +238,7 @@ TEST_F(Safety, the_only_replica_does_not_claim_a_sync_after_one_that_failed) {
 }
 
 TEST_F(Safety, a_sync_that_stood_behind_one_that_failed_fails_too) {
-  crash(1);
-  diskDelay_ = 50ms;
-  startStorage(1);
-  settle(2s);
-  put(layout(1, {{1, in}}));
+  aloneOnSlowDisk();
   ASSERT_EQ(of(write(1, current(), 1, 0, "abc")).code, Errc::ok);
   ASSERT_EQ(of(write(1, current(), 1, 3, "def", 0, 8)).code, Errc::ok);
   stores_[1]->failSyncs(Errc::io);
@@ -269,11 +273,7 @@ TEST_F(Safety, a_failed_sync_of_the_disk_concerns_the_files_that_were_open_too) 
 }
 
 TEST_F(Safety, a_client_whose_last_write_fails_has_closed_the_file_all_the_same) {
-  crash(1);
-  diskDelay_ = 50ms;
-  startStorage(1);
-  settle(2s);
-  put(layout(1, {{1, in}}));
+  aloneOnSlowDisk();
   ASSERT_EQ(of(write(1, current(), 1, 0, "abc")).code, Errc::ok);
   stores_[1]->failWrites(Errc::noSpace);
   const auto before = write(1, current(), 2, 3, std::string(200'000, 'd'));

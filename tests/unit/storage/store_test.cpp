@@ -287,8 +287,6 @@ TEST(DiskStore, descriptors_are_bounded) {
   for (auto& file : files) EXPECT_EQ(readAll(*file), "x");
 }
 
-namespace {
-
 constexpr std::size_t kMiB = 1u << 20;
 
 // Bytes of the replica that are in the machine's memory.
@@ -309,8 +307,6 @@ bool isOnDisk(const Folder& folder) {  // not in memory altogether
   struct statfs info {};
   return ::statfs(folder.path().c_str(), &info) == 0 && info.f_type != TMPFS_MAGIC;
 }
-
-}  // namespace
 
 TEST(DiskStore, a_copy_takes_little_of_the_machines_memory) {
   Folder folder;
