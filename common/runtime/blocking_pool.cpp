@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "common/base/log.h"
+#include "common/runtime/quiet_thread.h"
 
 namespace vcfs {
 
@@ -17,6 +18,7 @@ namespace {
 struct Job {
   std::function<void()> work;
   std::function<void()> done;
+  bool quiet = false;
 };
 
 // One that throws is a bug; those behind it are not to wait for ever because of it.
@@ -31,13 +33,15 @@ void deliverOne(const std::function<void()>& done) {
 
 class ThreadPool final : public BlockingPool {
  public:
-  ThreadPool(asio::io_context& io, std::string name) : io_(io), alive_(std::make_shared<bool>(true)) {
+  ThreadPool(asio::io_context& io, std::string name) : io_(io), alive_(std::make_shared<bool>(true)), watch_(io) {
     thread_ = std::thread([this] { run(); });
     pthread_setname_np(thread_.native_handle(), name.substr(0, 15).c_str());
   }
 
   ~ThreadPool() override {
     *alive_ = false;
+    ++awaited_;  // this waits for all of them
+    thisThread_.hurry();
     {
       std::lock_guard lock(mutex_);
       stopping_ = true;
@@ -47,18 +51,42 @@ class ThreadPool final : public BlockingPool {
   }
 
   void submit(std::function<void()> job, std::function<void()> done) override {
-    ++queued_;
-    {
-      std::lock_guard lock(mutex_);
-      jobs_.push_back(Job{std::move(job), std::move(done)});
-    }
-    wake_.notify_one();
+    put(Job{std::move(job), std::move(done), false});
+  }
+  void submitQuiet(std::function<void()> job, std::function<void()> done) override {
+    put(Job{std::move(job), std::move(done), true});
+    if (!watching_) watch();
   }
 
   std::size_t queued() const override { return queued_; }
   asio::io_context& loop() override { return io_; }
 
  private:
+  void put(Job job) {
+    ++queued_;
+    if (!job.quiet) {
+      ++awaited_;
+      thisThread_.hurry();
+    }
+    {
+      std::lock_guard lock(mutex_);
+      jobs_.push_back(std::move(job));
+    }
+    wake_.notify_one();
+  }
+
+  // While there is anything to do: no turn in the background is long.
+  void watch() {
+    watching_ = true;
+    watch_.expires_after(QuietThread::kLongestTurn);
+    watch_.async_wait([this, alive = alive_](asio::error_code) {
+      if (!*alive) return;
+      thisThread_.hurryWhenLong();
+      watching_ = false;
+      if (queued_ > 0) watch();
+    });
+  }
+
   void run() {
     std::unique_lock lock(mutex_);
     while (true) {
@@ -67,11 +95,22 @@ class ThreadPool final : public BlockingPool {
       Job job = std::move(jobs_.front());
       jobs_.pop_front();
       lock.unlock();
-      job.work();
-      job.work = nullptr;
+      perform(job);
       finish(std::move(job.done));
       lock.lock();
     }
+  }
+
+  void perform(Job& job) {
+    if (!job.quiet) --awaited_;
+    const bool quiet = job.quiet && awaited_ == 0;
+    if (quiet) {
+      thisThread_.begin();
+      if (awaited_ > 0) thisThread_.hurry();  // that came before begin()
+    }
+    job.work();
+    job.work = nullptr;
+    if (quiet) thisThread_.end();
   }
 
   // Jobs that end while the loop is busy are handed over together: one post for all of them.
@@ -101,9 +140,13 @@ class ThreadPool final : public BlockingPool {
   asio::io_context& io_;
   std::shared_ptr<bool> alive_;  // loop thread only
   std::size_t queued_ = 0;       // loop thread only
+  asio::steady_timer watch_;     // loop thread only
+  bool watching_ = false;        // loop thread only
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;
+  std::atomic<std::size_t> awaited_ = 0;  // of these, those of submit()
+  QuietThread thisThread_;
   bool stopping_ = false;
   std::mutex doneMutex_;
   std::vector<std::function<void()>> done_;

@@ -20,6 +20,11 @@ class BlockingPool {
   // From the loop's thread. `job` runs on the pool's thread, `done` afterwards on the loop. Neither may throw; what
   // `done` throws is logged.
   virtual void submit(std::function<void()> job, std::function<void()> done) = 0;
+  // The same, for what is big and has time: it runs in the background (QuietThread), in its place in the order, until a
+  // job of submit() stands behind it, and for 50 to 100 ms at most. It takes no lock that the loop wants.
+  virtual void submitQuiet(std::function<void()> job, std::function<void()> done) {
+    submit(std::move(job), std::move(done));
+  }
   virtual std::size_t queued() const = 0;  // jobs submitted and not yet done
   virtual asio::io_context& loop() = 0;
 
@@ -27,6 +32,13 @@ class BlockingPool {
   // when run() is called, not when the Task is awaited: calls made in an order run in that order.
   template <class Function>
   auto run(Function function) -> Task<std::invoke_result_t<Function&>>;
+  template <class Function>
+  auto runQuiet(Function function) -> Task<std::invoke_result_t<Function&>>;
+
+ private:
+  using Submit = void (BlockingPool::*)(std::function<void()>, std::function<void()>);
+  template <class Function>
+  auto runBy(Submit submit, Function function) -> Task<std::invoke_result_t<Function&>>;
 };
 
 // One thread. Destruction waits for the submitted jobs; their `done` are dropped.
@@ -61,10 +73,20 @@ Task<R> awaitPool(std::shared_ptr<PoolResult<R>> result) {
 
 template <class Function>
 auto BlockingPool::run(Function function) -> Task<std::invoke_result_t<Function&>> {
+  return runBy(&BlockingPool::submit, std::move(function));
+}
+
+template <class Function>
+auto BlockingPool::runQuiet(Function function) -> Task<std::invoke_result_t<Function&>> {
+  return runBy(&BlockingPool::submitQuiet, std::move(function));
+}
+
+template <class Function>
+auto BlockingPool::runBy(Submit submit, Function function) -> Task<std::invoke_result_t<Function&>> {
   using R = std::invoke_result_t<Function&>;
   auto result = std::make_shared<detail::PoolResult<R>>(loop().get_executor());
   auto work = std::make_shared<Function>(std::move(function));
-  submit(
+  (this->*submit)(
       [result, work] {
         try {
           if constexpr (std::is_void_v<R>) {
