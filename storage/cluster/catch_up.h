@@ -70,7 +70,7 @@ class CatchUp {
   // A job on the write pool that counts as one of the file's: while it is under way no live write runs inline past it.
   // Submitted in the very turn in which this is awaited.
   template <class Job>
-  Task<std::invoke_result_t<Job&>> inOrder(Job job);
+  Task<std::invoke_result_t<Job&>> inOrder(Job job, bool quietly = false);
 
   NodePtr node_;
   FilePtr file_;
@@ -84,12 +84,13 @@ class CatchUp {
 };
 
 template <class Job>
-Task<std::invoke_result_t<Job&>> CatchUp::inOrder(Job job) {
+Task<std::invoke_result_t<Job&>> CatchUp::inOrder(Job job, bool quietly) {
   const NodePtr node = node_;
   const FilePtr file = file_;
   ++file->localQueued;
   const auto leave = kj::defer([node, file] { node->localFinished(file); });
-  auto pending = node->pools.writes->run(std::move(job));
+  BlockingPool& pool = *node->pools.writes;
+  auto pending = quietly ? pool.runQuiet(std::move(job)) : pool.run(std::move(job));
   co_return co_await std::move(pending);
 }
 

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::uint32_t kBlock = 64u << 10;
-constexpr std::uint32_t kWindowBlocks = 512;  // 32 MiB are compared in one call
+constexpr std::uint32_t kWindowBlocks = 128;  // 8 MiB are compared in one call
 constexpr std::uint64_t kPiece = 256u << 10;
 constexpr Duration kLongestYield = 1ms;
 constexpr std::size_t kAhead = 4;  // pieces asked for before the first of them is here
@@ -75,7 +75,8 @@ Task<void> CatchUp::writeOwn(std::uint64_t offset, std::span<const std::byte> by
   std::shared_ptr<ReplicaFile> disk = file_->disk;
   auto job = [disk, offset, bytes] { disk->pwriteUncached(bytes, offset); };
   file_->localEnd = std::max<std::uint64_t>(file_->localEnd, offset + bytes.size());
-  co_await inOrder(std::move(job));
+  const bool quietly = true;
+  co_await inOrder(std::move(job), quietly);
 }
 
 CatchUp::Fetching CatchUp::fetch(Range range) {
@@ -176,7 +177,7 @@ Task<std::vector<Range>> CatchUp::missing(std::uint64_t offset, std::uint64_t en
   if (offset >= ownSize_) co_return pieces(offset, end, kPiece);
   std::shared_ptr<ReplicaFile> disk = file_->disk;
   auto job = [disk, offset] { return ownSums(*disk, offset); };
-  auto pending = node_->pools.reads->run(std::move(job));
+  auto pending = node_->pools.reads->runQuiet(std::move(job));
   const std::vector<std::uint32_t> source = co_await sourceSums(offset);
   const std::vector<std::uint32_t> own = co_await std::move(pending);
   co_return differing(offset, kBlock, source, own, total_, kPiece);

@@ -25,8 +25,8 @@ Task<void> fetch(NodePtr node, SessionPtr session, FilePtr file, Server::FetchCo
     co_await settled(node, file);
     auto buffer = rpc::Buffer::allocate(length + 8);
     std::shared_ptr<ReplicaFile> disk = file->disk;
-    auto job = [disk, buffer, offset, length] { return disk->pread(std::span(buffer->data(), length), offset); };
-    auto pending = node->pools.reads->run(std::move(job));
+    auto job = [disk, buffer, offset, length] { return disk->preadInSteps(std::span(buffer->data(), length), offset); };
+    auto pending = node->pools.reads->runQuiet(std::move(job));
     const std::size_t size = co_await std::move(pending);
     auto results = context.getResults();
     results.setSize(file->localEnd);
@@ -54,7 +54,7 @@ Task<void> checksums(NodePtr node, FilePtr file, Server::ChecksumsContext contex
       appendBlockSums(*disk, offset, blockSize, blocks, sums);
       return sums;
     };
-    auto pending = node->pools.reads->run(std::move(job));
+    auto pending = node->pools.reads->runQuiet(std::move(job));
     const std::vector<std::uint32_t> sums = co_await std::move(pending);
     auto list = context.getResults().initCrc32c(static_cast<unsigned>(sums.size()));
     for (unsigned i = 0; i < sums.size(); ++i) list.set(i, sums[i]);

@@ -20,6 +20,8 @@ namespace {
 // So far behind a copy its pages leave the machine's memory, if they are on the disk by then; looked at so often.
 constexpr std::uint64_t kDropBehind = 16u << 20;
 constexpr std::uint64_t kDropStep = 2u << 20;
+// A kernel that takes no processor away from a call in it (PREEMPT_NONE) gives it to others between two calls.
+constexpr std::size_t kStep = 64u << 10;
 
 }  // namespace
 
@@ -76,35 +78,38 @@ void DiskFile::writeMeta(const ReplicaMeta& meta) {
   if (::fsetxattr(fd->get(), kAttribute, text.data(), text.size(), 0) != 0) throw failure("describe", errno);
 }
 
-void DiskFile::pwrite(std::span<const std::byte> data, std::uint64_t offset) {
-  auto fd = open();
+void DiskFile::pwrite(std::span<const std::byte> data, std::uint64_t offset) { writeTo(*open(), data, offset); }
+
+void DiskFile::writeTo(const Fd& file, std::span<const std::byte> data, std::uint64_t offset) {
+  const int fd = file.get();
   // Where the file ended cannot be told any more once the kernel has taken the first part.
   struct stat before {};
-  if (::fstat(fd->get(), &before) != 0) throw failure("stat", errno);
+  if (::fstat(fd, &before) != 0) throw failure("stat", errno);
   std::size_t done = 0;
   while (done < data.size()) {
-    const ssize_t n = ::pwrite(fd->get(), data.data() + done, data.size() - done, static_cast<off_t>(offset + done));
+    const ssize_t n = ::pwrite(fd, data.data() + done, data.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       const int error = n < 0 ? errno : ENOSPC;
       // What was added past the old end goes away again, and nothing else: the size must not tell of bytes that are not
       // there, and what was there before was acknowledged.
       const bool longer = offset + done > static_cast<std::uint64_t>(before.st_size);
-      if (done != 0 && longer && ::ftruncate(fd->get(), before.st_size) != 0)
-        throw failure("take back a write to", EIO);
+      if (done != 0 && longer && ::ftruncate(fd, before.st_size) != 0) throw failure("take back a write to", EIO);
       throw failure("write", error);
     }
     done += static_cast<std::size_t>(n);
   }
-  startWriteback(fd->get(), offset, data.size());
+  startWriteback(fd, offset, data.size());
 }
 
 // RWF_DONTCACHE would do the same with less asking; the first kernels that have it have had faults with it.
 void DiskFile::pwriteUncached(std::span<const std::byte> data, std::uint64_t offset) {
-  pwrite(data, offset);
+  auto fd = open();
+  for (std::size_t done = 0; done < data.size(); done += kStep) {
+    writeTo(*fd, data.subspan(done, std::min(kStep, data.size() - done)), offset + done);
+  }
   const std::uint64_t end = offset + data.size();
   if (offset / kDropStep == end / kDropStep) return;
-  auto fd = open();
   const std::uint64_t begin = (offset / kDropStep) * kDropStep;
   ::sync_file_range(fd->get(), static_cast<off_t>(begin), static_cast<off_t>(end - begin), SYNC_FILE_RANGE_WRITE);
   // From the beginning: what was not on the disk yet when it was asked for last stayed.
@@ -122,11 +127,24 @@ void DiskFile::startWriteback(int fd, std::uint64_t offset, std::uint64_t length
                     SYNC_FILE_RANGE_WRITE);
 }
 
-std::size_t DiskFile::pread(std::span<std::byte> into, std::uint64_t offset) {
+std::size_t DiskFile::pread(std::span<std::byte> into, std::uint64_t offset) { return readFrom(*open(), into, offset); }
+
+std::size_t DiskFile::preadInSteps(std::span<std::byte> into, std::uint64_t offset) {
   auto fd = open();
   std::size_t done = 0;
   while (done < into.size()) {
-    const ssize_t n = ::pread(fd->get(), into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
+    const std::span<std::byte> step = into.subspan(done, std::min(kStep, into.size() - done));
+    const std::size_t n = readFrom(*fd, step, offset + done);
+    done += n;
+    if (n < step.size()) break;
+  }
+  return done;
+}
+
+std::size_t DiskFile::readFrom(const Fd& file, std::span<std::byte> into, std::uint64_t offset) {
+  std::size_t done = 0;
+  while (done < into.size()) {
+    const ssize_t n = ::pread(file.get(), into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw failure("read", errno);
     if (n == 0) break;

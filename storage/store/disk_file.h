@@ -15,6 +15,7 @@ class DiskFile final : public ReplicaFile {
   void writeMeta(const ReplicaMeta& meta) override;
   void pwrite(std::span<const std::byte> data, std::uint64_t offset) override;
   std::size_t pread(std::span<std::byte> into, std::uint64_t offset) override;
+  std::size_t preadInSteps(std::span<std::byte> into, std::uint64_t offset) override;
   void pwriteUncached(std::span<const std::byte> data, std::uint64_t offset) override;
   std::optional<std::size_t> tryPread(std::span<std::byte> into, std::uint64_t offset) override;
   void sync() override;
@@ -29,6 +30,8 @@ class DiskFile final : public ReplicaFile {
   std::shared_ptr<Fd> openCached();
   std::shared_ptr<Fd> make();
   Error failure(const char* doing, int error) const;
+  void writeTo(const Fd& file, std::span<const std::byte> data, std::uint64_t offset);
+  std::size_t readFrom(const Fd& file, std::span<std::byte> into, std::uint64_t offset);
   void startWriteback(int fd, std::uint64_t offset, std::uint64_t length);
 
   DiskStore& store_;

@@ -54,10 +54,13 @@ class ReplicaFile {
   virtual void writeMeta(const ReplicaMeta& meta) = 0;
   // All or nothing as far as the file's size goes: a write that failed half-way leaves the old size.
   virtual void pwrite(std::span<const std::byte> data, std::uint64_t offset) = 0;
-  // The same for what nobody is expected to ask for soon (a copy for another server), in order from the file's
-  // beginning to its end: it does not take the place of what is being recorded and watched in the machine's memory.
+  // For what nobody is expected to ask for soon (a copy for another server), in order from the file's beginning to its
+  // end: it does not take the place of what is being recorded and watched in the machine's memory. In steps, each of
+  // them all or nothing; between two of them others get the processor, whatever the kernel.
   virtual void pwriteUncached(std::span<const std::byte> data, std::uint64_t offset) { pwrite(data, offset); }
   virtual std::size_t pread(std::span<std::byte> into, std::uint64_t offset) = 0;  // short at the end of file
+  // The same, for who has time: between two steps others get the processor, whatever the kernel.
+  virtual std::size_t preadInSteps(std::span<std::byte> into, std::uint64_t offset) { return pread(into, offset); }
   // The same if it can be done without waiting for the disk.
   virtual std::optional<std::size_t> tryPread(std::span<std::byte> into, std::uint64_t offset) = 0;
   // Bytes and attributes are on stable storage. After a failure the next one may succeed although bytes that can be
