@@ -18,6 +18,8 @@ TARGETS = [
     ("recorders_sustained", "recorders", "at least", 400),
     ("recorders_50", "p99_ms", "at most", 1.0),
     ("recorders_50", "max_ms", "at most", 50.0),
+    ("catch_up", "p99_to_alone", "at most", 1.5),
+    ("catch_up", "MB_s_to_disk", "at least", 0.9),
     ("follower_lag", "p99_ms", "at most", 100.0),
     ("small_files_1", "create_per_s", ("moosefs", None), 2.0),
     ("small_files_8", "create_per_s", ("moosefs", None), 2.0),
