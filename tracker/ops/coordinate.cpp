@@ -52,9 +52,10 @@ Task<Lease> readLease(SqlTx& tx) {
   co_return lease;
 }
 
-Task<Lease> renewLease(SqlTx& tx, std::string self, std::string candidate, std::int64_t now, LeaseRules rules) {
+Task<Lease> renewLease(SqlTx& tx, std::string self, std::string candidate, SeenLease seen, std::int64_t wallNs,
+                       LeaseRules rules) {
   const Lease present = co_await readLease(tx);
-  const auto next = claim(present, self, candidate, now, rules);
+  const auto next = claim(present, seen, self, candidate, wallNs, rules);
   if (!next) co_return present;
   co_await tx.exec(kWriteLease, kRole, next->holder, next->candidate, next->term, next->expires);
   co_return *next;

@@ -281,7 +281,8 @@ struct Fence {
   std::string holder;
   std::int64_t term = 0;
 };
-Task<Lease> renewLease(SqlTx& tx, std::string self, std::string candidate, std::int64_t now, LeaseRules rules);
+Task<Lease> renewLease(SqlTx& tx, std::string self, std::string candidate, SeenLease seen, std::int64_t wallNs,
+                       LeaseRules rules);
 Task<Lease> readLease(SqlTx& tx);
 
 // ---- the lease of a tracker that is the only one (service/sole_lease.h), a row that may be absent

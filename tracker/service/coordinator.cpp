@@ -56,8 +56,10 @@ Task<void> Coordinator::renew() {
   const std::string candidate = core_->peers->firstLive();
   const std::int64_t now = core_->runtime.clock.wallNs();
   const LeaseRules rules = core_->options.lease;
-  auto op = [=](SqlTx& tx) { return ops::renewLease(tx, address, candidate, now, rules); };
+  const SeenLease seen = watch_.seen(asked);
+  auto op = [=](SqlTx& tx) { return ops::renewLease(tx, address, candidate, seen, now, rules); };
   const Lease lease = co_await core_->catalog.write(std::move(op));
+  watch_.saw(lease, core_->runtime.clock.now());
   const bool had = holdsLease();
   core_->lease = lease;
   if (lease.holder != address) {

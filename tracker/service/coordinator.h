@@ -42,6 +42,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   std::shared_ptr<TrackerCore> core_;
   Evacuation evacuation_;
   Signal wake_;
+  LeaseWatch watch_;
   TimePoint heldUntil_;
   TimePoint nextSeal_;
   TimePoint nextForget_;

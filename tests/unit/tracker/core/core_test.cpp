@@ -99,25 +99,73 @@ TEST(ClusterMap, waits_a_moment_after_the_start_for_servers_it_knows) {
   EXPECT_TRUE(other.view(at(4s))->settling.empty());
 }
 
+// A tracker with clocks of its own.
+struct LeaseHost {
+  std::string name;
+  std::int64_t wallAhead = 0;
+  std::string candidate;
+  LeaseWatch watch;
+
+  // Its claim at a moment of the test's clock; what the row is then.
+  Lease ask(Lease& row, Duration at) {
+    const TimePoint now{at.count() + 1'000'000 * static_cast<std::int64_t>(name[0])};
+    if (const auto next = claim(row, watch.seen(now), name, candidate, at.count() + wallAhead, LeaseRules()))
+      row = *next;
+    watch.saw(row, now);
+    return row;
+  }
+};
+
 TEST(Lease, the_candidate_takes_over_first) {
-  const LeaseRules rules;
-  Lease lease = *claim({}, "a", "b", 100, rules);
-  EXPECT_EQ(lease.holder, "a");
-  EXPECT_EQ(lease.term, 1);
-  EXPECT_FALSE(claim(lease, "b", "a", lease.expires - 1, rules));
-  EXPECT_FALSE(claim(lease, "c", "a", lease.expires + rules.graceNs - 1, rules));
-  const Lease next = *claim(lease, "b", "c", lease.expires, rules);
-  EXPECT_EQ(next.holder, "b");
-  EXPECT_EQ(next.candidate, "c");
-  EXPECT_EQ(next.term, 2);
-  EXPECT_TRUE(claim(lease, "c", "", lease.expires + rules.graceNs, rules));
+  Lease row;
+  LeaseHost a{"a", 0, "b", {}}, b{"b", 0, "c", {}}, c{"c", 0, "a", {}};
+  EXPECT_EQ(a.ask(row, 1s).holder, "a");
+  EXPECT_EQ(row.term, 1);
+  b.ask(row, 2s);
+  c.ask(row, 2s);
+  EXPECT_EQ(b.ask(row, 6999ms).holder, "a");
+  EXPECT_EQ(c.ask(row, 8999ms).holder, "a");
+  Lease other = row;
+  EXPECT_EQ(b.ask(row, 7s).holder, "b");
+  EXPECT_EQ(row.candidate, "c");
+  EXPECT_EQ(row.term, 2);
+  EXPECT_EQ(c.ask(other, 9s).holder, "c");
 }
 
-TEST(Lease, renewal_keeps_the_term_and_a_lapsed_one_does_not) {
-  const LeaseRules rules;
-  const Lease lease = *claim({}, "a", "", 100, rules);
-  EXPECT_EQ(claim(lease, "a", "", 200, rules)->term, 1);
-  EXPECT_EQ(claim(lease, "a", "", lease.expires + 1, rules)->term, 2);
+TEST(Lease, clocks_that_differ_give_it_to_nobody_too_early) {
+  for (const std::int64_t ahead : {3'600'000'000'000, -3'600'000'000'000}) {
+    Lease row;
+    LeaseHost a{"a", 0, "b", {}}, b{"b", ahead, "a", {}};
+    for (Duration at = 1s; at < 60s; at += 1250ms) {
+      ASSERT_EQ(a.ask(row, at).holder, "a");
+      ASSERT_EQ(b.ask(row, at + 1200ms).holder, "a");
+    }
+    EXPECT_EQ(row.term, 1);
+    EXPECT_EQ(b.ask(row, 66s).holder, "b");
+  }
+}
+
+TEST(Lease, a_clock_that_is_set_back_renews_it) {
+  Lease row;
+  LeaseHost a{"a", 0, "b", {}}, b{"b", 0, "a", {}};
+  a.ask(row, 1s);
+  for (Duration at = 2s; at < 20s; at += 1250ms) {
+    const Lease before = row;
+    a.wallAhead -= 1'250'000'000;
+    a.ask(row, at);
+    ASSERT_NE(row, before);
+    ASSERT_EQ(b.ask(row, at).holder, "a");
+  }
+}
+
+TEST(Lease, renewal_keeps_the_term_and_a_lapsed_one_or_a_new_process_does_not) {
+  Lease row;
+  LeaseHost a{"a", 0, "", {}};
+  a.ask(row, 1s);
+  EXPECT_EQ(a.ask(row, 2s).term, 1);
+  EXPECT_EQ(a.ask(row, 7s).term, 2);
+  LeaseHost restarted{"a", 0, "", {}};
+  EXPECT_EQ(restarted.ask(row, 8s).term, 3);
 }
 
 TEST(PosixAcl, chmod_moves_the_mask_and_an_inherited_acl_is_cut_to_the_mode) {

@@ -10,9 +10,11 @@ class EvacuateTest : public OpsTest {
   }
   ops::Fence takeLease() {
     const std::int64_t now = now_;
-    const Lease lease = write([now](SqlTx& tx) { return ops::renewLease(tx, "t1", "", now, LeaseRules()); });
-    return ops::Fence{lease.holder, lease.term};
+    seen_.lease =
+        write([now, seen = seen_](SqlTx& tx) { return ops::renewLease(tx, "t1", "", seen, now, LeaseRules()); });
+    return ops::Fence{seen_.lease.holder, seen_.lease.term};
   }
+  SeenLease seen_;
   void close(const Layout& layout) {
     ops::FileReport file;
     file.inode = layout.inode;

@@ -18,7 +18,7 @@ class ReplicasTest : public OpsTest {
   }
   ops::Fence takeLease() {
     const std::int64_t now = now_;
-    const Lease lease = write([now](SqlTx& tx) { return ops::renewLease(tx, "t1", "", now, LeaseRules()); });
+    const Lease lease = write([now](SqlTx& tx) { return ops::renewLease(tx, "t1", "", {}, now, LeaseRules()); });
     return ops::Fence{lease.holder, lease.term};
   }
   ops::Reclaimed reclaim(ops::Fence fence, std::int64_t now) {
@@ -178,7 +178,13 @@ TEST_P(ReplicasTest, the_trash_keeps_data_until_its_time_has_come_and_nobody_pin
 TEST_P(ReplicasTest, a_coordinator_that_was_replaced_changes_nothing) {
   const auto fence = takeLease();
   const std::int64_t later = now_ + 60'000'000'000;
-  write([later](SqlTx& tx) { return ops::renewLease(tx, "t2", "", later, LeaseRules()); });
+  const auto claims = [this, later](SeenLease seen) {
+    return write([=](SqlTx& tx) { return ops::renewLease(tx, "t2", "", seen, later, LeaseRules()); });
+  };
+  const Lease present = claims({});  // its clock says that the lease is over
+  ASSERT_EQ(present.holder, "t1");
+  EXPECT_NO_THROW(reclaim(fence, now_));
+  ASSERT_EQ(claims({present, std::chrono::seconds(5)}).holder, "t2");
   EXPECT_EQ(codeOf([&] { reclaim(fence, later); }), Errc::notPrimary);
   EXPECT_EQ(codeOf([&] { write([=](SqlTx& tx) { return ops::removalsDone(tx, fence, 1, {5}); }); }), Errc::notPrimary);
 }
