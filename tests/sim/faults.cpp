@@ -24,6 +24,8 @@ TimePoint Faults::soon() {
 
 bool Faults::mayBeFull() const { return full_ && cluster_.clock.now() - *full_ < 3s; }
 
+bool Faults::diskRefuses() const { return disk_ && cluster_.clock.now() - *disk_ < 3s; }
+
 bool Faults::mayLag(const std::string& client) const {
   return split_ && alone_ == client && cluster_.clock.now() - *split_ < 5s;
 }
@@ -31,7 +33,10 @@ bool Faults::mayLag(const std::string& client) const {
 void Faults::step(const std::function<bool()>& whole) {
   const bool anyTracker = deadTracker_ == 0 || trackers_ > 1;
   const bool calm = !broken_ && cluster_.clock.now() >= noticedAt_;
-  if (calm && draw(hard_ ? 5 : 25) == 0 && anyTracker && whole()) strike();
+  if (calm && draw(hard_ ? 5 : 25) == 0 && anyTracker) {
+    const bool spare = whole();
+    if (spare || (overlapping_ && !diskRefuses())) strike(spare);
+  }
   if (broken_ && cluster_.clock.now() >= mendAt_) mend();
   if (deadTracker_ == 0 && draw(hard_ ? 60 : 200) == 0) strikeTracker();
   if (deadTracker_ != 0 && cluster_.clock.now() >= trackerMendAt_) mendTracker();
@@ -50,11 +55,12 @@ Duration Faults::delayOf(const std::string& from, const std::string& to) const {
   return delay;
 }
 
-void Faults::strike() {
+void Faults::strike(bool spare) {
   broken_ = true;
   network_ = false;
   mendAt_ = soon();
   const int server = 1 + static_cast<int>(draw(static_cast<std::size_t>(servers_)));
+  if (!spare) return strikeLast(server);
   if (splits_ && draw(2) == 0) return split(server);
   switch (draw(11)) {
     case 0:
@@ -68,6 +74,22 @@ void Faults::strike() {
       return split(server);
     default:
       return strikeServer(server);
+  }
+}
+
+// It may be the only one that has everything: what it has got stays there, and it comes back.
+void Faults::strikeLast(int n) {
+  const std::string name = "s" + std::to_string(n);
+  switch (draw(3)) {
+    case 0:
+      journal_.note(name + " dies, too");
+      return cluster_.crashStorage(n);
+    case 1:
+      journal_.note(name + " is cut off, too");
+      network_ = true;
+      return cluster_.cutOff(name);
+    default:
+      return strikeNetwork();
   }
 }
 
@@ -94,6 +116,7 @@ void Faults::strikeServer(int n) {
 }
 
 void Faults::strikeDisk(int n) {
+  disk_ = mendAt_;
   DiskFaults& faults = cluster_.faults(n);
   faults.oneIn = draw(2) == 0 ? 1 : 1 + static_cast<unsigned>(draw(5));
   const char* what = "";
