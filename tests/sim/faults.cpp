@@ -22,13 +22,13 @@ TimePoint Faults::soon() {
   return cluster_.clock.now() + std::chrono::milliseconds(draw(2) == 0 ? draw(300) : draw(8000));
 }
 
-bool Faults::mayBeFull() const { return full_ && cluster_.clock.now() - *full_ < 3s; }
-
-bool Faults::diskRefuses() const { return disk_ && cluster_.clock.now() - *disk_ < 3s; }
-
-bool Faults::mayLag(const std::string& client) const {
-  return split_ && alone_ == client && cluster_.clock.now() - *split_ < 5s;
+bool Faults::lately(const std::optional<TimePoint>& until, Duration ago) const {
+  return until && cluster_.clock.now() - *until < ago;
 }
+
+bool Faults::mayBeFull() const { return lately(full_, 3s); }
+bool Faults::diskRefuses() const { return lately(disk_, 3s); }
+bool Faults::mayLag(const std::string& client) const { return alone_ == client && lately(split_, 5s); }
 
 void Faults::step(const std::function<bool()>& whole) {
   const bool anyTracker = deadTracker_ == 0 || trackers_ > 1;
@@ -79,18 +79,26 @@ void Faults::strike(bool spare) {
 
 // It may be the only one that has everything: what it has got stays there, and it comes back.
 void Faults::strikeLast(int n) {
-  const std::string name = "s" + std::to_string(n);
   switch (draw(3)) {
     case 0:
-      journal_.note(name + " dies, too");
-      return cluster_.crashStorage(n);
+      return crash(n);
     case 1:
-      journal_.note(name + " is cut off, too");
-      network_ = true;
-      return cluster_.cutOff(name);
+      return cutOff(n);
     default:
       return strikeNetwork();
   }
+}
+
+void Faults::crash(int n) {
+  journal_.note("s" + std::to_string(n) + " dies");
+  cluster_.crashStorage(n);
+}
+
+void Faults::cutOff(int n) {
+  const std::string name = "s" + std::to_string(n);
+  journal_.note(name + " is cut off");
+  network_ = true;
+  cluster_.cutOff(name);
 }
 
 void Faults::strikeServer(int n) {
@@ -98,16 +106,13 @@ void Faults::strikeServer(int n) {
   switch (draw(6)) {
     case 0:
     case 1:
-      journal_.note(name + " dies");
-      return cluster_.crashStorage(n);
+      return crash(n);
     case 2:
     case 3:
       journal_.note(name + " loses power");
       return cluster_.losePower(n);
     case 4:
-      journal_.note(name + " is cut off");
-      network_ = true;
-      return cluster_.cutOff(name);
+      return cutOff(n);
     default:
       network_ = true;
       slow_[name] = std::chrono::milliseconds(10 + draw(900));

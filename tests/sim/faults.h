@@ -30,10 +30,14 @@ class Faults {
   void strike(bool spare);
   void strikeLast(int n);
   void strikeServer(int n);
+  void crash(int n);
+  void cutOff(int n);
   void strikeDisk(int n);
   void strikeNetwork();
   void split(int server);
   void strikeTracker();
+  // It lasts, or ended less than `ago` before.
+  bool lately(const std::optional<TimePoint>& until, Duration ago) const;
   // The only server that is left would hand the disk's refusal on to the recorder, which is right.
   bool diskRefuses() const;
   void mend();
