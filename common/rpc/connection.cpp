@@ -35,6 +35,7 @@ struct Connection::Impl {
     pingTimer.reset();
     ping = nullptr;
     gone = nullptr;
+    bootstrap = nullptr;
     // The RPC system says goodbye to the network when it goes; after that nothing may be sent.
     system = nullptr;
     link->close();
@@ -44,6 +45,9 @@ struct Connection::Impl {
   std::unique_ptr<Link> link;
   capnp::TwoPartyVatNetwork network;
   kj::Maybe<System> system;
+  // The client's side: asked for once. A system whose network was lost takes the same one for a new connection when it
+  // is asked again, and ends the process because it cannot be written to.
+  kj::Maybe<capnp::Capability::Client> bootstrap;
   kj::Promise<void> gone = nullptr;
   std::vector<std::function<void()>> hooks;
   bool alive = true;
@@ -78,9 +82,18 @@ Task<std::shared_ptr<Connection>> Connection::connect(Runtime& runtime, std::str
   std::unique_ptr<Link> link = co_await runtime.transport.connect(std::move(address), limit);
   std::shared_ptr<Connection> connection(
       new Connection(std::make_unique<Impl>(runtime, std::move(link), Side::CLIENT)));
-  connection->impl_->system = capnp::makeRpcClient(connection->impl_->network);
-  connection->watch();
+  connection->startClient();
   co_return connection;
+}
+
+void Connection::startClient() {
+  auto system = capnp::makeRpcClient(impl_->network);
+  capnp::MallocMessageBuilder message(8);
+  auto vat = message.initRoot<capnp::rpc::twoparty::VatId>();
+  vat.setSide(Side::SERVER);
+  impl_->bootstrap = system.bootstrap(vat);
+  impl_->system = kj::mv(system);
+  watch();
 }
 
 std::shared_ptr<Connection> Connection::serve(Runtime& runtime, std::unique_ptr<Link> link) {
@@ -95,11 +108,8 @@ void Connection::setBootstrap(capnp::Capability::Client bootstrap) {
 }
 
 capnp::Capability::Client Connection::bootstrapAny() {
-  capnp::MallocMessageBuilder message(8);
-  auto vat = message.initRoot<capnp::rpc::twoparty::VatId>();
-  vat.setSide(Side::SERVER);
-  KJ_IF_MAYBE (system, impl_->system) {
-    return system->bootstrap(vat);
+  KJ_IF_MAYBE (bootstrap, impl_->bootstrap) {
+    return *bootstrap;
   }
   throw Error(Errc::internal, "bootstrap() on the server's side");
 }

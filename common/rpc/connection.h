@@ -22,6 +22,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   ~Connection();
 
+  // Client side. Calls of one whose session has ended fail with Error(unavailable).
   template <class Interface>
   typename Interface::Client bootstrap() {
     return bootstrapAny().castAs<Interface>();
@@ -44,6 +45,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   struct Impl;
   explicit Connection(std::unique_ptr<Impl> impl);
+  void startClient();
   capnp::Capability::Client bootstrapAny();
   void watch();
   void schedulePing();

@@ -217,6 +217,26 @@ TEST_P(RpcTest, a_server_that_goes_fails_outstanding_calls_at_once) {
   run(test());
 }
 
+TEST_P(RpcTest, who_asks_again_while_the_session_ends_is_told_so) {
+  auto test = [this]() -> Task<void> {
+    auto connection = co_await connect();
+    auto ping = [&] { return connection->bootstrap<Storage>().pingRequest().send(); };
+    co_await rpc::call(*runtime, ping(), 5s);
+    server.reset();
+    // The first learns of the end before the connection itself does.
+    for (int refused = 0; refused < 3;) {
+      try {
+        co_await rpc::call(*runtime, ping(), 5s);
+      } catch (const Error& e) {
+        EXPECT_EQ(e.code(), Errc::unavailable);
+        ++refused;
+      }
+    }
+    while (connection->alive()) co_await clock.sleep(1ms);
+  };
+  run(test());
+}
+
 TEST_P(RpcTest, a_hanging_server_is_noticed_by_pings) {
   auto test = [this]() -> Task<void> {
     auto connection = co_await connect();
