@@ -163,9 +163,11 @@ interface Tracker {
   # Every second. A server not heard of for 3 s is `unreachable` and is given no new files.
   # notFound: register again.
 
-  reportFiles @27 (storage :UInt32, files :List(FileReport)) -> (status :Status);
+  reportFiles @27 (storage :UInt32, files :List(FileReport)) -> (status :Status, newer :List(Layout));
   # From primaries: sizes of open files (every few seconds) and closings (at once). A report of an older epoch, or
   # from a server that is not the file's primary, is ignored. Repeating is harmless. At most 1000 per call.
+  # newer: the present layouts of those files whose report was of an older epoch. Who still is the primary there tells
+  # it again: nobody else does.
 
   caughtUp @28 (storage :UInt32, inode :UInt64, epoch :UInt64) -> (status :Status, layout :Layout);
   # The syncing replica on `storage` has everything: it becomes in-sync, the epoch is raised.

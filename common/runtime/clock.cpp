@@ -124,13 +124,15 @@ struct ManualClock::State : Queue {
   }
   asio::io_context& io;
   std::int64_t nowNs = 1'000'000'000;
+  std::int64_t wallAheadNs = 0;
 };
 
 ManualClock::ManualClock(asio::io_context& io) : state_(std::make_shared<State>(io)) {}
 ManualClock::~ManualClock() = default;
 
 TimePoint ManualClock::now() const { return TimePoint{state_->nowNs}; }
-std::int64_t ManualClock::wallNs() const { return 1'700'000'000'000'000'000 + state_->nowNs; }
+std::int64_t ManualClock::wallNs() const { return 1'700'000'000'000'000'000 + state_->nowNs + state_->wallAheadNs; }
+void ManualClock::setWall(Duration ahead) { state_->wallAheadNs = ahead.count(); }
 
 std::unique_ptr<Clock::Timer> ManualClock::callAt(TimePoint when, std::function<void()> callback) {
   return add(state_, when, std::move(callback));

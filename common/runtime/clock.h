@@ -64,6 +64,8 @@ class ManualClock final : public Clock {
   std::unique_ptr<Timer> callAt(TimePoint when, std::function<void()> callback) override;
 
   void advance(Duration duration);
+  // As if somebody had set the wall clock: it is ahead by so much from now on. Steady time is not concerned.
+  void setWall(Duration ahead);
   // Moves to the next pending call-back, at most `limit` away; false when there is none.
   bool advanceToNext(Duration limit);
 

@@ -112,15 +112,20 @@ Task<void> Node::reportBatch(std::vector<SizeReport> reports) {
   if (reports.empty()) co_return;
   auto self = shared_from_this();
   std::vector<SizeReport> sent = reports;
-  co_await trackers->reportFiles(std::move(reports));
+  for (const Layout& layout : co_await trackers->reportFiles(std::move(reports))) {
+    FilePtr file = find(layout.inode);
+    if (!file) continue;
+    adopt(file, layout);
+    if (file->sealed() && file->replica.isPrimary()) noteClosing(*file);
+  }
   for (const SizeReport& report : sent) {
     FilePtr file = find(report.inode);
+    // Reopened or closed again meanwhile, or told of an epoch that is over: there is more to tell.
+    if (file && (file->state != report.state || file->replica.epoch() != report.epoch)) continue;
     if (report.state == FileState::open) {
-      if (file && file->state == FileState::open) reports_.notUrgent(report.inode);
+      reports_.notUrgent(report.inode);
       continue;
     }
-    // Reopened, or closed again in a later epoch meanwhile: there is more to tell.
-    if (file && (file->state != report.state || file->replica.epoch() != report.epoch)) continue;
     reports_.forget(report.inode);
     hardening_.insert(report.inode);
   }

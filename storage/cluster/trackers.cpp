@@ -248,7 +248,7 @@ Task<std::vector<Layout>> Trackers::reportFailure(std::vector<LostReplica> lost)
   co_return layouts;
 }
 
-Task<void> Trackers::reportFiles(std::vector<SizeReport> reports) {
+Task<std::vector<Layout>> Trackers::reportFiles(std::vector<SizeReport> reports) {
   auto build = [&](schema::Tracker::Client& tracker) {
     auto request = tracker.reportFilesRequest();
     request.setStorage(storageId_);
@@ -263,7 +263,10 @@ Task<void> Trackers::reportFiles(std::vector<SizeReport> reports) {
     }
     return request.send();
   };
-  co_await ask(build);
+  auto answer = co_await ask(build);
+  std::vector<Layout> newer;
+  for (auto layout : answer.getNewer()) newer.push_back(schema::toLayout(layout));
+  co_return newer;
 }
 
 Task<Layout> Trackers::caughtUp(InodeId inode, Epoch epoch) {

@@ -54,7 +54,8 @@ class Trackers {
   // Each asks one tracker after the other, each for at most options.trackerLimit; throws Error(unavailable) when none
   // answered. Lists may be as long as one call allows (1000).
   Task<std::vector<Layout>> reportFailure(std::vector<LostReplica> lost);
-  Task<void> reportFiles(std::vector<SizeReport> files);
+  // The present layouts of those whose report was ignored because its epoch is over.
+  Task<std::vector<Layout>> reportFiles(std::vector<SizeReport> files);
   Task<Layout> caughtUp(InodeId inode, Epoch epoch);
   struct StalePage {
     std::vector<Layout> layouts;

@@ -172,7 +172,11 @@ struct FileReport {
   std::uint64_t blocks = 0;
   FileState state = FileState::none;
 };
-Task<std::vector<Change>> reportFiles(SqlTx& tx, StorageId storage, std::vector<FileReport> reports, Occasion occasion);
+struct FilesReported {
+  std::vector<Change> changes;
+  std::vector<Layout> newer;  // of files whose report was ignored because its epoch is over
+};
+Task<FilesReported> reportFiles(SqlTx& tx, StorageId storage, std::vector<FileReport> reports, Occasion occasion);
 Task<LayoutChange> caughtUp(SqlTx& tx, StorageId storage, InodeId inode, Epoch epoch, Occasion occasion);
 struct LayoutPage {
   std::vector<LayoutChange> layouts;

@@ -25,14 +25,16 @@ bool mayHaveOverwritten(const InodeRow& row, const FileReport& report) {
   return (row.flags & kFlagReopened) != 0 && (report.state != FileState::open || report.size < row.attr.size);
 }
 
-Task<std::optional<Change>> applyOne(SqlTx& tx, StorageId storage, FileReport report, std::int64_t now) {
+Task<void> applyOne(SqlTx& tx, StorageId storage, FileReport report, std::int64_t now, FilesReported& all) {
   const auto found = co_await tx.execAll(inodeQuery(report.inode, Lock::rows), query(kNewest, report.inode));
-  if (found[0].empty()) co_return std::nullopt;
+  if (found[0].empty()) co_return;
   const InodeRow row = toJoinedRow(found[0]);
-  if (!row.isFile() || row.attr.epoch != report.epoch) co_return std::nullopt;
+  if (!row.isFile()) co_return;
+  if (row.attr.epoch > report.epoch) all.newer.push_back(row.layout());
+  if (row.attr.epoch != report.epoch) co_return;
   const Replica* primary = primaryOf(row.replicas);
-  if (primary == nullptr || primary->storage != storage || sameAs(row.attr, report)) co_return std::nullopt;
-  if (isOvertaken(found[1], report)) co_return std::nullopt;
+  if (primary == nullptr || primary->storage != storage || sameAs(row.attr, report)) co_return;
+  if (isOvertaken(found[1], report)) co_return;
   const Attr& attr = row.attr;
   // What a client set by utimens() stands until something is written after it.
   const bool written = report.mtimeNs > row.mtimeFixedNs && report.mtimeNs != 0;
@@ -44,20 +46,17 @@ Task<std::optional<Change>> applyOne(SqlTx& tx, StorageId storage, FileReport re
   Change change;
   change.inode = report.inode;
   change.data = mayHaveOverwritten(row, report);
-  co_return change;
+  all.changes.push_back(std::move(change));
 }
 
 }  // namespace
 
-Task<std::vector<Change>> reportFiles(SqlTx& tx, StorageId storage, std::vector<FileReport> reports,
-                                      Occasion occasion) {
-  std::vector<Change> changes;
+Task<FilesReported> reportFiles(SqlTx& tx, StorageId storage, std::vector<FileReport> reports, Occasion occasion) {
+  FilesReported all;
   for (const FileReport& report : reports) {
-    if (report.state == FileState::none) continue;
-    auto change = co_await applyOne(tx, storage, report, occasion.now);
-    if (change) changes.push_back(std::move(*change));
+    if (report.state != FileState::none) co_await applyOne(tx, storage, report, occasion.now, all);
   }
-  co_return changes;
+  co_return all;
 }
 
 }  // namespace vcfs::tracker::ops

@@ -153,8 +153,13 @@ Task<void> Handlers::reportFiles(ReportFilesContext context) {
   const StorageId storage = p.getStorage();
   const ops::Occasion occasion = core_->occasion(ops::Request());
   auto op = [storage, reports, occasion](SqlTx& tx) { return ops::reportFiles(tx, storage, reports, occasion); };
-  const auto changes = co_await core_->catalog.write(std::move(op));
-  core_->hub.publish(changes, 0);
+  ops::FilesReported done = co_await core_->catalog.write(std::move(op));
+  core_->hub.publish(done.changes, 0);
+  auto newer = context.getResults().initNewer(static_cast<unsigned>(done.newer.size()));
+  for (unsigned i = 0; i < done.newer.size(); ++i) {
+    core_->fillAddresses(done.newer[i]);
+    schema::fill(newer[i], done.newer[i]);
+  }
 }
 
 Task<void> Handlers::caughtUp(CaughtUpContext context) {

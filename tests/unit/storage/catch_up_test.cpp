@@ -155,6 +155,8 @@ TEST_F(CatchUpCluster, what_is_synced_once_a_tracker_was_told_is_on_the_new_repl
   diskDelay_ = 100ms;
   const Layout before = countUnheard();
   ASSERT_FALSE(HasFailure());
+  network_.cut("s1", "t1");  // the primary does not learn it
+  network_.cut("t1", "s1");
   std::uint64_t end = kFirst;
   for (std::uint64_t sequence = 2; sequence < 100; sequence += 2) {  // beyond the pass, into the next ones
     ASSERT_EQ(of(write(1, before, sequence, end, std::string(1000, 'b'))).code, Errc::ok);

@@ -32,14 +32,23 @@ class TrackerEndpoint final : public schema::Tracker::Server {
     return kj::READY_NOW;
   }
   kj::Promise<void> reportFiles(ReportFilesContext context) override {
+    std::vector<Layout> newer;
     for (auto report : context.getParams().getFiles()) {
-      auto file = tracker_.files.find(report.getInode());
-      if (file == tracker_.files.end() || file->second.layout.epoch != report.getEpoch()) continue;
-      const Replica* primary = file->second.layout.primary();
+      auto found = tracker_.files.find(report.getInode());
+      if (found == tracker_.files.end()) continue;
+      FakeTracker::File& file = found->second;
+      if (file.layout.epoch > report.getEpoch()) newer.push_back(file.layout);
+      if (file.layout.epoch != report.getEpoch()) continue;
+      const Replica* primary = file.layout.primary();
       if (primary == nullptr || primary->storage != context.getParams().getStorage()) continue;
-      file->second.size = report.getSize();
-      file->second.state = static_cast<FileState>(report.getState());
+      if (file.reportedEpoch == report.getEpoch() && report.getMtimeNs() < file.reportedMtimeNs) continue;
+      file.reportedEpoch = report.getEpoch();
+      file.reportedMtimeNs = report.getMtimeNs();
+      file.size = report.getSize();
+      file.state = static_cast<FileState>(report.getState());
     }
+    auto results = context.getResults().initNewer(static_cast<unsigned>(newer.size()));
+    for (unsigned i = 0; i < newer.size(); ++i) schema::fill(results[i], newer[i]);
     return kj::READY_NOW;
   }
   kj::Promise<void> caughtUp(CaughtUpContext context) override {

@@ -21,6 +21,8 @@ struct FakeTracker {
     Layout layout;
     std::uint64_t size = 0;
     FileState state = FileState::open;
+    Epoch reportedEpoch = 0;
+    std::int64_t reportedMtimeNs = 0;
   };
   std::map<InodeId, File> files;
   std::map<std::string, StorageId> ids;

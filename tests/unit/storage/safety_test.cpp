@@ -172,6 +172,25 @@ TEST_F(Safety, a_primary_that_dies_before_it_told_the_closing_leaves_that_to_the
   EXPECT_EQ(tracker_.files[kFile].size, 3u);
 }
 
+TEST_F(Safety, a_closing_that_was_told_in_an_epoch_that_is_over_is_told_again) {
+  put(twoCopies());
+  const auto closed = write(1, twoCopies(), 1, 0, "all", schema::WRITE_FLAG_CLOSE);
+  put(layout(2, {{1, in}, {2, in}}));  // the server has not heard of it, and nobody tells it but the answer
+  ASSERT_EQ(of(closed).state, FileState::closed);
+  EXPECT_TRUE(eventually([&] { return tracker_.files[kFile].state == FileState::closed; }, 3s));
+  EXPECT_EQ(tracker_.files[kFile].size, 3u);
+}
+
+TEST_F(Safety, a_closing_is_heard_although_the_clock_was_set_back_meanwhile) {
+  put(twoCopies());
+  ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "all")).code, Errc::ok);
+  ASSERT_TRUE(eventually([&] { return tracker_.files[kFile].size == 3; }, 10s));
+  clock_.setWall(-1h);
+  ASSERT_EQ(of(write(1, twoCopies(), 2, 3, "more", schema::WRITE_FLAG_CLOSE)).state, FileState::closed);
+  EXPECT_TRUE(eventually([&] { return tracker_.files[kFile].state == FileState::closed; }, 3s));
+  EXPECT_EQ(tracker_.files[kFile].size, 7u);
+}
+
 TEST_F(Safety, after_a_take_over_the_last_close_does_not_wait_for_clients_that_left_before) {
   put(twoCopies());
   ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "a", 0, 7)).code, Errc::ok);

@@ -12,10 +12,11 @@ class ReplicasTest : public OpsTest {
     std::vector<ops::FailedReplica> failed{{layout.inode, layout.epoch, storage}};
     return write([failed, o = occasion()](SqlTx& tx) { return ops::reportFailure(tx, failed, 0, o); }).at(0);
   }
-  std::vector<Change> report(StorageId storage, ops::FileReport file) {
+  ops::FilesReported reported(StorageId storage, ops::FileReport file) {
     std::vector<ops::FileReport> files{file};
     return write([storage, files, o = occasion()](SqlTx& tx) { return ops::reportFiles(tx, storage, files, o); });
   }
+  std::vector<Change> report(StorageId storage, ops::FileReport file) { return reported(storage, file).changes; }
   ops::Fence takeLease() {
     const std::int64_t now = now_;
     const Lease lease = write([now](SqlTx& tx) { return ops::renewLease(tx, "t1", "", {}, now, LeaseRules()); });
@@ -87,6 +88,24 @@ TEST_P(ReplicasTest, a_returning_server_is_told_what_to_catch_up) {
   EXPECT_EQ(page.layouts[0].layout.epoch, 3u);
   EXPECT_EQ(page.layouts[0].layout.replicas[1].state, ReplicaState::syncing);
   EXPECT_FALSE(page.more);
+}
+
+TEST_P(ReplicasTest, who_reports_a_file_in_an_epoch_that_is_over_is_given_the_present_layout) {
+  const Layout before = create(kRootInode, "f").entry.layout;
+  lose(before, before.replicas[1].storage);
+  ops::FileReport file;
+  file.inode = before.inode;
+  file.epoch = before.epoch;
+  file.size = 5;
+  file.state = FileState::closed;
+  const StorageId primary = before.primary()->storage;
+  const auto late = reported(primary, file);
+  EXPECT_TRUE(late.changes.empty());
+  ASSERT_EQ(late.newer.size(), 1u);
+  EXPECT_EQ(late.newer[0].epoch, 2u);
+  file.epoch = 2;
+  EXPECT_TRUE(reported(primary, file).newer.empty());
+  EXPECT_EQ(attr(before.inode).state, FileState::closed);
 }
 
 TEST_P(ReplicasTest, sizes_come_from_the_primary_of_the_epoch_only) {
