@@ -261,6 +261,10 @@ ReplicaSet handOver(const ReplicaSet& replicas, const std::vector<StorageId>& eq
 
 std::optional<ReplicaSet> replaceReplica(const ReplicaSet& replicas, StorageId gone, const PlacementView& view,
                                          const FileNeeds& needs) {
+  const bool others = std::any_of(replicas.begin(), replicas.end(), [&](const Replica& replica) {
+    return isInSync(replica.state) && replica.storage != gone && alive(view, replica.storage);
+  });
+  if (!others) return std::nullopt;
   auto next = loseReplica(replicas, gone, view, needs);
   if (!next || countUseful(*next) < std::min<std::uint32_t>(needs.copies, countUseful(replicas))) return std::nullopt;
   return next;

@@ -63,7 +63,8 @@ ReplicaSet handOver(const ReplicaSet& replicas, const std::vector<StorageId>& eq
                     const FileNeeds& needs, std::vector<StorageId>& dropped);
 
 // `gone` has been away for so long that its replica is given up for another one. Nothing changes where there is no
-// place for that: should the server come back, what it has is still good.
+// place for that, or no live server to copy it from (one that is away, too, may come back with less): should the server
+// come back, what it has is still good.
 std::optional<ReplicaSet> replaceReplica(const ReplicaSet& replicas, StorageId gone, const PlacementView& view,
                                          const FileNeeds& needs);
 

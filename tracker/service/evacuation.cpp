@@ -47,15 +47,17 @@ Task<void> Evacuation::noteAway() {
 std::vector<ops::Evacuee> Evacuation::evacuees() const {
   const std::int64_t wall = core_.runtime.clock.wallNs();
   const std::int64_t grace = std::chrono::nanoseconds(core_.options.replaceAfter).count();
+  const std::int64_t unheard = std::min(grace, std::int64_t{core_.map.options().unreachableAfter.count()});
   const TimePoint now = core_.runtime.clock.now();
   std::vector<ops::Evacuee> list;
   for (const auto& [id, server] : core_.map.servers()) {
     ops::Evacuee from;
     from.storage = id;
-    const bool waited = server.awaySince != 0 && wall - server.awaySince >= grace;
-    // One that is to be emptied and away can hand nothing over: it is given up at once (but not because this tracker
-    // has just started and has not heard of it yet).
-    from.gone = server.draining ? !core_.map.alive(id, now) && !core_.map.settling(now) : waited;
+    // One that is to be emptied and away can hand nothing over: it is given up soon. Not at once: this tracker may just
+    // have started, or have stood still, and not have heard of it since.
+    const std::int64_t patience = server.draining ? unheard : grace;
+    from.gone = server.awaySince != 0 && wall - server.awaySince >= patience;
+    if (server.draining && (core_.map.alive(id, now) || core_.map.settling(now))) from.gone = false;
     if (!server.draining && !from.gone) continue;
     list.push_back(from);
     // What is behind on a server that is gone is replaced as every incomplete file is.

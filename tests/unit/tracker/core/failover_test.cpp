@@ -305,6 +305,10 @@ TEST(Replace, what_cannot_be_made_elsewhere_is_not_given_up) {
   EXPECT_EQ(show(replaceReplica(set({{1, S}}), 1, alive({2, 3}), copies(2))), "unchanged");
 }
 
+TEST(Replace, what_is_in_sync_only_on_servers_that_are_away_too_is_not_given_up) {
+  EXPECT_EQ(show(replaceReplica(set({{1, S}, {2, S}}), 2, alive({3}), copies(2))), "unchanged");
+}
+
 TEST(Replace, a_surplus_replica_is_just_given_up) {
   EXPECT_EQ(show(replaceReplica(set({{1, S}, {2, S}, {3, S}}), 3, alive({1, 2}), copies(2))), "1+ 2+ 3- ");
 }
