@@ -55,6 +55,10 @@ void refuseTwin(TrackerCore& core, const std::string& name, std::uint64_t instan
   }
 }
 
+// The layout has changed since the one that the caller knows: perhaps by this very request, which was committed before
+// and whose answer was lost, so that nobody was told.
+bool isNews(const Layout& layout, Epoch known) { return layout.inode != 0 && layout.epoch > known; }
+
 }  // namespace
 
 Task<void> Handlers::registerStorage(RegisterStorageContext context) {
@@ -140,6 +144,9 @@ Task<void> Handlers::reportFailure(ReportFailureContext context) {
                                 {"storage", failed.front().storage},
                                 {"reporter", schema::toString(context.getParams().getReporter())}});
   }
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    if (!changes[i].changed && isNews(changes[i].layout, failed[i].epoch)) layouts.push_back(changes[i].layout);
+  }
   co_await core_->announce(std::move(layouts), reporter, core_->options.adoptWait);
   auto results = context.getResults();
   fillAll(*core_, results.initLayouts(static_cast<unsigned>(changes.size())), changes);
@@ -173,6 +180,8 @@ Task<void> Handlers::caughtUp(CaughtUpContext context) {
   core_->fillAddresses(change.layout);
   if (change.changed) {
     log::info("replica.caught_up", {{"inode", log::hex(inode)}, {"storage", storage}, {"epoch", change.layout.epoch}});
+  }
+  if (change.changed || isNews(change.layout, epoch)) {
     std::vector<Layout> layouts(1, change.layout);
     // A server that is being emptied may have got rid of its replica thereby.
     std::vector<StorageId> left = change.dropped;
