@@ -27,8 +27,8 @@ struct Message {
 
 class End;
 
-// One direction of a link. What arrives while its hosts are cut off waits here, in order, for the network to be healed:
-// as with TCP, nothing is ever missing from the middle of a stream.
+// One direction of a link. What arrives while its hosts are cut off, or the receiver stands still, waits here, in
+// order, for that to end: as with TCP, nothing is ever missing from the middle of a stream.
 struct Way {
   std::string from;
   std::string to;
@@ -43,6 +43,7 @@ struct MemoryNetwork::Impl {
   Clock& clock;
   std::function<Duration(const std::string&, const std::string&)> delay;
   std::set<std::pair<std::string, std::string>> cuts;
+  std::set<std::string> stopped;
   struct Port {
     std::string host;
     std::function<void(std::unique_ptr<Link>)> accepted;
@@ -54,19 +55,26 @@ struct MemoryNetwork::Impl {
   std::uint16_t nextPort = 40000;
 
   bool isCut(const std::string& from, const std::string& to) const { return cuts.count({from, to}) > 0; }
+  bool holds(const Way& way) const { return isCut(way.from, way.to) || stopped.contains(way.to); }
   Duration delayOf(const std::string& from, const std::string& to) const {
     return delay ? delay(from, to) : Duration{};
   }
 
   void arrive(const std::shared_ptr<Way>& way, std::function<void()> action) {
-    if (way->held.empty() && !isCut(way->from, way->to)) return action();
+    if (way->held.empty() && !holds(*way)) return action();
     if (way->held.empty()) holding.push_back(way);
     way->held.push_back(std::move(action));
   }
 
-  // Posted by heal(). Stays behind what is held when the way is cut again meanwhile.
+  // What may have become free; each stays behind what is held when it is cut again meanwhile.
+  void releaseThose(const std::function<bool(const Way&)>& concerned, const std::shared_ptr<Impl>& self) {
+    for (const auto& way : holding) {
+      if (concerned(*way)) asio::post(io, [self, way] { self->release(way); });
+    }
+  }
+
   void release(const std::shared_ptr<Way>& way) {
-    while (!way->held.empty() && !isCut(way->from, way->to)) {
+    while (!way->held.empty() && !holds(*way)) {
       auto action = std::move(way->held.front());
       way->held.pop_front();
       action();
@@ -93,6 +101,7 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
   ~End() { network_->ends.erase(number_); }
   void pair(const std::shared_ptr<End>& other) { other_ = other; }
   const std::string& host() const { return host_; }
+  const std::shared_ptr<Way>& way() const { return way_; }
 
   kj::Promise<Messages> tryReadMessage(kj::ArrayPtr<kj::AutoCloseFd>, capnp::ReaderOptions options,
                                        kj::ArrayPtr<capnp::word>) override {
@@ -183,12 +192,15 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
     };
     const TimePoint due = network_->clock.now() + network_->delayOf(host_, peerHost_);
     lastDue_ = std::max(lastDue_, due);
-    if (lastDue_ <= network_->clock.now()) {
+    // One that is due now may still stand behind others of the same moment.
+    if (lastDue_ <= network_->clock.now() && *timed_ == 0) {
       asio::post(network_->io, std::move(action));
       return;
     }
+    ++*timed_;
     auto slot = std::make_shared<std::unique_ptr<Clock::Timer>>();
-    *slot = network_->clock.callAt(lastDue_, [slot, action = std::move(action)] {
+    *slot = network_->clock.callAt(lastDue_, [slot, timed = timed_, action = std::move(action)] {
+      --*timed;
       action();
       auto timer = std::move(*slot);
     });
@@ -237,6 +249,7 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
   kj::Own<kj::PromiseFulfiller<Messages>> reader_;
   capnp::ReaderOptions options_;
   TimePoint lastDue_{};
+  std::shared_ptr<std::size_t> timed_ = std::make_shared<std::size_t>(0);  // messages that wait for their time
   bool closed_ = false;
   std::uint64_t received_ = 0;
 };
@@ -284,10 +297,13 @@ void MemoryNetwork::setDelay(std::function<Duration(const std::string&, const st
 void MemoryNetwork::cut(const std::string& from, const std::string& to) { impl_->cuts.insert({from, to}); }
 void MemoryNetwork::heal(const std::string& from, const std::string& to) {
   impl_->cuts.erase({from, to});
-  for (const auto& way : impl_->holding) {
-    if (way->from != from || way->to != to) continue;
-    asio::post(impl_->io, [impl = impl_, way] { impl->release(way); });
-  }
+  impl_->releaseThose([&](const Way& way) { return way.from == from && way.to == to; }, impl_);
+}
+
+void MemoryNetwork::stop(const std::string& host) { impl_->stopped.insert(host); }
+void MemoryNetwork::goOn(const std::string& host) {
+  impl_->stopped.erase(host);
+  impl_->releaseThose([&](const Way& way) { return way.to == host; }, impl_);
 }
 
 void MemoryNetwork::reset(const std::string& host) {
@@ -320,7 +336,10 @@ Task<std::unique_ptr<Link>> MemoryTransport::connect(std::string address, Durati
   near->pair(far);
   far->pair(near);
   const std::string from = host + ":" + std::to_string(network->nextPort++);
-  found->second->accepted(std::make_unique<MemoryLink>(far, from));
+  // The server may stand still, and may die before it goes on.
+  network->arrive(near->way(), [port = std::weak_ptr(found->second), far, from] {
+    if (auto open = port.lock()) open->accepted(std::make_unique<MemoryLink>(far, from));
+  });
   co_return std::make_unique<MemoryLink>(near, address);
 }
 

@@ -22,6 +22,10 @@ class MemoryNetwork {
   // when it is healed, in order, to links that still exist then: nothing is missing from the middle of a stream.
   void cut(const std::string& from, const std::string& to);
   void heal(const std::string& from, const std::string& to);
+  // As if the process at `host` stood still (SIGSTOP): its kernel goes on to accept links and messages for it, which it
+  // gets, in order, when it goes on. What it sent before is delivered.
+  void stop(const std::string& host);
+  void goOn(const std::string& host);
   // As if the process at `host` had died: its links end at both ends, its listeners are gone.
   void reset(const std::string& host);
 
