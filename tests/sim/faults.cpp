@@ -31,7 +31,7 @@ bool Faults::diskRefuses() const { return lately(disk_, 3s); }
 bool Faults::mayLag(const std::string& client) const { return alone_ == client && lately(split_, 5s); }
 
 void Faults::step(const std::function<bool()>& whole) {
-  const bool anyTracker = deadTracker_ == 0 || trackers_ > 1;
+  const bool anyTracker = (deadTracker_ == 0 || trackers_ > 1) && !cluster_.database().away;
   const bool calm = !broken_ && cluster_.clock.now() >= noticedAt_;
   if (calm && draw(hard_ ? 5 : 25) == 0 && anyTracker) {
     const bool spare = whole();
@@ -39,11 +39,14 @@ void Faults::step(const std::function<bool()>& whole) {
   }
   if (broken_ && cluster_.clock.now() >= mendAt_) mend();
   if (deadTracker_ == 0 && draw(hard_ ? 60 : 200) == 0) strikeTracker();
-  if (deadTracker_ != 0 && cluster_.clock.now() >= trackerMendAt_) mendTracker();
+  if (deadTracker_ != 0 && cluster_.clock.now() >= trackerMendAt_ && !databaseFails_) mendTracker();
+  if (!databaseFails_ && draw(hard_ ? 60 : 250) == 0) strikeDatabase();
+  if (databaseFails_ && cluster_.clock.now() >= databaseMendAt_) mendDatabase();
 }
 
 void Faults::mendAll() {
   if (broken_) mend();
+  if (databaseFails_) mendDatabase();
   if (deadTracker_ != 0) mendTracker();
 }
 
@@ -79,11 +82,13 @@ void Faults::strike(bool spare) {
 
 // It may be the only one that has everything: what it has got stays there, and it comes back.
 void Faults::strikeLast(int n) {
-  switch (draw(3)) {
+  switch (draw(4)) {
     case 0:
       return crash(n);
     case 1:
       return cutOff(n);
+    case 2:
+      return hang("s" + std::to_string(n));
     default:
       return strikeNetwork();
   }
@@ -101,9 +106,17 @@ void Faults::cutOff(int n) {
   cluster_.cutOff(name);
 }
 
+// Nobody is told, and when it goes on it does what it was about to do.
+void Faults::hang(const std::string& host) {
+  journal_.note(host + " hangs");
+  network_ = true;
+  hanging_ = host;
+  cluster_.hang(host);
+}
+
 void Faults::strikeServer(int n) {
   const std::string name = "s" + std::to_string(n);
-  switch (draw(6)) {
+  switch (draw(8)) {
     case 0:
     case 1:
       return crash(n);
@@ -113,6 +126,9 @@ void Faults::strikeServer(int n) {
       return cluster_.losePower(n);
     case 4:
       return cutOff(n);
+    case 5:
+    case 6:
+      return hang(name);
     default:
       network_ = true;
       slow_[name] = std::chrono::milliseconds(10 + draw(900));
@@ -184,9 +200,41 @@ void Faults::split(int server) {
 
 void Faults::strikeTracker() {
   deadTracker_ = 1 + static_cast<int>(draw(static_cast<std::size_t>(trackers_)));
+  trackerHangs_ = draw(2) == 0;
   trackerMendAt_ = soon();
-  journal_.note("t" + std::to_string(deadTracker_) + " dies");
-  cluster_.crashTracker(deadTracker_);
+  const std::string name = "t" + std::to_string(deadTracker_);
+  journal_.note(name + (trackerHangs_ ? " hangs" : " dies"));
+  if (trackerHangs_) {
+    cluster_.hang(name);
+  } else {
+    cluster_.crashTracker(deadTracker_);
+  }
+}
+
+void Faults::strikeDatabase() {
+  databaseFails_ = true;
+  databaseMendAt_ = soon();
+  CatalogFaults& database = cluster_.database();
+  const auto oneIn = static_cast<unsigned>(1 + draw(4));
+  switch (draw(3)) {
+    case 0:
+      journal_.note("the database is away");
+      database.away = true;
+      break;
+    case 1:
+      journal_.note("answers to COMMIT are lost");
+      database.repeatOneIn = oneIn;
+      break;
+    default:
+      journal_.note("the database commits late");
+      database.lateOneIn = oneIn + 1;
+  }
+}
+
+void Faults::mendDatabase() {
+  journal_.note("the database is well");
+  databaseFails_ = false;
+  cluster_.database() = CatalogFaults();
 }
 
 void Faults::mend() {
@@ -195,6 +243,7 @@ void Faults::mend() {
   if (network_) noticedAt_ = cluster_.clock.now() + kGivenUp;
   slow_.clear();
   cluster_.healAll();
+  if (!hanging_.empty()) cluster_.goOn(std::exchange(hanging_, ""));
   for (int n = 1; n <= servers_; ++n) {
     cluster_.faults(n) = DiskFaults();
     if (!cluster_.storageRuns(n)) cluster_.startStorage(n);
@@ -203,7 +252,12 @@ void Faults::mend() {
 
 void Faults::mendTracker() {
   journal_.note("t" + std::to_string(deadTracker_) + " is back");
-  cluster_.startTracker(std::exchange(deadTracker_, 0));
+  const int back = std::exchange(deadTracker_, 0);
+  if (trackerHangs_) {
+    cluster_.goOn("t" + std::to_string(back));
+  } else {
+    cluster_.startTracker(back);
+  }
 }
 
 }  // namespace vcfs::sim

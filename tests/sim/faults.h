@@ -4,9 +4,9 @@
 
 // What is broken and mended in a random run. Of servers and their network one thing at a time, and the next one only
 // when every file has all its copies again: that is what is promised to be survived. In some runs the next one comes
-// before that (overlap()): a server dies, or is cut off, while another has not caught up yet. A cut lasts until those
-// who wait for an answer that was lost in it have given up. A tracker may fail at any time; while the only one is away
-// nothing else breaks that is not broken already.
+// before that (overlap()): a server dies, hangs, or is cut off, while another has not caught up yet. A cut lasts until
+// those who wait for an answer that was lost in it have given up. A tracker or the database may fail at any time; while
+// the only tracker or the database is away no server and no network breaks that is not broken already.
 namespace vcfs::sim {
 
 class Faults {
@@ -16,8 +16,9 @@ class Faults {
   // Once per step. `whole`: the loss of a server would be survived.
   void step(const std::function<bool()>& whole);
   void mendAll();
-  // Only crashes of processes, and cuts, which take nothing away for good: what was written is to be there afterwards.
-  // Not for runs with appends from two hosts: who has executed them is known as long as one server of the file lives.
+  // Only crashes of processes, hanging ones, and cuts, which take nothing away for good: what was written is to be
+  // there afterwards. Not for runs with appends from two hosts: who has executed them is known as long as one server of
+  // the file lives.
   void overlap() { overlapping_ = true; }
   Duration delayOf(const std::string& from, const std::string& to) const;
   // A disk is full, or was a moment ago: a tracker learns with the next heartbeat that there is room again, and when
@@ -32,16 +33,19 @@ class Faults {
   void strikeServer(int n);
   void crash(int n);
   void cutOff(int n);
+  void hang(const std::string& host);
   void strikeDisk(int n);
   void strikeNetwork();
   void split(int server);
   void strikeTracker();
+  void strikeDatabase();
   // It lasts, or ended less than `ago` before.
   bool lately(const std::optional<TimePoint>& until, Duration ago) const;
   // The only server that is left would hand the disk's refusal on to the recorder, which is right.
   bool diskRefuses() const;
   void mend();
   void mendTracker();
+  void mendDatabase();
   std::size_t draw(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
   TimePoint soon();
 
@@ -62,8 +66,12 @@ class Faults {
   std::optional<TimePoint> full_;   // until when a disk is full, or was last
   std::string alone_;               // the client of the last split
   std::optional<TimePoint> split_;  // until when it lasts, or lasted
-  int deadTracker_ = 0;
+  std::string hanging_;             // the server that stands still
+  int deadTracker_ = 0;             // or it stands still
+  bool trackerHangs_ = false;
   TimePoint trackerMendAt_;
+  bool databaseFails_ = false;
+  TimePoint databaseMendAt_;
 };
 
 }  // namespace vcfs::sim

@@ -27,7 +27,7 @@ RandomRun::RandomRun(std::uint64_t seed, bool splits)
       splits_(splits || draw(10) == 0),
       copies_(splits_ || draw(10) == 0 ? 3 : 2),
       servers_(draw(4) == 0 ? copies_ : copies_ + 1),
-      trackers_(draw(2) == 0 ? 1 : 2),
+      trackers_(1 + static_cast<int>(draw(3))),
       diskRandom_(random_()),
       cluster_(servers_, seed, trackers_, diskTime(diskRandom_), static_cast<std::uint32_t>(copies_)),
       journal_(cluster_),

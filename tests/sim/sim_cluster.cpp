@@ -48,6 +48,7 @@ SimCluster::~SimCluster() {
   trackers_.clear();
   // What was waiting for an answer learns that there is none, and lets go.
   advance(60s);
+  ways_.clear();
   catalog_.reset();
   former_.clear();
   std::error_code ignored;
@@ -83,13 +84,19 @@ void SimCluster::run(Task<void> task, Duration limit) {
 Host& SimCluster::host(const std::string& name) {
   auto& slot = hosts_[name];
   if (!slot) {
-    slot = std::make_unique<Host>(io, clock, network, name, seed_ * 100 + hosts_.size());
+    slot = std::make_unique<Host>(io, clock, network, name, seed_ * 100 + hosts_.size(), wallOffset());
     // A host that comes later is as cut off from the others as they are.
     for (auto& [a, b] : std::set<std::pair<std::string, std::string>>(cuts_)) {
       if (b == "*" && a != name) cut(a, name);
     }
   }
   return *slot;
+}
+
+Duration SimCluster::wallOffset() const {
+  if (seed_ % 2 == 0) return {};
+  std::mt19937_64 random(seed_ * 100 + hosts_.size());
+  return std::chrono::seconds(random() % 7200) - 1h;
 }
 
 void SimCluster::startTracker(int n) {
@@ -107,7 +114,8 @@ void SimCluster::startTracker(int n) {
     for (int each = 1; each <= trackerCount_; ++each) options.trackers.push_back(trackerAddress(each));
   }
   Runtime& runtime = host("t" + std::to_string(n)).runtime;
-  trackers_[n] = std::make_unique<tracker::TrackerService>(runtime, *catalog_, options);
+  ways_.push_back(std::make_unique<FaultyCatalog>(*catalog_, catalogFaults_, seed_ * 1000 + ways_.size()));
+  trackers_[n] = std::make_unique<tracker::TrackerService>(runtime, *ways_.back(), options);
   run(trackers_[n]->start());
 }
 
@@ -142,7 +150,8 @@ void SimCluster::startStorage(int n) {
 storage::Pools SimCluster::pools(int n) {
   if (!diskTime_) return storage::Pools::inlined(io);
   const auto takes = [faults = faults_[n], usual = diskTime_] { return usual() + faults->delay; };
-  return storage::Pools{makeSimPool(io, clock, takes), makeSimPool(io, clock, takes), makeSimPool(io, clock, takes)};
+  Clock& own = host(storageName(n)).clock;
+  return storage::Pools{makeSimPool(io, own, takes), makeSimPool(io, own, takes), makeSimPool(io, own, takes)};
 }
 
 void SimCluster::crashStorage(int n) {
@@ -156,6 +165,16 @@ void SimCluster::crashStorage(int n) {
 void SimCluster::losePower(int n) {
   crashStorage(n);
   stores_[n]->losePower();
+}
+
+void SimCluster::hang(const std::string& name) {
+  network.stop(name);
+  host(name).clock.stop();
+}
+
+void SimCluster::goOn(const std::string& name) {
+  network.goOn(name);
+  host(name).clock.goOn();
 }
 
 std::shared_ptr<Cluster> SimCluster::connect(const std::string& name, ClusterOptions options) {

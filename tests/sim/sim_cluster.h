@@ -9,6 +9,8 @@
 #include "common/rpc/kj_loop.h"
 #include "common/rpc/memory_transport.h"
 #include "storage/storage_service.h"
+#include "tests/sim/faulty_catalog.h"
+#include "tests/sim/host_clock.h"
 #include "tests/sim/sim_disk.h"
 #include "tracker/catalog/sqlite/sqlite_catalog.h"
 #include "tracker/tracker_service.h"
@@ -16,14 +18,17 @@
 
 // A whole cluster in one process: real trackers with a catalog in SQLite, which stands for the database that they
 // share, the real storage servers with disks in memory, the real client library. One loop, a network in memory, a clock
-// that only the test moves, and a seed for everything that is drawn: the same seed gives the same run.
+// that only the test moves, and a seed for everything that is drawn: the same seed gives the same run. With odd seeds
+// the wall clocks of the hosts are up to an hour apart.
 namespace vcfs::sim {
 
 using namespace std::chrono_literals;
 
 struct Host {
-  Host(asio::io_context& io, Clock& clock, MemoryNetwork& network, const std::string& name, std::uint64_t seed)
-      : transport(network, name), runtime{io, clock, transport, std::mt19937_64(seed)} {}
+  Host(asio::io_context& io, Clock& time, MemoryNetwork& network, const std::string& name, std::uint64_t seed,
+       Duration wallOffset)
+      : clock(io, time, wallOffset), transport(network, name), runtime{io, clock, transport, std::mt19937_64(seed)} {}
+  HostClock clock;
   MemoryTransport transport;
   Runtime runtime;
 };
@@ -55,6 +60,9 @@ class SimCluster {
   void crashStorage(int n);  // its disk stays, with what the kernel has
   void losePower(int n);     // its machine's: what was not synced is gone
   bool storageRuns(int n) const { return storages_.contains(n); }
+  // Its process stands still (SIGSTOP), for its peers as if it were there; then goes on with what it was doing.
+  void hang(const std::string& host);
+  void goOn(const std::string& host);
   std::shared_ptr<Cluster> connect(const std::string& host, ClusterOptions options = {});
 
   // ---- the network
@@ -69,7 +77,8 @@ class SimCluster {
   Entry entry(InodeId inode);  // as the catalog has it
   std::string content(int n, InodeId inode) { return stores_.at(n)->content(inode); }
   storage::MemoryStore& disk(int n) { return *stores_.at(n); }
-  DiskFaults& faults(int n) { return *faults_.at(n); }  // from now on, also of the next process
+  DiskFaults& faults(int n) { return *faults_.at(n); }   // from now on, also of the next process
+  CatalogFaults& database() { return *catalogFaults_; }  // for all trackers alike
   storage::StorageService& storage(int n) { return *storages_.at(n); }
   int primary(InodeId inode);  // 0: nobody
   std::vector<int> inSync(InodeId inode);
@@ -87,6 +96,7 @@ class SimCluster {
 
  private:
   storage::Pools pools(int n);
+  Duration wallOffset() const;  // of the next host
 
   std::uint64_t seed_;
   int trackerCount_;
@@ -98,6 +108,8 @@ class SimCluster {
   std::map<int, std::unique_ptr<storage::MemoryStore>> stores_;
   std::unique_ptr<tracker::Catalog> catalog_;
   std::vector<std::unique_ptr<tracker::Catalog>> former_;  // coroutines of a dead tracker may still look at them
+  std::shared_ptr<CatalogFaults> catalogFaults_ = std::make_shared<CatalogFaults>();
+  std::vector<std::unique_ptr<FaultyCatalog>> ways_;  // of each life of a tracker to the catalog
   std::map<int, std::unique_ptr<tracker::TrackerService>> trackers_;
   std::map<int, std::shared_ptr<DiskFaults>> faults_;
   std::map<int, std::unique_ptr<ProcessDisk>> disks_;
