@@ -8,7 +8,6 @@ VCFS_TEST_DATABASE_AWAY is the length of the absence (seconds).
 import errno
 import fcntl
 import os
-import subprocess
 import threading
 import time
 import unittest
@@ -18,6 +17,7 @@ from test_tracker_faults import TrackersCase
 from vcfs_test import env, mariadb
 from vcfs_test.files import pattern
 from vcfs_test.hosts import HostCluster
+from vcfs_test.player import Player
 from vcfs_test.wait import wait_for
 
 AWAY_SECONDS = float(os.environ.get("VCFS_TEST_DATABASE_AWAY", 60))
@@ -26,45 +26,6 @@ ROUNDS = 100
 # Nothing is committed until the other nodes agree that one is gone (2.3 s as configured here, longer on a busy machine), and a
 # node that comes back copies the whole database. That is not ours; that nobody sees an error is.
 GALERA_MS = 15_000
-
-
-class Player:
-    """Downloads `data` again and again as through a load balancer: a server that sends nothing is left for the next one. What
-    has begun must end well."""
-
-    def __init__(self, prefix, urls, data):
-        self.errors = []
-        self._prefix, self._urls, self._data = prefix, urls, data
-        self._done = 0
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self):
-        self._ends.set()
-        self._thread.join(60)
-        return self._done
-
-    def _run(self):
-        while not self._ends.is_set() and len(self.errors) < 10:
-            first = self._done % len(self._urls)
-            problem = self._play(self._urls[first:] + self._urls[:first])
-            if problem:
-                self.errors.append(problem)
-            self._done += 1
-            self._ends.wait(0.2)
-
-    def _play(self, urls):
-        problems = []
-        for url in urls:
-            line = [*self._prefix, "curl", "-sSf", "--max-time", "30", url]
-            result = subprocess.run(line, capture_output=True, check=False)
-            if result.stdout == self._data and result.returncode == 0:
-                return None
-            problems.append(f"{url}: {len(result.stdout)} bytes, {result.stderr.decode(errors='replace').strip()}")
-            if result.stdout:
-                break
-        return "; ".join(problems)
 
 
 class Galera(TrackersCase):
