@@ -19,6 +19,7 @@ struct Options {
   std::int64_t connections = 4;
   std::chrono::milliseconds catalogBudget{1'500};
   std::int64_t rebuildFiles = 512;
+  std::int64_t idRange = 65'536;
   DaemonSettings daemon;
 };
 
@@ -36,6 +37,8 @@ void declare(Settings& settings, Options& o) {
                     "an operation is tried at MariaDB for this long; then its caller asks another tracker, or goes on "
                     "asking");
   settings.list("idservers", o.tracker.idservers, "ID servers, any of which is asked (default: ids from the catalog)");
+  settings.integer("id-range", o.idRange, 2, 1'000'000, "ids",
+                   "asked of an ID server at a time; the next range is asked for when half of one is left");
   settings.list("trackers", o.tracker.trackers, "every tracker of the cluster, this one too (default: this one only)");
   settings.integer("copies", o.copies, 1, 8, "replicas", "copies of a file in a group that is met for the first time");
   settings.duration("trash-retention", o.tracker.trashRetention, std::chrono::milliseconds(0),
@@ -61,6 +64,8 @@ int runProgram(int argc, char** argv) {
   declare(settings, options);
   settings.parseOrExit(argc, argv);
   options.tracker.rebuildFiles = static_cast<std::uint64_t>(options.rebuildFiles);
+  options.tracker.ids.rangeSize = static_cast<std::uint32_t>(options.idRange);
+  options.tracker.ids.lowWater = options.tracker.ids.rangeSize / 2;
   try {
     options.tracker.advertise = advertisedAddress(options.tracker.advertise, options.tracker.listen);
   } catch (const Error& error) {
