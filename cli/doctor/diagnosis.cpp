@@ -26,6 +26,11 @@ bool hasOption(const std::string& options, const std::string& wanted) {
   return ("," + options + ",").find("," + wanted + ",") != std::string::npos;
 }
 
+// Newer kernels have words of their own for a filesystem that they closed after an error.
+bool takesNoWrites(const std::string& options) {
+  return hasOption(options, "ro") || hasOption(options, "emergency_ro") || hasOption(options, "shutdown");
+}
+
 void judgeSpace(const nlohmann::ordered_json& storage, Findings& findings) {
   const auto capacity = storage.value("capacity_bytes", std::uint64_t{0});
   const auto free = storage.value("free_bytes", std::uint64_t{0});
@@ -116,9 +121,9 @@ void judgeDisks(const std::vector<Daemon>& daemons, Findings& findings) {
     if (daemon.role != "storage" || !daemon.failure.empty() || daemon.filesystem.empty()) continue;
     const std::string on = daemon.name + ": " + daemon.filesystem + " (" + daemon.mountOptions + ")";
     const bool known = daemon.filesystem == "ext4" || daemon.filesystem == "xfs";
-    if (hasOption(daemon.mountOptions, "ro")) {
+    if (takesNoWrites(daemon.mountOptions)) {
       findings.push_back(
-          {Level::bad, "disk", on + " is mounted read-only",
+          {Level::bad, "disk", on + " takes no writes",
            "the kernel does so after errors of the disk: `dmesg`; drain the server and replace the disk"});
     } else if (!known) {
       findings.push_back({Level::warning, "disk", on, "recordings belong on ext4 or xfs, which were tested"});

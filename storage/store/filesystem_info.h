@@ -7,7 +7,7 @@ namespace vcfs::storage {
 // The filesystem that a directory lies on, from /proc/self/mountinfo; empty where that cannot be told.
 struct FilesystemInfo {
   std::string type;     // "ext4"
-  std::string options;  // "rw,noatime"
+  std::string options;  // "rw,noatime", of the mount point and of the filesystem; "ro" when either is
 };
 FilesystemInfo filesystemOf(const std::string& directory);
 

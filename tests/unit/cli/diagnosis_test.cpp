@@ -76,6 +76,17 @@ TEST(Doctor, a_read_only_disk_is_bad_and_an_unknown_filesystem_a_warning) {
   EXPECT_EQ(levels(findings), "bad:disk warning:disk ");
 }
 
+TEST(Doctor, a_disk_that_the_kernel_closed_after_an_error_is_bad) {
+  for (const char* options : {"ro,noatime", "rw,noatime,emergency_ro", "rw,shutdown"}) {
+    Daemon broken = daemon("storage", "s1");
+    broken.filesystem = "ext4";
+    broken.mountOptions = options;
+    Findings findings;
+    judgeDisks({broken}, findings);
+    EXPECT_EQ(levels(findings), "bad:disk ") << options;
+  }
+}
+
 TEST(Doctor, the_cluster_s_own_account_is_judged) {
   const auto status = nlohmann::ordered_json::parse(R"({
     "coordinator": "a:1", "candidate": "", "trackers": [{"address": "a:1"}],
