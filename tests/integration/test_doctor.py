@@ -4,7 +4,7 @@ import subprocess
 import unittest
 
 from vcfs_test import env
-from vcfs_test.cluster import Cluster
+from vcfs_test.cluster import Cluster, is_running
 from vcfs_test.disks import SmallDisk
 from vcfs_test.hosts import HostCluster
 from vcfs_test.wait import wait_for
@@ -25,6 +25,13 @@ class Doctor(unittest.TestCase):
         self.assertTrue(result.stdout, result.stderr)
         return result.returncode, json.loads(result.stdout)
 
+    def processes(self):
+        """{name: (pid, when it was started)} of every daemon and mount."""
+        def started(pid):
+            with open(f"/proc/{pid}/stat") as f:
+                return f.read().rsplit(")", 1)[1].split()[19]
+        return {name: (pid, started(pid)) for name in self.cluster.names() if is_running(pid := self.cluster.pid(name))}
+
     def test_a_cluster_that_is_well(self):
         code, report = self.doctor()
         self.assertEqual((code, report["well"]), (0, True), report)
@@ -44,12 +51,28 @@ class Doctor(unittest.TestCase):
         bad = [f for f in report["findings"] if f["level"] == "bad"]
         self.assertTrue(any(victim in f["what"] and f["remedy"] for f in bad), bad)
 
-    def test_a_server_is_killed_under_a_recording_and_runs_again(self):
+    def test_without_kill_every_process_goes_on(self):
+        before = self.processes()
+        self.assertEqual(len(before), 4 + 1 + 1 + 1 + 1)
+        self.doctor()
+        self.assertEqual(self.processes(), before)
+
+    def test_with_kill_one_server_is_killed_under_a_recording_and_runs_again(self):
+        before = self.processes()
         code, report = self.doctor("--kill")
         finding = of(report, "kill")[0]
         self.assertIn(finding["level"], ("ok", "warning"), finding)
         self.assertEqual(code, 0, report)
-        wait_for(lambda: all(s["state"] == "up" for s in self.cluster.storages().values()), 20, "all servers up")
+        wait_for(self.is_whole, 20, "all servers up and every file with all copies")
+        after = self.processes()
+        self.assertEqual(after.keys(), before.keys())
+        changed = [name for name in before if after[name] != before[name]]
+        self.assertEqual(len(changed), 1, changed)
+        self.assertTrue(finding["what"].startswith(f"{changed[0]} was killed"), finding)
+
+    def is_whole(self):
+        status = self.cluster.status()
+        return all(s["state"] == "up" for s in status["storages"]) and status["files"]["degraded"] == 0
 
     def test_nothing_is_killed_in_a_cluster_of_others(self):
         line = [env.program("vcfs"), "doctor", "--kill", "--trackers", self.cluster.trackers]
