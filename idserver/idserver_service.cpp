@@ -64,6 +64,7 @@ std::string IdServer::statusJson() const {
                       {"leased", core_.leased()},    {"next", core_.next()}, {"ready", core_.left()},
                       {"block", options_.block}};
   j["version"] = VCFS_VERSION;
+  j["settings"] = options_.settings;
   j["clock_ns"] = runtime_.clock.wallNs();
   return j.dump();
 }

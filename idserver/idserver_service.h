@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/async/signal.h"
+#include "common/base/settings.h"
 #include "common/runtime/blocking_pool.h"
 #include "common/runtime/runtime.h"
 #include "idserver/core/lease_core.h"
@@ -16,6 +17,7 @@ struct IdServerOptions {
   std::string cluster = "vcfs";
   std::string address;            // this server's own, for status
   std::uint64_t block = 1 << 20;  // ids made durable at once
+  SettingValues settings;         // as status tells them
 };
 
 // Leases ranges. Loop thread only; one for all connections. `runtime`, `pool` and `store` outlive it.

@@ -23,6 +23,7 @@ struct Options {
   std::int64_t block = 1 << 20;
   std::int64_t recoverAbove = 0;
   DaemonSettings daemon;
+  SettingValues settings;
 };
 
 Options parse(int argc, char** argv) {
@@ -39,6 +40,7 @@ Options parse(int argc, char** argv) {
                    "only after damage to the data directory: go on above this id, the highest in use");
   o.daemon.addTo(settings);
   settings.parseOrExit(argc, argv);
+  o.settings = settings.values();
   if (o.data.empty() == o.catalog.empty()) {
     std::fprintf(stderr, "vcfs-idserver: give --data DIRECTORY, or --catalog mariadb://… for several ID servers\n");
     std::exit(2);
@@ -60,6 +62,7 @@ struct Program {
     idserver::IdServerOptions serverOptions;
     serverOptions.cluster = options.cluster;
     serverOptions.block = static_cast<std::uint64_t>(options.block);
+    serverOptions.settings = options.settings;
     ids = std::make_shared<idserver::IdServer>(daemon.runtime(), *pool, *store, serverOptions);
     ids->setAddress(server->address());
     co_await ids->prepare();

@@ -65,6 +65,7 @@ Config parse(int argc, char** argv) {
                    "closed files whose state is kept in memory");
   c.daemon.addTo(settings);
   settings.parseOrExit(argc, argv);
+  c.options.settings = settings.values();
   c.disk.directory = c.options.dataDirectory;
   c.disk.name = c.options.name;
   c.disk.openFiles = static_cast<std::size_t>(c.openFiles);

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "common/base/settings.h"
+
 namespace vcfs::storage {
 
 // What a storage server can be told. main.cpp declares each with bounds and meaning; DESIGN.md explains the choice of
@@ -39,6 +41,7 @@ struct Options {
   std::int64_t catchUpFiles = 2;               // caught up at the same time
   std::int64_t catchUpBytesPerSecond = 0;      // 0: as fast as live traffic leaves room
   std::int64_t cachedFiles = 20'000;           // idle sealed files whose state is kept in memory
+  SettingValues settings;                      // as status tells them
 };
 
 }  // namespace vcfs::storage

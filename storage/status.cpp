@@ -20,6 +20,7 @@ std::string Node::statusJson() {
   }
   json["version"] = VCFS_VERSION;
   json["clock_ns"] = runtime.clock.wallNs();
+  json["settings"] = options.settings;
   json["name"] = options.name;
   json["storage"] = self();
   json["group"] = options.group;

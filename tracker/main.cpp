@@ -4,6 +4,7 @@
 #include "common/base/daemon.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/base/mariadb_url.h"
 #include "common/base/settings.h"
 #include "tracker/catalog/open_catalog.h"
 #include "tracker/tracker_service.h"
@@ -63,6 +64,8 @@ int runProgram(int argc, char** argv) {
                     "The namespace of a vcfs cluster, the map of its storage servers, and their failover.");
   declare(settings, options);
   settings.parseOrExit(argc, argv);
+  options.tracker.settings = settings.values();
+  options.tracker.settings["catalog"] = withoutCredentials(options.catalog);
   options.tracker.rebuildFiles = static_cast<std::uint64_t>(options.rebuildFiles);
   options.tracker.ids.rangeSize = static_cast<std::uint32_t>(options.idRange);
   options.tracker.ids.lowWater = options.tracker.ids.rangeSize / 2;

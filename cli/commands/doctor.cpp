@@ -31,9 +31,9 @@ class Doctor final : public ClientCommand {
                   "kill -9 a storage server under a recording, show the stall, start it again (clusters of `vcfs up`)");
     declareJson(*app);
     app->footer(
-        "Writes, follows and reads back a file on every storage server; asks every daemon for its version, its clock\n"
-        "and its disk; looks at free space, degraded files, mounts of this host and FUSE. The files are deleted "
-        "again.\n"
+        "Writes, follows and reads back a file on every storage server; asks every daemon for its version, its\n"
+        "settings, its clock and its disk; looks at free space, degraded files, mounts of this host and FUSE.\n"
+        "The files are deleted again.\n"
         "Exit code: 0 all is well, or there are warnings; 1 something is wrong; it says what and what to do.\n"
         "Examples:\n"
         "  vcfs doctor\n"
@@ -56,6 +56,7 @@ class Doctor final : public ClientCommand {
     const std::vector<doctor::Daemon> daemons = co_await doctor::askAll(links, status);
     doctor::judgeReach(daemons, findings);
     doctor::judgeVersions(daemons, VCFS_VERSION, findings);
+    doctor::judgeSettings(daemons, findings);
     doctor::judgeClocks(daemons, findings);
     doctor::judgeStatus(status, findings);
     doctor::judgeDisks(daemons, findings);

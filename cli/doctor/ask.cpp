@@ -25,6 +25,8 @@ void take(Daemon& daemon, const Json& status, std::int64_t asked, std::int64_t a
   daemon.version = field(status, "version");
   daemon.filesystem = field(status, "filesystem");
   daemon.mountOptions = field(status, "mount_options");
+  const Json settings = status.value("settings", Json::object());
+  for (const auto& [name, value] : settings.items()) daemon.settings[name] = value;
   daemon.roundTripNs = answered - asked;
   const auto clock = status.value("clock_ns", std::int64_t{0});
   if (clock != 0) daemon.clockNs = clock - (asked + daemon.roundTripNs / 2);

@@ -31,6 +31,36 @@ bool takesNoWrites(const std::string& options) {
   return hasOption(options, "ro") || hasOption(options, "emergency_ro") || hasOption(options, "shutdown");
 }
 
+// What fits one machine or disk may not fit another.
+bool isOfMachine(const std::string& setting) {
+  static constexpr std::string_view names[] = {"cached-files", "catalog-connections", "catch-up-files", "catch-up-rate",
+                                               "inline-write", "open-files",          "recover-above",  "spin",
+                                               "writeback"};
+  return std::find(std::begin(names), std::end(names), setting) != std::end(names);
+}
+
+std::string plural(const std::string& role) {
+  if (role == "storage") return "storage servers";
+  return role == "idserver" ? "ID servers" : role + "s";
+}
+
+struct Setting {
+  std::string role, name;
+  friend auto operator<=>(const Setting&, const Setting&) = default;
+};
+
+// Each setting's values, and who has them.
+std::map<Setting, std::map<std::string, std::string>> valuesOf(const std::vector<Daemon>& daemons) {
+  std::map<Setting, std::map<std::string, std::string>> values;
+  for (const Daemon& daemon : daemons) {
+    for (const auto& [name, value] : daemon.settings) {
+      std::string& who = values[{daemon.role, name}][value];
+      who += (who.empty() ? "" : " and ") + daemon.name;
+    }
+  }
+  return values;
+}
+
 void judgeSpace(const nlohmann::ordered_json& storage, Findings& findings) {
   const auto capacity = storage.value("capacity_bytes", std::uint64_t{0});
   const auto free = storage.value("free_bytes", std::uint64_t{0});
@@ -114,6 +144,22 @@ void judgeClocks(const std::vector<Daemon>& daemons, Findings& findings) {
   findings.push_back({apart < kClockBad ? Level::warning : Level::bad, "clock",
                       fmt::format("the clock of {} is {} ms ahead of that of {}", ahead, apart / 1'000'000, behind),
                       "run chrony or systemd-timesyncd on both hosts: leases and the times of files rest on clocks"});
+}
+
+void judgeSettings(const std::vector<Daemon>& daemons, Findings& findings) {
+  bool alike = true;
+  for (const auto& [setting, values] : valuesOf(daemons)) {
+    if (values.size() == 1 || isOfMachine(setting.name)) continue;
+    alike = false;
+    std::string list;
+    for (const auto& [value, who] : values) {
+      list += fmt::format("{}{} ({})", list.empty() ? "" : "; ", value.empty() ? "none" : value, who);
+    }
+    findings.push_back({Level::warning, "settings",
+                        fmt::format("{} of {} differs: {}", setting.name, plural(setting.role), list),
+                        "give all of them one value in their settings files and restart them one by one"});
+  }
+  if (alike) findings.push_back({Level::good, "settings", "servers of one role have the same settings", ""});
 }
 
 void judgeDisks(const std::vector<Daemon>& daemons, Findings& findings) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ struct Daemon {
   std::int64_t roundTripNs = 0;  // of the question: how wrong that can be
   std::string filesystem;        // storage servers: of the recordings
   std::string mountOptions;
+  std::map<std::string, std::string> settings;  // as it told; those of an older version tell none
 };
 
 void judgeReach(const std::vector<Daemon>& daemons, Findings& findings);
@@ -36,6 +38,8 @@ void judgeVersions(const std::vector<Daemon>& daemons, const std::string& own, F
 // Leases and times of files rest on clocks that agree within a second.
 void judgeClocks(const std::vector<Daemon>& daemons, Findings& findings);
 void judgeDisks(const std::vector<Daemon>& daemons, Findings& findings);
+// Daemons of one role should agree on all that does not depend on their machine.
+void judgeSettings(const std::vector<Daemon>& daemons, Findings& findings);
 // From Tracker.status.
 void judgeStatus(const nlohmann::ordered_json& status, Findings& findings);
 

@@ -81,4 +81,10 @@ MariadbUrl parseMariadbUrl(const std::string& text) {
   return url;
 }
 
+std::string withoutCredentials(const std::string& url) {
+  const auto at = url.rfind('@');
+  if (!url.starts_with(kScheme) || at == std::string::npos) return url;
+  return kScheme + url.substr(at + 1);
+}
+
 }  // namespace vcfs

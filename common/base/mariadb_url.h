@@ -25,4 +25,7 @@ struct MariadbUrl {
 // Throws Error(invalid) that says what is missing; never with the password in it.
 MariadbUrl parseMariadbUrl(const std::string& text);
 
+// The same text without user and password, for people; what is no such URL as it is.
+std::string withoutCredentials(const std::string& url);
+
 }  // namespace vcfs

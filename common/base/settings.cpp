@@ -134,6 +134,7 @@ struct Settings::Impl {
   std::string name;
   CLI::App app;
   std::string logLevel = "info";
+  std::map<std::string, std::function<std::string()>> writers;  // of values()
 };
 
 Settings::Settings(std::string program, std::string purpose)
@@ -167,6 +168,7 @@ void Settings::integer(const std::string& name, std::int64_t& target, std::int64
                        const std::string& unit, const std::string& meaning) {
   const std::string bounds = fmt::format(" [{} … {}{}{}]", min, max, unit.empty() ? "" : " ", unit);
   impl_->app.add_option("--" + name, target, meaning + bounds)->check(CLI::Range(min, max))->capture_default_str();
+  impl_->writers[name] = [&target] { return std::to_string(target); };
 }
 
 namespace {
@@ -194,11 +196,13 @@ void addParsed(CLI::App& app, const std::string& name, Value& target, Value min,
 void Settings::duration(const std::string& name, std::chrono::milliseconds& target, std::chrono::milliseconds min,
                         std::chrono::milliseconds max, const std::string& meaning) {
   addParsed(impl_->app, name, target, min, max, meaning, parseDuration, writeDuration);
+  impl_->writers[name] = [&target] { return writeDuration(target); };
 }
 
 void Settings::size(const std::string& name, std::uint64_t& target, std::uint64_t min, std::uint64_t max,
                     const std::string& meaning) {
   addParsed(impl_->app, name, target, min, max, meaning, parseSize, writeSize);
+  impl_->writers[name] = [&target] { return writeSize(target); };
 }
 
 void Settings::address(const std::string& name, std::string& target, const std::string& meaning) {
@@ -260,6 +264,12 @@ void Settings::parseOrExit(int argc, char** argv) {
     std::exit(2);
   }
   log::setup(level, impl_->name);
+}
+
+SettingValues Settings::values() const {
+  SettingValues values;
+  for (const auto& [name, write] : impl_->writers) values[name] = write();
+  return values;
 }
 
 }  // namespace vcfs

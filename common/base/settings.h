@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,9 @@
 // the file; an unknown key, a value out of bounds or of the wrong kind is an error that names the key and what is
 // allowed, before anything on disk is touched.
 namespace vcfs {
+
+// By name, each as it is written in a settings file.
+using SettingValues = std::map<std::string, std::string>;
 
 class Settings {
  public:
@@ -37,6 +41,9 @@ class Settings {
   // Parses; on --help and --version prints and exits 0; on an error prints one clear message on standard error and
   // exits 2.
   void parseOrExit(int argc, char** argv);
+
+  // The integers, durations and sizes as they are now, set or not. Texts are left out: a password may be among them.
+  SettingValues values() const;
 
  private:
   struct Impl;

@@ -3,7 +3,7 @@ import json
 import subprocess
 import unittest
 
-from vcfs_test import env
+from vcfs_test import env, mariadb
 from vcfs_test.cluster import Cluster, is_running
 from vcfs_test.disks import SmallDisk
 from vcfs_test.hosts import HostCluster
@@ -35,7 +35,7 @@ class Doctor(unittest.TestCase):
     def test_a_cluster_that_is_well(self):
         code, report = self.doctor()
         self.assertEqual((code, report["well"]), (0, True), report)
-        for check in ("reach", "version", "clock", "disk", "space", "files", "fuse", "mount", "write"):
+        for check in ("reach", "version", "settings", "clock", "disk", "space", "files", "fuse", "mount", "write"):
             self.assertTrue(of(report, check), check)
         self.assertEqual([f["level"] for f in of(report, "write")], ["ok", "ok"])
         self.assertTrue(all("2 of 2 servers" in f["what"] for f in of(report, "write")), of(report, "write"))
@@ -79,6 +79,57 @@ class Doctor(unittest.TestCase):
         result = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(result.returncode, 2, result.stdout)
         self.assertIn("--kill", result.stderr)
+
+
+class OneOfSeveral(unittest.TestCase):
+    """Two trackers, two ID servers and three storage servers, alike but for one."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = HostCluster(storages=3, trackers=2, catalog=mariadb.one_server, idservers=2)
+        cls.addClassCleanup(cls.cluster.close)
+        cls.cluster.up()
+
+    def findings(self, check):
+        result = self.cluster.vcfs("doctor", "--json", check=False, timeout=90)
+        return of(json.loads(result.stdout), check)
+
+    def restart_with(self, server, *options, prefix=()):
+        self.cluster.restart_with(server, *options, prefix=prefix)
+        self.addCleanup(self.cluster.restart_with, server)
+
+    def test_servers_that_are_alike_are_well(self):
+        for check in ("settings", "clock"):
+            self.assertEqual([f["level"] for f in self.findings(check)], ["ok"], check)
+
+    def assert_differs(self, server, options, *expected):
+        """`server` started with these options besides its own: a warning that has all of `expected`."""
+        self.restart_with(server, *options)
+        finding, = self.findings("settings")
+        self.assertEqual(finding["level"], "warning")
+        for text in expected:
+            self.assertIn(text, finding["what"])
+        self.assertIn("one value", finding["remedy"])
+
+    def test_a_storage_server_with_another_reserve_is_named(self):
+        self.assert_differs("s2", ["--reserve", "2MiB"], "reserve of storage servers", "1GiB (", "2MiB (s2)")
+
+    def test_a_tracker_with_another_replace_after_is_named(self):
+        first, second = self.cluster.addresses
+        self.assert_differs("tracker1", ["--replace-after", "5m"], "replace-after of trackers", f"10m ({first})", f"5m ({second})")
+
+    def test_a_tracker_that_was_not_told_of_an_id_server_is_named(self):
+        idservers = f"{self.cluster.host('idserver0').address}:21010"
+        self.assert_differs("tracker1", ["--idservers", idservers], "idservers of trackers", f"{idservers} ({self.cluster.addresses[1]})")
+
+    def test_a_tracker_with_other_database_nodes_is_named_and_no_password(self):
+        host = self.cluster.databases[0].host
+        self.assert_differs("tracker1", ["--catalog", mariadb.url(host, host)], "catalog of trackers", "mariadb://" + host.address)
+        self.assertNotIn(mariadb.PASSWORD, self.cluster.vcfs("status", "--json").stdout)
+
+    def test_what_depends_on_the_machine_may_differ(self):
+        self.restart_with("s2", "--open-files", 4096)
+        self.assertEqual([f["level"] for f in self.findings("settings")], ["ok"])
 
 
 class Disks(unittest.TestCase):

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/settings.h"
 #include "tracker/core/cluster_map.h"
 #include "tracker/core/id_pool.h"
 #include "tracker/core/lease.h"
@@ -30,6 +31,7 @@ struct TrackerOptions {
   ClusterMap::Options map;
   IdPool::Options ids;
   LeaseRules lease;
+  SettingValues settings;  // as status tells them
 
   const std::string& address() const { return advertise.empty() ? listen : advertise; }
 };

@@ -1,5 +1,6 @@
 #include "tracker/service/status_report.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +17,22 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr Duration kPeerLimit = std::chrono::milliseconds(500);
+
+// The order does not matter in lists of addresses.
+std::string joined(std::vector<std::string> addresses) {
+  std::sort(addresses.begin(), addresses.end());
+  std::string text;
+  for (const std::string& address : addresses) text += (text.empty() ? "" : ",") + address;
+  return text;
+}
+
+// What all trackers of a cluster should have alike, among others.
+Json settingsOf(const TrackerOptions& options) {
+  Json json = options.settings;
+  json["idservers"] = joined(options.idservers);
+  json["trackers"] = options.trackers.empty() ? options.address() : joined(options.trackers);
+  return json;
+}
 
 const char* liveness(bool live) { return live ? "up" : "unreachable"; }
 
@@ -156,6 +173,7 @@ Task<std::string> statusJson(std::shared_ptr<TrackerCore> core, bool merge) {
   json["catalog"] = core->catalog.engine();
   json["version"] = VCFS_VERSION;
   json["clock_ns"] = core->runtime.clock.wallNs();
+  json["settings"] = settingsOf(core->options);
   json["trash_retention_ms"] = core->options.trashRetention.count();
   json["coordinator"] = core->lease.holder;
   json["candidate"] = core->lease.candidate;

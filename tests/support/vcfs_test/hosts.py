@@ -36,6 +36,17 @@ class Daemon:
         return self.process is not None and self.process.poll() is None
 
 
+def with_options(line, options):
+    """Pairs of a name and its value."""
+    line = list(line)
+    for name, value in zip(options[::2], options[1::2]):
+        if name in line:
+            line[line.index(name) + 1] = str(value)
+        else:
+            line += [name, str(value)]
+    return line
+
+
 class HostCluster(Cluster):
     """
     with HostCluster(storages=3) as c:
@@ -225,6 +236,13 @@ class HostCluster(Cluster):
             self._detach(daemon)
         daemon.start()
         daemon.wait_ready()
+
+    def restart_with(self, name, *options, prefix=()):
+        """Instead of an option that it had already, and besides the others; without any as at first."""
+        daemon = self._daemons[name]
+        usual, daemon.line = daemon.line, [*prefix, *with_options(daemon.line, options)]
+        self.restart(name)
+        daemon.line = usual
 
     def running(self, name):
         return self._daemons[name].running()

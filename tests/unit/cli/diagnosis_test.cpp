@@ -55,6 +55,28 @@ TEST(Doctor, several_versions_are_a_warning) {
   EXPECT_EQ(levels(findings), "warning:version ");
 }
 
+TEST(Doctor, a_setting_that_differs_within_a_role_is_named_with_who_has_what) {
+  Daemon a = daemon("tracker", "a:1"), b = daemon("tracker", "b:1"), other = daemon("storage", "s1");
+  a.settings = {{"replace-after", "10m"}, {"copies", "2"}, {"idservers", "i:1"}};
+  b.settings = {{"replace-after", "5m"}, {"copies", "2"}, {"idservers", ""}};
+  other.settings = {{"copies", "3"}};
+  Findings findings;
+  judgeSettings({a, b, other}, findings);
+  ASSERT_EQ(levels(findings), "warning:settings warning:settings ");
+  EXPECT_NE(findings[0].what.find("none (b:1); i:1 (a:1)"), std::string::npos) << findings[0].what;
+  EXPECT_NE(findings[1].what.find("10m (a:1); 5m (b:1)"), std::string::npos) << findings[1].what;
+  EXPECT_FALSE(findings[1].remedy.empty());
+}
+
+TEST(Doctor, what_depends_on_the_machine_may_differ_and_an_older_version_tells_nothing) {
+  Daemon a = daemon("storage", "s1"), b = daemon("storage", "s2");
+  a.settings = {{"open-files", "1024"}, {"lease", "10s"}};
+  b.settings = {{"open-files", "4096"}, {"lease", "10s"}};
+  Findings findings;
+  judgeSettings({a, b, daemon("storage", "s3")}, findings);
+  EXPECT_EQ(levels(findings), "ok:settings ");
+}
+
 TEST(Doctor, who_does_not_answer_is_named) {
   Daemon gone = daemon("idserver", "h:1");
   gone.failure = "refused";

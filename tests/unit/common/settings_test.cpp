@@ -9,6 +9,20 @@ namespace {
 
 using namespace std::chrono_literals;
 
+TEST(Settings, values_are_numbers_as_a_file_has_them_and_never_texts) {
+  std::string catalog = "mariadb://u:secret@h/d";
+  std::int64_t count = 3;
+  std::chrono::milliseconds wait{90'000};
+  std::uint64_t bytes = 64 << 10;
+  Settings settings("program", "purpose");
+  settings.text("catalog", catalog, "");
+  settings.integer("count", count, 1, 9, "", "");
+  settings.duration("wait", wait, 0ms, 1h, "");
+  settings.size("bytes", bytes, 0, 1 << 20, "");
+  count = 4;
+  EXPECT_EQ(settings.values(), (SettingValues{{"bytes", "64KiB"}, {"count", "4"}, {"wait", "90s"}}));
+}
+
 TEST(ParseDuration, accepts_units_and_bare_milliseconds) {
   EXPECT_EQ(parseDuration("250"), 250ms);
   EXPECT_EQ(parseDuration("250ms"), 250ms);

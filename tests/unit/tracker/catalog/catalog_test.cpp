@@ -161,4 +161,10 @@ TEST(MariadbUrl, several_hosts_are_nodes_of_one_cluster) {
   EXPECT_EQ(url.servers[2].host, "10.0.0.3");
 }
 
+TEST(MariadbUrl, shown_to_people_has_no_user_and_no_password) {
+  EXPECT_EQ(withoutCredentials("mariadb://u:p@db1,db2:3307/store"), "mariadb://db1,db2:3307/store");
+  EXPECT_EQ(withoutCredentials("mariadb://u:a@b@db1/store"), "mariadb://db1/store");
+  EXPECT_EQ(withoutCredentials("sqlite:/var/a@b.db"), "sqlite:/var/a@b.db");
+}
+
 }  // namespace vcfs::tracker::test
