@@ -102,6 +102,14 @@ class OneOfSeveral(unittest.TestCase):
         for check in ("settings", "clock"):
             self.assertEqual([f["level"] for f in self.findings(check)], ["ok"], check)
 
+    def test_a_server_whose_clock_is_ahead_is_named(self):
+        library = env.helper("libvcfs-test-clock.so")
+        self.restart_with("s2", prefix=["env", f"LD_PRELOAD={library}", "VCFS_TEST_CLOCK_AHEAD_MS=1700"])
+        finding, = self.findings("clock")
+        self.assertEqual(finding["level"], "bad", finding)
+        self.assertTrue(finding["what"].startswith("the clock of storage s2 is 1"), finding)
+        self.assertIn("chrony", finding["remedy"])
+
     def assert_differs(self, server, options, *expected):
         """`server` started with these options besides its own: a warning that has all of `expected`."""
         self.restart_with(server, *options)
