@@ -2,6 +2,8 @@
 
 #include <errmsg.h>
 
+#include <algorithm>
+
 #include "common/base/log.h"
 #include "tracker/catalog/mariadb/mariadb_migrate.h"
 
@@ -27,7 +29,8 @@ class MariadbTx final : public SqlTx {
     return connection_.run(statement, std::move(values), writing_);
   }
   Task<std::vector<Rows>> executeAll(std::vector<Query> queries) override {
-    for (const Query& query : queries) sending(!isRead(query.statement().text));
+    const auto writes = [](const Query& query) { return !isRead(query.statement().text); };
+    sending(std::any_of(queries.begin(), queries.end(), writes));
     return connection_.runAll(std::move(queries), writing_);
   }
   void writeLater(Query query) override {

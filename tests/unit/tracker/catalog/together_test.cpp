@@ -29,6 +29,11 @@ Task<std::int64_t> get(SqlTx& tx, std::string name) {
   const Rows rows = co_await tx.exec(kGet, name);
   co_return rows.empty() ? -1 : rows.integer(0, 0);
 }
+Task<bool> refuse(SqlTx& tx, std::string name) {
+  const auto found = co_await tx.execAll(query(kLock, name), query(kGet, name));
+  if (!found[1].empty()) throw Error(Errc::exists, "the name exists");
+  co_return true;
+}
 // Goes on after a write has failed that need not be its own.
 Task<bool> takeNoNotice(SqlTx& tx, std::string taken, std::string name) {
   tx.later(kInsert, taken, 1);
@@ -127,6 +132,27 @@ TEST_P(TogetherTest, what_failed_is_told_to_whom_it_belongs) {
     EXPECT_EQ(value("bad" + name), -1);
   }
   EXPECT_EQ(value("taken"), 1);
+}
+
+// Else a name that is taken would cost those who share its transaction one of their own each.
+TEST_P(TogetherTest, who_fails_before_he_wrote_makes_nobody_run_again) {
+  write([](SqlTx& tx) { return put(tx, "taken", 1); });
+  int runs = 0;
+  std::vector<std::function<Task<bool>(SqlTx&)>> operations;
+  for (int i = 0; i < 20; ++i) {
+    operations.push_back([&runs, name = "n" + std::to_string(i)](SqlTx& tx) {
+      ++runs;
+      return put(tx, name, 5);
+    });
+    operations.push_back([&runs](SqlTx& tx) {
+      ++runs;
+      return refuse(tx, "taken");
+    });
+  }
+  const auto ends = all(operations);
+  EXPECT_EQ(std::count(ends.begin(), ends.end(), Errc::ok), 20);
+  EXPECT_EQ(std::count(ends.begin(), ends.end(), Errc::exists), 20);
+  EXPECT_EQ(runs, 40);
 }
 
 // A caught error may be that of another operation's write, which would be lost with the rest of the message.
