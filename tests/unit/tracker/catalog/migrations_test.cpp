@@ -128,7 +128,7 @@ TEST_P(OldDatabaseTest, of_every_version_gets_the_missing_steps_once_and_keeps_i
     SCOPED_TRACE("version " + std::to_string(version));
     OldDatabase database(engine());
     database.makeVersion(version);
-    openAtOnce(database);
+    ASSERT_NO_FATAL_FAILURE(openAtOnce(database));
     expectNewest(database);
     expectRows(version);
     expectUsable();
@@ -165,7 +165,7 @@ TEST_P(HalfDoneStepTest, is_completed_after_each_of_its_statements) {
     OldDatabase database(engine());
     database.makeVersion(step->version - 1);
     database.begin(*step, done);
-    openAtOnce(database);
+    ASSERT_NO_FATAL_FAILURE(openAtOnce(database));
     expectNewest(database);
     if (step->version == 1) continue;  // there was no row before it
     expectRows(step->version - 1);
