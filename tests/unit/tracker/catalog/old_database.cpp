@@ -146,6 +146,12 @@ std::vector<std::string> OldDatabase::versions() {
   return lines("SELECT version FROM schema_version ORDER BY version");
 }
 
+int OldDatabase::definitionsTried() {
+  return std::stoi(
+      lines("SELECT CAST(SUM(variable_value) AS INTEGER) FROM information_schema.global_status"
+            " WHERE variable_name IN ('COM_ALTER_TABLE', 'COM_CREATE_INDEX')")[0]);
+}
+
 std::vector<std::string> OldDatabase::schema() {
   if (engine_ == Engine::sqlite) {
     return lines("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'schema_version' ORDER BY name");

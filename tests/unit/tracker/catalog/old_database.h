@@ -34,6 +34,7 @@ class OldDatabase {
 
   std::vector<std::string> versions();  // those that are noted
   std::vector<std::string> schema();    // every column and index
+  int definitionsTried();               // MariaDB: of indexes and of columns of tables that were there, ever
 
  private:
   void run(const std::string& sql);
