@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <mysql.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ constexpr const char* kInstall = "/usr/bin/mariadb-install-db";
 pid_t launch(const std::vector<std::string>& arguments, const std::string& log) {
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // with the test program, also when that crashes
   const int out = ::open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
   ::dup2(out, 1);
   ::dup2(out, 2);
