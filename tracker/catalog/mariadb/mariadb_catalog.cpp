@@ -136,9 +136,10 @@ struct Session {
 };
 
 // Blocks.
-Session openSession(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit) {
+Session openSession(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit,
+                    std::chrono::milliseconds answerLimit) {
   Session session;
-  session.mysql = connectBlocking(url, server, limit, limit);
+  session.mysql = connectBlocking(url, server, limit, answerLimit);
   try {
     session.galera = isGaleraNode(session.mysql);
   } catch (...) {
@@ -153,7 +154,7 @@ bool migrateAtAny(const MariadbUrl& url, std::chrono::milliseconds connectLimit,
   for (std::size_t server = 0;; ++server) {
     MYSQL* mysql = nullptr;
     try {
-      mysql = connectBlocking(url, server, connectLimit, limit);
+      mysql = openSession(url, server, connectLimit, limit).mysql;
       migrateMariadb(mysql);
       const bool stable = commitsAreStable(mysql);
       mysql_close(mysql);
@@ -205,7 +206,7 @@ Task<void> MariadbCatalog::connect(Slot& slot) {
   std::string why;
   while (auto server = choice_.next(runtime_.clock.now())) {
     auto open = [url = options_.url, at = *server, limit = options_.connectLimit] {
-      return openSession(url, at, limit);
+      return openSession(url, at, limit, limit);
     };
     MYSQL* mysql = nullptr;
     bool galera = false;

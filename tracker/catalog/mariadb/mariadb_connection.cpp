@@ -136,6 +136,17 @@ bool logIn(MYSQL* mysql, const MariadbUrl& url, std::size_t server, const char* 
                             flags) != nullptr;
 }
 
+// Of a question whose answer is a name and ON or OFF.
+bool isOn(MYSQL* mysql, const char* question) {
+  if (mysql_query(mysql, question) != 0) throw MariadbError(mysql_errno(mysql), mysql_error(mysql));
+  MYSQL_RES* result = mysql_store_result(mysql);
+  if (result == nullptr) throw MariadbError(mysql_errno(mysql), mysql_error(mysql));
+  const MYSQL_ROW row = mysql_fetch_row(result);
+  const bool on = row != nullptr && row[1] != nullptr && std::string(row[1]) == "ON";
+  mysql_free_result(result);
+  return on;
+}
+
 }  // namespace
 
 MariadbError::MariadbError(unsigned number, const std::string& text)
@@ -177,14 +188,10 @@ bool connects(const MariadbUrl& url, std::size_t server, std::chrono::millisecon
 }
 
 bool isGaleraNode(MYSQL* mysql) {
-  if (mysql_query(mysql, "SHOW VARIABLES LIKE 'wsrep_on'") != 0)
-    throw MariadbError(mysql_errno(mysql), mysql_error(mysql));
-  MYSQL_RES* result = mysql_store_result(mysql);
-  if (result == nullptr) throw MariadbError(mysql_errno(mysql), mysql_error(mysql));
-  const MYSQL_ROW row = mysql_fetch_row(result);
-  const bool on = row != nullptr && row[1] != nullptr && std::string(row[1]) == "ON";
-  mysql_free_result(result);
-  return on;
+  if (!isOn(mysql, "SHOW VARIABLES LIKE 'wsrep_on'")) return false;
+  if (!isOn(mysql, "SHOW STATUS LIKE 'wsrep_ready'"))
+    throw MariadbError(ER_UNKNOWN_COM_ERROR, "WSREP has not yet prepared node for application use");
+  return true;
 }
 
 MariadbConnection::MariadbConnection(Runtime& runtime, MYSQL* connected, bool galera, Duration limit,

@@ -34,7 +34,9 @@ class MariadbError : public Error {
 MYSQL* connectBlocking(const MariadbUrl& url, std::size_t server, std::chrono::milliseconds limit,
                        std::chrono::milliseconds answerLimit);
 
-// Whether it is a node of a Galera cluster. Blocks. Throws MariadbError.
+// Whether it is a node of a Galera cluster. Blocks. Throws MariadbError, also for a node that is not ready (it has
+// lost the others, say): that one lets everybody connect, and answers a SELECT without a table with a lock wait
+// timeout, as if repeating it there would help.
 bool isGaleraNode(MYSQL* mysql);
 
 // Whether the server greets somebody who connects within `limit` (rounded up to seconds), if only to refuse. Blocks.
