@@ -50,7 +50,16 @@ bool answers(const std::string& socket) {
 
 }  // namespace
 
-bool MariadbServer::available() { return ::access(kServer, X_OK) == 0 && ::access(kInstall, X_OK) == 0; }
+bool MariadbServer::available() {
+  for (const char* program : {kServer, kInstall}) {
+    if (::access(program, X_OK) == 0) continue;
+    const char* ci = std::getenv("CI");
+    if (ci != nullptr && std::string(ci) == "true")
+      throw std::runtime_error(std::string("there is no ") + program + ", which CI=true does not forgive");
+    return false;
+  }
+  return true;
+}
 
 MariadbServer& MariadbServer::instance() {
   static MariadbServer server;

@@ -10,6 +10,7 @@ namespace vcfs::tracker::test {
 // first test asks for it, stopped when the program ends.
 class MariadbServer {
  public:
+  // False: this machine has none, the test is to be skipped. With CI=true it throws then, which fails the test.
   static bool available();
   static MariadbServer& instance();
   ~MariadbServer();

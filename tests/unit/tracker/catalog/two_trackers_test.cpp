@@ -12,10 +12,21 @@ constexpr Statement kPut{"REPLACE INTO counters (name, value) VALUES (?, ?)"};
 constexpr Statement kAdd{"UPDATE counters SET value = value + 1 WHERE name = ?"};
 constexpr Statement kGet{"SELECT value FROM counters WHERE name = ?"};
 constexpr Statement kThink{"SELECT SLEEP(1.7)"};  // longer than the caller waits, shorter than a statement may last
+constexpr Statement kBlink{"SELECT SLEEP(0.001)"};
 constexpr Statement kKill{"KILL CONNECTION_ID()"};
 
-Task<bool> addTo(SqlTx& tx, std::string first, std::string second) {
+// How often two operations ran, and how many of them have their first row.
+struct Meeting {
+  int runs = 0;
+  int hold = 0;
+};
+
+// The first time, each waits until the other one has what it wants next.
+Task<bool> addTo(SqlTx& tx, std::string first, std::string second, Meeting& meeting) {
+  ++meeting.runs;
   co_await tx.exec(kAdd, first);
+  ++meeting.hold;
+  while (meeting.hold < 2) co_await tx.exec(kBlink);
   co_await tx.exec(kAdd, second);
   co_return true;
 }
@@ -129,7 +140,7 @@ TEST_F(TwoTrackers, a_new_user_gets_the_group_that_was_chosen_first) {
   }
 }
 
-TEST_F(TwoTrackers, deadlocks_are_repeated_until_both_are_done) {
+TEST_F(TwoTrackers, a_deadlock_is_repeated_until_both_are_done) {
   const std::string a = "a";
   const std::string b = "b";
   auto prepare = [a, b](SqlTx& tx) -> Task<bool> {
@@ -139,10 +150,12 @@ TEST_F(TwoTrackers, deadlocks_are_repeated_until_both_are_done) {
   };
   loop_.run(catalogs_[0]->write(std::move(prepare)));
   for (int i = 1; i <= 10; ++i) {
-    auto forwards = [a, b](SqlTx& tx) { return addTo(tx, a, b); };
-    auto backwards = [a, b](SqlTx& tx) { return addTo(tx, b, a); };
+    Meeting meeting;
+    auto forwards = [a, b, &meeting](SqlTx& tx) { return addTo(tx, a, b, meeting); };
+    auto backwards = [a, b, &meeting](SqlTx& tx) { return addTo(tx, b, a, meeting); };
     const auto ends = both(std::move(forwards), std::move(backwards));
     ASSERT_EQ(std::count(ends.begin(), ends.end(), Errc::ok), 2);
+    ASSERT_EQ(meeting.runs, 3) << "one was rolled back";
     auto read = [a](SqlTx& tx) { return get(tx, a); };
     ASSERT_EQ(loop_.run(catalogs_[1]->read(std::move(read))), 2 * i);
   }

@@ -52,10 +52,11 @@ class SlowReader final : public schema::Watcher::Server {
   std::vector<kj::Own<kj::PromiseFulfiller<void>>>& asked_;
 };
 
-class ServiceTest : public ::testing::Test {
+class ServiceTest : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    catalog_ = makeCatalog(loop_, "sqlite");
+    if (!hasEngine(GetParam())) GTEST_SKIP() << "no mariadbd on this machine";
+    catalog_ = makeCatalog(loop_, GetParam());
     TrackerOptions options;
     options.listen = "tracker:1";
     options.sealAfter = 1s;
@@ -108,7 +109,9 @@ Errc codeOf(const std::function<void()>& action) {
 
 }  // namespace
 
-TEST_F(ServiceTest, a_file_is_placed_on_registered_servers_and_carries_their_addresses) {
+INSTANTIATE_TEST_SUITE_P(Engines, ServiceTest, ::testing::Values("sqlite", "mariadb"));
+
+TEST_P(ServiceTest, a_file_is_placed_on_registered_servers_and_carries_their_addresses) {
   Client s1(loop_, "s1", "storage", 11);
   Client s2(loop_, "s2", "storage", 12);
   s1.registerStorage("s1");
@@ -121,7 +124,7 @@ TEST_F(ServiceTest, a_file_is_placed_on_registered_servers_and_carries_their_add
   EXPECT_EQ(entry.layout.user, "default");
 }
 
-TEST_F(ServiceTest, without_servers_create_says_unavailable_and_a_dead_server_gets_no_file) {
+TEST_P(ServiceTest, without_servers_create_says_unavailable_and_a_dead_server_gets_no_file) {
   Client mount(loop_, "m", "mount", 1);
   EXPECT_EQ(codeOf([&] { mount.create("f"); }), Errc::unavailable);
   Client s1(loop_, "s1", "storage", 11);
@@ -136,7 +139,7 @@ TEST_F(ServiceTest, without_servers_create_says_unavailable_and_a_dead_server_ge
   EXPECT_EQ(status(mount)["files"]["degraded"], 1);
 }
 
-TEST_F(ServiceTest, a_server_that_came_back_stays_when_its_old_connection_ends) {
+TEST_P(ServiceTest, a_server_that_came_back_stays_when_its_old_connection_ends) {
   Client mount(loop_, "m", "mount", 1);
   auto old = std::make_unique<Client>(loop_, "s1", "storage", 11);
   const StorageId storage = old->registerStorage("s1", 7);
@@ -148,14 +151,14 @@ TEST_F(ServiceTest, a_server_that_came_back_stays_when_its_old_connection_ends) 
   EXPECT_TRUE(service_->core().map.alive(storage, loop_.clock.now()));
 }
 
-TEST_F(ServiceTest, two_servers_cannot_have_one_name) {
+TEST_P(ServiceTest, two_servers_cannot_have_one_name) {
   Client a(loop_, "a", "storage", 11);
   a.registerStorage("same", 1);
   Client b(loop_, "b", "storage", 12);
   EXPECT_EQ(codeOf([&] { b.registerStorage("same", 2); }), Errc::exists);
 }
 
-TEST_F(ServiceTest, others_are_told_what_changed_but_not_who_changed_it) {
+TEST_P(ServiceTest, others_are_told_what_changed_but_not_who_changed_it) {
   Client s1(loop_, "s1", "storage", 11);
   s1.registerStorage("s1");
   Client a(loop_, "a", "mount", 1);
@@ -207,10 +210,11 @@ class SealedFileTest : public ServiceTest {
   InodeId inode_ = 0;
   bool opened_ = false;
 };
+INSTANTIATE_TEST_SUITE_P(Engines, SealedFileTest, ::testing::Values("sqlite", "mariadb"));
 
 // What a reader cached of a sealed file must be gone before a writer may change it: who opens it afterwards sees it
 // all.
-TEST_F(SealedFileTest, a_writer_waits_until_its_readers_know) {
+TEST_P(SealedFileTest, a_writer_waits_until_its_readers_know) {
   makeSealedFile();
   auto first = open(writer_->nextSequence());
   ASSERT_TRUE(until([&] { return !asked_.empty(); }));
@@ -231,7 +235,7 @@ TEST_F(SealedFileTest, a_writer_waits_until_its_readers_know) {
 }
 
 // The answer to its COMMIT was lost, or the tracker that committed it is gone: whoever answers the repeat tells others.
-TEST_F(ServiceTest, of_what_was_committed_untold_others_are_told_with_the_repeat) {
+TEST_P(ServiceTest, of_what_was_committed_untold_others_are_told_with_the_repeat) {
   Client s1(loop_, "s1", "storage", 11);
   s1.registerStorage("s1");
   Client a(loop_, "a", "mount", 1);
@@ -263,7 +267,7 @@ TEST_F(ServiceTest, of_what_was_committed_untold_others_are_told_with_the_repeat
   EXPECT_TRUE(told([&](const Change& c) { return c.inode == replaced && c.unlinked; }));
 }
 
-TEST_F(SealedFileTest, a_writer_whose_opening_was_committed_untold_waits_for_readers_all_the_same) {
+TEST_P(SealedFileTest, a_writer_whose_opening_was_committed_untold_waits_for_readers_all_the_same) {
   makeSealedFile();
   commitUntold(ops::Request{1, 77}, [inode = inode_](SqlTx& tx, ops::Occasion occasion) {
     return ops::openForWrite(tx, inode, 1, occasion);
@@ -275,7 +279,7 @@ TEST_F(SealedFileTest, a_writer_whose_opening_was_committed_untold_waits_for_rea
   ASSERT_TRUE(until([&] { return opened_; }));
 }
 
-TEST_F(ServiceTest, a_repeated_create_answers_as_the_first_did) {
+TEST_P(ServiceTest, a_repeated_create_answers_as_the_first_did) {
   Client s1(loop_, "s1", "storage", 11);
   s1.registerStorage("s1");
   Client a(loop_, "a", "mount", 1);
@@ -295,7 +299,7 @@ TEST_F(ServiceTest, a_repeated_create_answers_as_the_first_did) {
   EXPECT_EQ(first.getEntry().getAttr().getInode(), second.getEntry().getAttr().getInode());
 }
 
-TEST_F(ServiceTest, a_failure_report_is_answered_with_the_new_layout) {
+TEST_P(ServiceTest, a_failure_report_is_answered_with_the_new_layout) {
   Client s1(loop_, "s1", "storage", 11);
   Client s2(loop_, "s2", "storage", 12);
   s1.registerStorage("s1");
@@ -313,7 +317,7 @@ TEST_F(ServiceTest, a_failure_report_is_answered_with_the_new_layout) {
   EXPECT_NE(layout.primary()->storage, entry.layout.primary()->storage);
 }
 
-TEST_F(ServiceTest, status_lists_who_is_connected) {
+TEST_P(ServiceTest, status_lists_who_is_connected) {
   Client s1(loop_, "s1", "storage", 11);
   s1.registerStorage("s1");
   Client mount(loop_, "host-a", "mount", 1);
@@ -328,7 +332,7 @@ TEST_F(ServiceTest, status_lists_who_is_connected) {
   EXPECT_EQ(status(mount)["coordinator"], "tracker:1");
 }
 
-TEST_F(ServiceTest, garbage_is_refused_with_a_reason) {
+TEST_P(ServiceTest, garbage_is_refused_with_a_reason) {
   Client a(loop_, "a", "cli", 1);
   EXPECT_EQ(codeOf([&] { a.create(""); }), Errc::invalid);
   EXPECT_EQ(codeOf([&] { a.create("a/b"); }), Errc::invalid);
@@ -345,8 +349,8 @@ TEST_F(ServiceTest, garbage_is_refused_with_a_reason) {
   EXPECT_EQ(codeOf([&] { s.registerStorage("bad name"); }), Errc::invalid);
 }
 
-// Not a test of speed: it says what this machine does (`--gtest_also_run_disabled_tests --gtest_filter=*throughput`).
-TEST_F(ServiceTest, DISABLED_throughput) {
+// Not a test of speed: it says what this machine does (`--gtest_also_run_disabled_tests --gtest_filter=*throughput*`).
+TEST_P(ServiceTest, DISABLED_throughput) {
   Client s1(loop_, "s1", "storage", 11);
   Client s2(loop_, "s2", "storage", 12);
   s1.registerStorage("s1");
