@@ -1,15 +1,12 @@
-"""The database behind three trackers fails while meetings are recorded and names come and go.
+"""One node of the database behind three trackers fails while meetings are recorded and names come and go.
 
-Fault model: one node of a three-node Galera cluster is killed, hangs or is cut off; every process, nodes too, is restarted in its
-turn; or all of the database is away for a minute.
-Survival is expected because two nodes of three go on, every request can be repeated with its id, and open files need no names.
-VCFS_TEST_DATABASE_AWAY is the length of the absence (seconds).
+Fault model: one node of a three-node Galera cluster is killed, hangs or is cut off; or every process, nodes too, is restarted in its
+turn.
+Survival is expected because two nodes of three go on and every request can be repeated with its id.
 """
-import errno
 import fcntl
 import os
 import threading
-import time
 import unittest
 
 from fault_case import HUNG_MS, PATH
@@ -18,10 +15,7 @@ from vcfs_test import env, mariadb
 from vcfs_test.files import pattern
 from vcfs_test.hosts import HostCluster
 from vcfs_test.player import Player
-from vcfs_test.wait import wait_for
 
-AWAY_SECONDS = float(os.environ.get("VCFS_TEST_DATABASE_AWAY", 60))
-STALL_LIMIT = 5
 ROUNDS = 100
 # Nothing is committed until the other nodes agree that one is gone (2.3 s as configured here, longer on a busy machine), and a
 # node that comes back copies the whole database. That is not ours; that nobody sees an error is.
@@ -32,12 +26,7 @@ class Galera(TrackersCase):
     """Each tracker prefers another node; they start at once on an empty database."""
 
     storages = 2
-
-    @staticmethod
-    def catalog(cluster):
-        mariadb.galera(cluster)
-        hosts = [server.host for server in cluster.databases]
-        return lambda number: mariadb.url(hosts[number], *(h for h in hosts if h is not hosts[number]))
+    catalog = staticmethod(mariadb.galera_preferring)
 
     def test_one_schema_is_made_and_a_node_killed_under_load_and_back_is_no_error(self):
         steps = len(list((env.SOURCE / "schema/sql").glob("[0-9]*.sql")))
@@ -114,7 +103,7 @@ class Galera(TrackersCase):
 
 class RollingRestart(TrackersCase):
     def make_cluster(self):
-        return HostCluster(storages=3, trackers=3, idservers=2, httpd=2, catalog=Galera.catalog, told=[0])
+        return HostCluster(storages=3, trackers=3, idservers=2, httpd=2, catalog=mariadb.galera_preferring, told=[0])
 
     def test_of_every_process_and_database_node_under_load_is_no_error(self):
         data = pattern(2 << 20)
@@ -136,71 +125,6 @@ class RollingRestart(TrackersCase):
         self.assertEqual(player.errors, [])
         self.assertGreater(played, 10)
         self.finish_load(GALERA_MS, HUNG_MS)
-
-
-class DatabaseAway(TrackersCase):
-    storages = 2
-
-    def make_cluster(self):
-        return HostCluster(storages=self.storages, trackers=3, catalog=self.catalog, told=[0],
-                           mount_options=f"stall_limit={STALL_LIMIT}s")
-
-    def make_new(self):
-        """One system call: Path.touch() is two, each with a budget of its own."""
-        os.close(os.open(self.cluster.mount / "meeting/new", os.O_CREAT | os.O_WRONLY))
-        return True
-
-    def check_create_fails(self):
-        """After the mount's stall limit, not earlier and not much later."""
-        begin = time.monotonic()
-        with self.assertRaises(OSError) as raised:
-            self.make_new()
-        waited = time.monotonic() - begin
-        self.assertEqual(raised.exception.errno, errno.EIO)
-        self.assertGreater(waited, STALL_LIMIT - 1)
-        self.assertLess(waited, (STALL_LIMIT + 3) * env.SLOWDOWN)
-        return waited
-
-    def test_open_recordings_are_written_read_and_closed_and_creates_fail_clearly(self):
-        self.start_recording(seconds=AWAY_SECONDS + 120)
-        second = open(self.cluster.mount / "meeting/closed-meanwhile", "wb", buffering=0)
-        self.addCleanup(second.close)
-        second.write(b"begin")
-        os.fsync(second.fileno())
-        database = self.cluster.databases[0]
-        database.kill()
-        away = time.monotonic()
-        self.wait_for_growth(1_000_000)
-        second.write(pattern(300_000))
-        begin = time.monotonic()
-        second.close()
-        self.assertLess(time.monotonic() - begin, 3 * env.SLOWDOWN, "close() without a database")
-        waits = []
-        while not waits or time.monotonic() - away < AWAY_SECONDS:
-            waits.append(self.check_create_fails())
-            self.wait_for_growth(500_000)
-        print(f"{self._testMethodName}: {len(waits)} creates failed, after {min(waits):.1f} to {max(waits):.1f} s", flush=True)
-        database.start()
-        database.wait_ready()
-        self.wait_for_growth(500_000)
-        wait_for(self.make_new, 20, "a create with the database back")
-        written = self.finish(HUNG_MS, figure="database_away")
-        self.assert_sealed()
-        self.assertEqual(self.cluster.stat(PATH)["size"], written["bytes"])
-        self.assert_sealed("/meeting/closed-meanwhile")
-        self.assertEqual(self.cluster.stat("/meeting/closed-meanwhile")["size"], 300_005)
-        self.assertEqual((self.other / "meeting/closed-meanwhile").read_bytes(), b"begin" + pattern(300_000))
-        for path in (PATH, "/meeting/closed-meanwhile"):
-            self.assert_replicas_equal(path)
-
-    def test_shorter_than_the_stall_limit_is_waited_for(self):
-        self.start_load()
-        database = self.cluster.databases[0]
-        database.kill()
-        self.wait_for_growth(500_000)
-        database.start()
-        database.wait_ready()
-        self.finish_load(STALL_LIMIT * 1000)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A private MariaDB server, alone or as a node of a Galera cluster, on a host of a private network."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -67,10 +68,11 @@ class MariadbServer:
                      f"--wsrep-provider-options={options}", "--innodb-flush-log-at-trx-commit=1"]
         return line
 
-    def start(self, first=False):
+    def start(self, first=False, options=()):
         """`first`: the node that begins a Galera cluster."""
         with open(self._log, "a") as log:
-            self.process = subprocess.Popen(self.host.prefix + self._line(first), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            line = [*self.host.prefix, *self._line(first), *options]
+            self.process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 
     def wait_ready(self, deadline=40):
@@ -107,10 +109,44 @@ class MariadbServer:
     def go_on(self):
         self.process.send_signal(signal.SIGCONT)
 
+    def refuses(self):
+        """Whether it answers that it is not ready for use, as a node without a majority does."""
+        try:
+            self.sql(f"SELECT COUNT(*) FROM {DATABASE}.schema_version")
+        except AssertionError as e:
+            return "ERROR 1047 " in str(e)
+        return False
+
+    def users(self):
+        """The addresses from which somebody is connected to the database."""
+        answer = self.sql("SHOW PROCESSLIST")
+        return {row.split("\t")[2].split(":")[0] for row in answer.splitlines() if row.split("\t")[1] == USER}
+
+    def status(self, name):
+        """A number of SHOW GLOBAL STATUS."""
+        return int(self.sql(f"SHOW GLOBAL STATUS LIKE '{name}'").split("\t")[1])
+
     def stop(self):
         """As an administrator does: a node of a Galera cluster says goodbye."""
         self.process.terminate()
         self.process.wait(60)
+
+    # ---- what docs/operations.md says to an administrator whose nodes have no majority
+
+    def recovered_position(self):
+        """UUID:NUMBER of the last transaction on its disk; the node is not running."""
+        result = subprocess.run([*self.host.prefix, *self._line(False), "--wsrep-recover"], capture_output=True, text=True,
+                                check=False, timeout=40)
+        return re.search(r"Recovered position: ([0-9a-f-]+:\d+)", result.stderr).group(1)
+
+    def begin_again(self, position):
+        """With what is on its disk; the others join it. `position`: the recovered one."""
+        state = self._data / "grastate.dat"
+        state.write_text(state.read_text().replace("safe_to_bootstrap: 0", "safe_to_bootstrap: 1"))
+        return self.start(first=True, options=[f"--wsrep-start-position={position}"])
+
+    def become_majority(self):
+        self.sql("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'")
 
     def close(self):
         if self.process and self.process.poll() is None:
@@ -137,3 +173,10 @@ def galera(cluster):
     for server in cluster.databases[1:]:
         server.wait_ready()
     return url(*hosts)
+
+
+def galera_preferring(cluster):
+    """As galera(), and each tracker prefers another node."""
+    galera(cluster)
+    hosts = [server.host for server in cluster.databases]
+    return lambda number: url(hosts[number], *(h for h in hosts if h is not hosts[number]))
