@@ -1,6 +1,6 @@
 """A load of names beside a test: files and directories are made, renamed, looked at and removed, every call is timed.
 
-Run as `names.py DIRECTORY STOP_FILE` it works until STOP_FILE exists and prints what it measured.
+Run as `names.py DIRECTORY STOP_FILE PAUSE_MS PREFIX` it works until STOP_FILE exists and prints what it measured.
 """
 import json
 import os
@@ -10,13 +10,13 @@ import time
 
 
 class NamesLoad:
-    """One process that works in `directory` (made) until result() is called."""
+    """One process that works in `directory` (made) until result() is called. `prefix`: of its names, when others work there."""
 
-    def __init__(self, directory, stop_file, pause_ms=5):
+    def __init__(self, directory, stop_file, pause_ms=5, prefix=""):
         self._stop_file = stop_file
         os.makedirs(directory, exist_ok=True)
-        self.process = subprocess.Popen([sys.executable, os.path.abspath(__file__), str(directory), str(stop_file), str(pause_ms)],
-                                        stdout=subprocess.PIPE, text=True)
+        line = [sys.executable, os.path.abspath(__file__), str(directory), str(stop_file), str(pause_ms), prefix]
+        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
 
     def result(self, timeout=60):
         """{"operations", "errors": […], "longest_ms", "longest_call", "p50_ms"}"""
@@ -30,8 +30,8 @@ class NamesLoad:
 
 
 class Work:
-    def __init__(self, directory):
-        self.directory = directory
+    def __init__(self, directory, prefix):
+        self.directory, self.prefix = directory, prefix
         self.times, self.errors, self.longest = [], [], (0, "none", 0)
         self.start = time.monotonic()
 
@@ -49,7 +49,7 @@ class Work:
 
     def round(self, number):
         """A name's life; whatever is made is removed, so that what is left tells what was lost."""
-        first, second, folder = (os.path.join(self.directory, f"{kind}{number}") for kind in ("new", "moved", "folder"))
+        first, second, folder = (os.path.join(self.directory, f"{self.prefix}{kind}{number}") for kind in ("new", "moved", "folder"))
         fd = self.call(os.open, first, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         if fd is not None:
             self.call(os.close, fd)
@@ -68,8 +68,8 @@ class Work:
 
 
 def main():
-    directory, stop_file, pause_ms = sys.argv[1:4]
-    work = Work(directory)
+    directory, stop_file, pause_ms, prefix = sys.argv[1:5]
+    work = Work(directory, prefix)
     number = 0
     while not os.path.exists(stop_file):
         work.round(number)
