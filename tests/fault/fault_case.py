@@ -16,6 +16,7 @@ from vcfs_test.wait import wait_for
 
 KILLED_MS = 100   # longest stall when a process dies
 HUNG_MS = 3000    # longest stall when it hangs or is cut off
+WHOLE_AGAIN_S = 2  # from the start of a server that is 30 MB behind until every file has its copies again
 PATH = "/meeting/rec.bin"
 
 

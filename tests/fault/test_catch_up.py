@@ -10,13 +10,12 @@ import os
 import time
 import unittest
 
-from fault_case import FaultCase
+from fault_case import WHOLE_AGAIN_S, FaultCase
 from vcfs_test.cluster import Cluster
 from vcfs_test.files import pattern
 from vcfs_test.wait import wait_for
 
 MIB = 1 << 20
-WHOLE_AGAIN_S = 2.0  # 30 MB behind
 
 
 def large_bytes():

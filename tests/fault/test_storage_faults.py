@@ -8,7 +8,7 @@ replays what was not acknowledged.
 import time
 import unittest
 
-from fault_case import HUNG_MS, KILLED_MS, PATH, FaultCase
+from fault_case import HUNG_MS, KILLED_MS, PATH, WHOLE_AGAIN_S, FaultCase
 from vcfs_test import env, figures
 from vcfs_test.files import pattern, sha256
 from vcfs_test.wait import wait_for
@@ -84,34 +84,47 @@ class ThreeStorages(FaultCase):
 
 
 class TwoStorages(FaultCase):
-    """Without a spare server the file goes on with one replica and is completed when the other one is back."""
+    """Without a spare server the file goes on with one replica and is completed when the other one is back, or a new one there."""
 
     storages = 2
 
     def degraded(self):
         return self.cluster.status()["files"]["degraded"]
 
+    def goes_on_degraded_without(self, name):
+        self.cluster.kill(name)
+        self.wait_for_growth(1_500_000)
+        wait_for(lambda: self.degraded() >= 1, 10, "a degraded file in vcfs status")
+
+    def ends_whole_and_unnoticed(self):
+        self.cluster.wait_in_sync(PATH)
+        self.wait_for_growth(500_000)
+        self.finish(KILLED_MS, figure="storage_killed")
+        self.assert_sealed()
+        self.assert_replicas_equal()
+        wait_for(lambda: self.degraded() == 0, 10, "no degraded file in vcfs status")
+
     def test_last_follower_killed_goes_on_degraded_and_heals_when_it_returns(self):
         self.start_recording()
         follower = self.cluster.followers_of(PATH)[0]
-        self.cluster.kill(follower)
-        self.wait_for_growth(1_500_000)
-        wait_for(lambda: self.degraded() >= 1, 10, "a degraded file in vcfs status")
+        self.goes_on_degraded_without(follower)
         self.cluster.restart(follower)
-        self.cluster.wait_in_sync(PATH)
-        self.finish(KILLED_MS, figure="storage_killed")
-        self.assert_replicas_equal()
-        wait_for(lambda: self.degraded() == 0, 10, "no degraded file in vcfs status")
+        self.ends_whole_and_unnoticed()
 
     def test_primary_killed_goes_on_degraded_and_heals_when_it_returns(self):
         self.start_recording()
         primary = self.cluster.primary_of(PATH)
-        self.cluster.kill(primary)
-        self.wait_for_growth(1_500_000)
+        self.goes_on_degraded_without(primary)
         self.cluster.restart(primary)
-        self.cluster.wait_in_sync(PATH)
-        self.finish(KILLED_MS, figure="storage_killed")
-        self.assert_replicas_equal()
+        self.ends_whole_and_unnoticed()
+
+    def test_primary_killed_for_good_goes_on_degraded_and_is_completed_on_a_server_that_is_added(self):
+        self.start_recording()
+        primary, follower = self.cluster.primary_of(PATH), self.cluster.followers_of(PATH)[0]
+        self.goes_on_degraded_without(primary)
+        self.cluster.add_storage("s3")
+        self.ends_whole_and_unnoticed()
+        self.assertEqual({r["storage"] for r in self.cluster.stat(PATH)["replicas"]}, {follower, "s3"})
 
     def test_primary_hanging_comes_back_and_cannot_spoil_what_went_on_without_it(self):
         self.start_recording()
@@ -125,7 +138,7 @@ class TwoStorages(FaultCase):
         self.finish(HUNG_MS, figure="storage_cut")
         self.assert_replicas_equal()
 
-    def test_server_30_mb_behind_is_whole_again_soon_after_it_came_back(self):
+    def test_server_30_mb_behind_is_whole_again_within_2_s_of_its_start(self):
         # A recording goes on meanwhile.
         self.start_recording(follow=False)
         follower = self.cluster.followers_of(PATH)[0]
@@ -133,7 +146,7 @@ class TwoStorages(FaultCase):
         with open(self.cluster.mount / "meeting/large", "wb") as f:
             for _ in range(30):
                 f.write(pattern(1 << 20))
-        self.wait_for_growth(500_000)
+        wait_for(lambda: self.degraded() == 2, 10, "both files to be known as degraded")
         begin = time.monotonic()
         self.cluster.restart(follower)
         for path in (PATH, "/meeting/large"):
@@ -144,7 +157,7 @@ class TwoStorages(FaultCase):
         self.finish(KILLED_MS)
         for path in (PATH, "/meeting/large"):
             self.assert_replicas_equal(path)
-        self.assertLess(took, 10 * env.SLOWDOWN)
+        self.assertLess(took, WHOLE_AGAIN_S * env.SLOWDOWN)
 
     def test_server_killed_after_close_catches_up_files_it_missed(self):
         victim = sorted(self.cluster.storages())[0]
@@ -156,20 +169,6 @@ class TwoStorages(FaultCase):
         self.cluster.restart(victim)
         for path in ("/before", "/during"):
             self.assert_replicas_equal(path)
-
-    def test_a_reader_in_the_middle_of_a_file_does_not_notice_a_killed_server(self):
-        data = pattern(1 << 20) * 60
-        (self.cluster.mount / "movie").write_bytes(data)
-        victims = [r["storage"] for r in self.cluster.stat("/movie")["replicas"]]
-        for victim in victims:
-            with open(self.other / "movie", "rb", buffering=0) as f:
-                got = f.read(1 << 20)
-                self.cluster.kill(victim)
-                while piece := f.read(1 << 20):
-                    got += piece
-            self.assertTrue(got == data, "the bytes differ")
-            self.cluster.restart(victim)
-            self.cluster.wait_in_sync("/movie")
 
     def test_both_servers_away_for_a_moment_stall_the_recording_but_lose_nothing(self):
         self.start_recording()

@@ -38,6 +38,7 @@ class Cluster:
             self._options += ["--catalog", catalog]
         self._options += ["--mount", self.mount] if mount else ["--no-mount"]
         self._extra_mounts = []
+        self._added = []
         self._stopped = set()
         self._pids = {}
 
@@ -76,6 +77,9 @@ class Cluster:
             self.down("--busy-limit", 2, "--remove-mount-point")
         except Exception as e:  # noqa: BLE001 - the scratch directory's clean-up is the safety net
             print(f"down: {e}", flush=True)
+        for process in self._added:
+            process.kill()
+            process.wait()
         self.scratch.close()
         self.ports.release()
         self.scratch = None
@@ -154,6 +158,18 @@ class Cluster:
         """Starts a killed process again, as `vcfs up` does, and waits until it is up."""
         self.up()
         wait_for(lambda: name in self.names() and is_running(self.pid(name)), 20, f"{name} to run again")
+
+    def add_storage(self, name):
+        """One more server than `vcfs up` knows of, started by hand as docs/operations.md says."""
+        top, ready = self.scratch.path / name, self.scratch.path / f"{name}.ready"
+        address = f"127.0.0.1:{self.ports.base + 100 + len(self.storages())}"
+        line = [env.program("vcfs-storage"), "--name", name, "--group", "g1", "--data", top, "--listen", address,
+                "--trackers", self.trackers, "--ready-file", ready]
+        with open(self.scratch.path / f"{name}.log", "w") as log:
+            process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._added.append(process)
+        self._pids[name] = process.pid
+        wait_for(ready.exists, 20, f"{name} to answer")
 
     def rss_bytes(self, name):
         with open(f"/proc/{self.pid(name)}/status") as f:
