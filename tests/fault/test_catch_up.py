@@ -11,7 +11,7 @@ import time
 import unittest
 
 from fault_case import WHOLE_AGAIN_S, FaultCase
-from vcfs_test.cluster import Cluster
+from vcfs_test.cluster import Cluster, process_io
 from vcfs_test.files import pattern
 from vcfs_test.wait import wait_for
 
@@ -49,9 +49,8 @@ class Case(FaultCase):
         return victim
 
     def bytes_written(self, name):
-        """By the process since its start, to files: what it was sent over the network does not count."""
-        with open(f"/proc/{self.cluster.pid(name)}/io") as f:
-            return int(dict(line.split(": ") for line in f)["wchar"])
+        """By the process since its start, to files."""
+        return process_io(self.cluster.pid(name))["wchar"]
 
     def copy_large(self):
         """Bytes to go that were shown meanwhile, at most."""

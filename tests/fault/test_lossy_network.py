@@ -1,0 +1,50 @@
+"""Cables are slow or lose packets while a meeting is recorded.
+
+Fault model: every server has a host (network namespace) of its own. Packets to and from one host are late, or each of them is lost
+with some chance, or both, for seconds; nobody is told, and no connection ends. Processes and disks are well.
+Survival is expected because TCP sends again what was lost, and whoever is silent for longer than the ping limits is replaced as one
+that was cut off.
+"""
+import unittest
+
+from fault_case import HUNG_MS
+from network_case import NetworkCase
+from vcfs_test import env
+
+
+class SlowAndLossy(NetworkCase):
+    def goes_on_without_long_stalls(self, kept=()):
+        """What fsync takes here usually is part of the fault: its whole time counts as a stall."""
+        written = self.goes_on_and_heals(kept=kept, during=2_500_000)
+        self.assertLessEqual(written["fsync"]["max_ms"], HUNG_MS * env.SLOWDOWN)
+
+    def test_primary_300_ms_away_slows(self):
+        """It may be replaced: a busy connection that becomes so slow all at once is silent for about as long as the ping limits."""
+        self.start_recording()
+        self.servers()[0].slow(delay_ms=150)
+        self.goes_on_without_long_stalls()
+
+    def test_primary_loses_5_percent_of_its_packets(self):
+        self.start_recording()
+        self.servers()[0].slow(loss_percent=5)
+        self.goes_on_without_long_stalls()
+
+    def test_follower_300_ms_away_slows_but_is_kept(self):
+        self.start_recording()
+        servers = self.servers()
+        servers[1].slow(delay_ms=150)
+        self.goes_on_without_long_stalls(kept=servers)
+
+    def test_follower_loses_5_percent_of_its_packets(self):
+        self.start_recording()
+        self.servers()[1].slow(loss_percent=5)
+        self.goes_on_without_long_stalls()
+
+    def test_recorders_host_loses_5_percent_of_its_packets(self):
+        self.start_recording()
+        self.host("recorder").slow(loss_percent=5)
+        self.goes_on_without_long_stalls()
+
+
+if __name__ == "__main__":
+    unittest.main()
