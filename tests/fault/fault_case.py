@@ -11,6 +11,7 @@ import unittest
 from vcfs_test import env, figures
 from vcfs_test.cluster import Cluster
 from vcfs_test.files import sha256
+from vcfs_test.media import RealTimeRecorder, video_packets
 from vcfs_test.records import Follower, Recorder, verify
 from vcfs_test.wait import wait_for
 
@@ -77,6 +78,12 @@ class FaultCase(unittest.TestCase):
             self._watched[path] = wait_for(lambda: os.open(target, os.O_RDONLY) + 1, 10, f"{path} on the other host") - 1
         return lambda: os.fstat(self._watched[path]).st_size
 
+    def start_ffmpeg(self, path, *options):
+        """A real recorder; returns when its file has begun to grow on the other host."""
+        self.ffmpeg = RealTimeRecorder(self.cluster.mount / path[1:], options)
+        self.addCleanup(self.ffmpeg.close)
+        self.wait_for_growth(200_000, path)
+
     # ---- expectation
 
     def finish(self, stall_ms, path=PATH, fsync_extra_ms=0, figure=None):
@@ -113,6 +120,17 @@ class FaultCase(unittest.TestCase):
         self.assertLessEqual(write["max_ms"], limit, "longest write()")
         self.assertLessEqual(sync.get("max_ms", 0), limit + 2 * usual_sync + fsync_extra_ms, "longest fsync()")
         self.assertLessEqual(close["max_ms"], limit + 2 * usual_sync, "close()")
+
+    def finish_ffmpeg(self, path):
+        """Waits for its end and checks that it was told nothing, and that all it recorded is there, as on a local disk."""
+        self.assertTrue(self.ffmpeg.running(), "the recording was over before the fault was")
+        self.assertEqual(self.ffmpeg.result(), (0, ""))
+        self.assert_sealed(path)
+        self.assert_replicas_equal(path)
+        self.assertEqual(video_packets(self.other / path[1:]), self.ffmpeg.frames)
+        local = self.cluster.scratch.path / os.path.basename(path)
+        self.ffmpeg.make_expected(local)
+        self.assertEqual(sha256(self.other / path[1:]), sha256(local))
 
     def assert_replicas_equal(self, path=PATH, copies=2, deadline=40):
         """Every replica that the catalog names is in sync and has the same bytes as the mount."""

@@ -11,10 +11,9 @@ import unittest
 from vcfs_test import env, media, shared
 from vcfs_test.expand import each, expand
 from vcfs_test.files import sha256
+from vcfs_test.media import COPY, EXACT
 from vcfs_test.shared import StoreCase
 
-EXACT = ("-fflags", "+bitexact", "-flags", "+bitexact", "-map_metadata", "-1")
-COPY = ("-c", "copy")
 FFMPEG = [
     # name, output file, arguments
     ("mp4", "out.mp4", COPY),

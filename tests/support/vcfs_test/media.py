@@ -16,7 +16,7 @@ def clip(seconds=20, kilobits=2000):
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.mp4")
-        result = run_ffmpeg("-f", "lavfi", "-i", "testsrc2=s=640x360:r=25", "-f", "lavfi", "-i", "sine=f=440:r=48000", "-t", seconds,
+        result = run_ffmpeg("-f", "lavfi", "-i", f"testsrc2=s=640x360:r={FRAMES_PER_SECOND}", "-f", "lavfi", "-i", "sine=f=440:r=48000", "-t", seconds,
                             "-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-b:v", f"{kilobits}k", "-minrate",
                             f"{kilobits}k", "-maxrate", f"{kilobits}k", "-bufsize", f"{kilobits}k",
                             "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "96k", partial)
@@ -24,6 +24,48 @@ def clip(seconds=20, kilobits=2000):
             raise AssertionError(f"ffmpeg cannot make the clip: {result.stderr}")
         os.rename(partial, path)
     return path
+
+
+FRAMES_PER_SECOND = 25
+COPY = ("-c", "copy")
+EXACT = ("-fflags", "+bitexact", "-flags", "+bitexact", "-map_metadata", "-1")  # equal input makes equal files
+
+
+class RealTimeRecorder:
+    """ffmpeg recording a clip at the pace at which it plays, as a conference recorder does. `options`: of the container."""
+
+    def __init__(self, target, options=(), seconds=10):
+        self.frames = seconds * FRAMES_PER_SECOND
+        self._source = ["-i", str(clip(20)), "-t", str(seconds), *COPY, *EXACT, *options]
+        self._process = subprocess.Popen(["ffmpeg", "-nostdin", "-loglevel", "warning", "-re", *self._source, str(target)],
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def running(self):
+        return self._process.poll() is None
+
+    def result(self, timeout=60):
+        """(exit code, all that it said)"""
+        said, _ = self._process.communicate(timeout=timeout)
+        return self._process.returncode, said
+
+    def make_expected(self, path):
+        """The file as it would be on a local disk."""
+        result = run_ffmpeg(*self._source, path)
+        if result.returncode != 0:
+            raise AssertionError(f"ffmpeg cannot record on a local disk: {result.stderr}")
+
+    def close(self):
+        if self.running():
+            self._process.kill()
+        self._process.communicate()
+
+
+def video_packets(path):
+    """How many ffprobe finds."""
+    line = ["ffprobe", "-v", "error", "-count_packets", "-select_streams", "v", "-show_entries", "stream=nb_read_packets",
+            "-of", "csv=p=0", str(path)]
+    result = subprocess.run(line, capture_output=True, text=True, check=True, timeout=60)
+    return int(result.stdout.split()[0].rstrip(","))
 
 
 def decode_errors(path):
