@@ -5,6 +5,7 @@ with some chance, or both, for seconds; nobody is told, and no connection ends. 
 Survival is expected because TCP sends again what was lost, and whoever is silent for longer than the ping limits is replaced as one
 that was cut off.
 """
+import time
 import unittest
 
 from fault_case import HUNG_MS
@@ -23,6 +24,16 @@ class SlowAndLossy(NetworkCase):
         self.start_recording()
         self.servers()[0].slow(delay_ms=150)
         self.goes_on_without_long_stalls()
+
+    def test_primary_300_ms_away_that_loses_5_percent_too(self):
+        """Such a cable does not carry the recording. The primary is replaced, unless it hears so little that it gives up the others
+        first: then nobody else has the last bytes, and calls wait for as long as the fault lasts."""
+        fault_seconds = 5
+        self.start_recording()
+        self.servers()[0].slow(delay_ms=150, loss_percent=5)
+        time.sleep(fault_seconds)  # the fault's duration
+        self.cluster.network.heal()
+        self.goes_on_and_heals(fault_seconds * 1000 + HUNG_MS)
 
     def test_primary_loses_5_percent_of_its_packets(self):
         self.start_recording()
