@@ -9,6 +9,7 @@ import unittest
 
 from fault_case import FaultCase
 from network_case import NetworkCase
+from vcfs_test.wait import wait_for
 
 TS = "/meeting/talk.ts"
 MKV = "/meeting/talk.mkv"
@@ -31,9 +32,15 @@ class Processes(FaultCase):
         self.start_ffmpeg(MP4, *FRAGMENTED)
         self.goes_on_without(self.cluster.followers_of(MP4)[0], MP4)
 
-    def goes_on_without(self, name, path):
+    def test_primary_killed_while_the_head_of_an_mp4_is_moved_to_the_front(self):
+        self.start_ffmpeg(MP4, *FASTSTART, seconds=400, real_time=False)  # 100 MB
+        primary = self.cluster.primary_of(MP4)
+        wait_for(lambda: self.ffmpeg.descriptors() == 2, 30, "ffmpeg to read what it wrote", interval=0.001)
+        self.goes_on_without(primary, MP4, more=0)
+
+    def goes_on_without(self, name, path, more=SOME):
         self.cluster.kill(name)
-        self.wait_for_growth(SOME, path)
+        self.wait_for_growth(more, path)
         self.finish_ffmpeg(path)
         self.assertNotIn(name, [r["storage"] for r in self.cluster.stat(path)["replicas"]])
 

@@ -5,6 +5,10 @@ import subprocess
 from . import env
 
 
+COPY = ("-c", "copy")
+EXACT = ("-fflags", "+bitexact", "-flags", "+bitexact", "-map_metadata", "-1")  # equal input makes equal files
+
+
 def run_ffmpeg(*arguments, timeout=180, stdin=None):
     line = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=False, stdin=stdin)
@@ -16,7 +20,7 @@ def clip(seconds=20, kilobits=2000):
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.mp4")
-        result = run_ffmpeg("-f", "lavfi", "-i", f"testsrc2=s=640x360:r={FRAMES_PER_SECOND}", "-f", "lavfi", "-i", "sine=f=440:r=48000", "-t", seconds,
+        result = run_ffmpeg("-f", "lavfi", "-i", "testsrc2=s=640x360:r=25", "-f", "lavfi", "-i", "sine=f=440:r=48000", "-t", seconds,
                             "-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-b:v", f"{kilobits}k", "-minrate",
                             f"{kilobits}k", "-maxrate", f"{kilobits}k", "-bufsize", f"{kilobits}k",
                             "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "96k", partial)
@@ -26,19 +30,20 @@ def clip(seconds=20, kilobits=2000):
     return path
 
 
-FRAMES_PER_SECOND = 25
-COPY = ("-c", "copy")
-EXACT = ("-fflags", "+bitexact", "-flags", "+bitexact", "-map_metadata", "-1")  # equal input makes equal files
+class FfmpegRecorder:
+    """ffmpeg recording a clip at the pace at which it plays, as a conference recorder does, or as fast as it can. `options`: of the
+    container. After 20 s the clip is repeated."""
 
+    def __init__(self, target, options=(), seconds=10, real_time=True):
+        self.target = os.path.realpath(target)
+        self._source = ["-stream_loop", "-1", "-i", str(clip(20)), "-t", str(seconds), *COPY, *EXACT, *options]
+        line = ["ffmpeg", "-nostdin", "-loglevel", "warning", *(["-re"] if real_time else []), *self._source, self.target]
+        self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-class RealTimeRecorder:
-    """ffmpeg recording a clip at the pace at which it plays, as a conference recorder does. `options`: of the container."""
-
-    def __init__(self, target, options=(), seconds=10):
-        self.frames = seconds * FRAMES_PER_SECOND
-        self._source = ["-i", str(clip(20)), "-t", str(seconds), *COPY, *EXACT, *options]
-        self._process = subprocess.Popen(["ffmpeg", "-nostdin", "-loglevel", "warning", "-re", *self._source, str(target)],
-                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def descriptors(self):
+        """How many of its file it has."""
+        folder = f"/proc/{self._process.pid}/fd"
+        return [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)].count(self.target)
 
     def running(self):
         return self._process.poll() is None
