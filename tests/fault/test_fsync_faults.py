@@ -24,16 +24,22 @@ SYS_FSYNC = "74"  # x86-64
 
 
 class Fsync(threading.Thread):
-    def __init__(self, fd):
+    """When it has ended, `found` is what lay behind `offset` in the file `replica` in that moment."""
+
+    def __init__(self, fd, replica, offset):
         super().__init__(daemon=True)
-        self.fd, self.error, self.ended = fd, None, None
+        self.fd, self.replica, self.offset = fd, replica, offset
+        self.error = self.ended = self.found = None
 
     def run(self):
-        try:
-            os.fsync(self.fd)
-        except OSError as e:
-            self.error = e
-        self.ended = time.monotonic()
+        with open(self.replica, "rb") as f:
+            f.seek(self.offset)
+            try:
+                os.fsync(self.fd)
+            except OSError as e:
+                self.error = e
+            self.ended = time.monotonic()
+            self.found = f.read()
 
     def under_way(self):
         """It waits in the system call."""
@@ -85,36 +91,35 @@ class FsyncUnderWay(FaultCase):
 
     def strike(self, name, delay_ms=0, hung=False):
         """Whether the fsync was under way when the server was killed."""
+        survivor = next(r["path"] for r in self.cluster.stat(PATH)["replicas"] if r["storage"] != name)
         if hung:
             self.cluster.stop(name)
         self.write()
-        fsync = Fsync(self.fd).begin()
+        fsync = Fsync(self.fd, survivor, (self.written - 1) * PIECE).begin()
         time.sleep(delay_ms / 1000)  # until the fault
         struck = time.monotonic()
         self.cluster.kill(name)
         fsync.join(30)
         self.assertFalse(fsync.is_alive(), "the fsync does not end")
         self.assertIsNone(fsync.error)
-        self.assert_on_every_replica(self.cluster.replica_paths(PATH))
+        self.assertTrue(fsync.found == self.piece(self.written - 1), f"{len(fsync.found)} bytes on the other server, or they differ")
         stall_ms = (fsync.ended - struck) * 1000
         print(f"{self._testMethodName}: after {delay_ms} ms: fsync returned {stall_ms:.1f} ms after the strike (usual {self.usual_ms:.1f})",
               flush=True)
         self.assertLessEqual(stall_ms, KILLED_MS * env.SLOWDOWN + 2 * self.usual_ms)
         self.cluster.restart(name)
         self.cluster.wait_in_sync(PATH)
-        self.assert_on_every_replica(self.cluster.replica_paths(PATH))
+        self.assert_on_every_replica()
         return stall_ms > 0
 
-    def assert_on_every_replica(self, paths):
-        self.assertTrue(paths)
-        for path in paths:
+    def assert_on_every_replica(self):
+        for path in self.cluster.replica_paths(PATH):
             with open(path, "rb") as f:
                 wrong = [number for number in range(self.written) if f.read(PIECE) != self.piece(number)]
             self.assertEqual(wrong, [], f"pieces that are not in {path}")
 
     def check(self, under_way):
-        """The strikes were worth something."""
-        self.assertGreaterEqual(sum(under_way), len(under_way) // 2, under_way)
+        self.assertGreaterEqual(sum(under_way), len(under_way) // 2, "strikes that came while the fsync was under way")
         self.assert_replicas_equal(PATH)
 
 
