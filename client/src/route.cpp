@@ -4,8 +4,16 @@
 
 namespace vcfs::client {
 
-Route::Route(std::shared_ptr<Core> core, InodeId inode)
-    : core_(std::move(core)), inode_(inode), repairing_(core_->runtime.io) {}
+struct Route::Repair {
+  explicit Repair(asio::io_context& io) : over(io) {}
+  Signal over;
+  TimePoint until;  // the latest deadline of those who wait
+  bool finished = false;
+  std::optional<Error> hopeless;
+  std::string trouble;  // of the last attempt
+};
+
+Route::Route(std::shared_ptr<Core> core, InodeId inode) : core_(std::move(core)), inode_(inode) {}
 
 bool Route::adopt(const Layout& layout) {
   if (layout.inode != inode_ || layout.epoch < layout_.epoch) return false;
@@ -50,33 +58,54 @@ void Route::stale(Epoch epoch, const std::optional<Layout>& better) {
 }
 
 Task<std::shared_ptr<StorageLink>> Route::connect(TimePoint deadline) {
-  if (auto link = ready()) co_return link;
-  auto lock = co_await repairing_.lock();
-  Retry retry(core_->now(), deadline - core_->now());
-  for (unsigned attempt = 0;; ++attempt) {
+  auto self = shared_from_this();
+  while (true) {
     if (auto link = ready()) co_return link;
-    const Epoch before = layout_.epoch;
-    std::optional<Error> failure;
-    try {
-      co_await repair();
-    } catch (const Error& error) {
-      failure = error;
+    std::shared_ptr<Repair> mine = repair_;
+    if (!mine) {
+      mine = repair_ = std::make_shared<Repair>(core_->runtime.io);
+      mine->until = deadline;
+      core_->runtime.spawn("route repair", repairing(mine));  // what fails at once is over when this returns
     }
-    if (!failure || layout_.epoch != before) continue;
-    const bool hopeless =
-        remedyOf(failure->code()) != Remedy::retry && remedyOf(failure->code()) != Remedy::refreshLayout;
-    if (hopeless) throw *failure;
-    if (retry.expired(core_->now())) {
+    mine->until = std::max(mine->until, deadline);
+    while (!mine->finished && core_->now() < deadline) {
+      co_await mine->over.waitFor(core_->runtime.clock, deadline - core_->now());
+    }
+    if (mine->hopeless) throw Error(*mine->hopeless);
+    if (core_->now() >= deadline && !ready()) {
       throw Error(Errc::unavailable,
-                  "file " + log::hex(inode_) + ": its storage servers cannot be reached (" + failure->what() + ")");
+                  "file " + log::hex(inode_) + ": its storage servers cannot be reached (" + mine->trouble + ")");
     }
-    // The first failure only told that the server must be reported: do that at once.
-    if (attempt > 0) co_await core_->runtime.clock.sleep(retry.pause(core_->now()));
   }
 }
 
+Task<void> Route::repairing(std::shared_ptr<Repair> repair) {
+  auto self = shared_from_this();
+  for (unsigned attempt = 0; !ready() && (attempt == 0 || core_->now() < repair->until); ++attempt) {
+    const Epoch before = layout_.epoch;
+    std::optional<Error> failure;
+    try {
+      co_await repairOnce();
+    } catch (const std::exception& error) {
+      failure = asError(error);
+    }
+    if (!failure || layout_.epoch != before) continue;
+    repair->trouble = failure->what();
+    if (remedyOf(failure->code()) != Remedy::retry && remedyOf(failure->code()) != Remedy::refreshLayout) {
+      repair->hopeless = failure;
+      break;
+    }
+    // The first failure only told that the server must be reported: do that at once.
+    if (attempt == 0) continue;
+    co_await core_->runtime.clock.sleep(std::min(Retry::kFirst * (1 << std::min(attempt - 1, 8u)), Retry::kMost));
+  }
+  repair->finished = true;
+  repair_.reset();
+  repair->over.notifyAll();
+}
+
 // One step: ask about the layout when it is in doubt, then connect to the primary it names.
-Task<void> Route::repair() {
+Task<void> Route::repairOnce() {
   const Epoch before = layout_.epoch;
   if (suspect_ != Suspect::none || layout_.primary() == nullptr) co_await relayout();
   const Replica* primary = layout_.primary();

@@ -8,9 +8,9 @@
 namespace vcfs::client {
 
 // The way to one file's replicas: its layout, the connection to its primary, and what was learnt about either being
-// wrong. Repairs itself in connect(): reports lost servers, asks for layouts, connects; callers that need the same
-// repair share it. Loop thread only.
-class Route {
+// wrong. Repairs itself for connect(): reports lost servers, asks for layouts, connects; callers that need a repair
+// share one, which goes on in the background so that each of them can leave at its own deadline. Loop thread only.
+class Route : public std::enable_shared_from_this<Route> {
  public:
   Route(std::shared_ptr<Core> core, InodeId inode);
 
@@ -41,7 +41,9 @@ class Route {
 
  private:
   enum class Suspect { none, lost, stale };
-  Task<void> repair();
+  struct Repair;
+  Task<void> repairing(std::shared_ptr<Repair> repair);
+  Task<void> repairOnce();
   Task<void> relayout();
 
   std::shared_ptr<Core> core_;
@@ -50,7 +52,7 @@ class Route {
   Suspect suspect_ = Suspect::none;
   TimePoint lostAt_;  // when `lost` was seen last
   std::weak_ptr<StorageLink> link_;
-  AsyncMutex repairing_;
+  std::shared_ptr<Repair> repair_;  // while one is under way
   struct Confirmed {
     const StorageLink* link = nullptr;
     Epoch epoch = 0;

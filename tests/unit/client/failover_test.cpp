@@ -168,8 +168,26 @@ TEST_F(FailoverTest, with_every_replica_away_write_fails_after_the_stall_limit_o
   write(5, " world");
   const TimePoint before = fake.clock.now();
   EXPECT_EQ(fake.failure(file->flush()), Errc::unavailable);
-  EXPECT_LT(fake.clock.now() - before, seconds(7));
+  EXPECT_LT(fake.clock.now() - before, seconds(5) + milliseconds(10));
   EXPECT_EQ(fake.failure(file->flush()), Errc::ok) << "told once";
+}
+
+TEST_F(FailoverTest, with_every_replica_hanging_each_call_ends_at_its_own_stall_limit) {
+  ClusterOptions options;
+  options.stallLimit = seconds(5);
+  start(options);
+  write(0, "hello");
+  flush();
+  fake.storage(1).hanging = fake.storage(2).hanging = true;
+  write(5, " world");
+  const TimePoint before = fake.clock.now();
+  bool told = false;
+  auto later = fake.clock.callAt(before + milliseconds(900), [&] {
+    asio::co_spawn(fake.io, file->truncate(3), [&](std::exception_ptr error) { told = error != nullptr; });
+  });
+  EXPECT_EQ(fake.failure(file->flush()), Errc::unavailable);
+  EXPECT_LT(fake.clock.now() - before, seconds(5) + milliseconds(10)) << "an attempt to connect was under way";
+  EXPECT_TRUE(fake.until([&] { return told; }, seconds(1)));
 }
 
 TEST_F(FailoverTest, replicas_that_come_back_within_the_stall_limit_go_on) {
