@@ -39,6 +39,19 @@ class Records(unittest.TestCase):
         result = records.Follower(self.file, idle=0.2).result()
         self.assertEqual((result["zeros"], result["wrong"]), (1, 0))
 
+    def test_holes_are_bad_but_where_they_are_allowed(self):
+        self.spoil(32768, bytes(32768))
+        self.spoil(2 * 32768 + 8000, bytes(4096))
+        self.assertEqual(records.verify(self.file)["bad"], 2)
+        result = records.verify(self.file, holes=(1, 2))
+        self.assertEqual((result["bad"], result["holes"], result["first_bad_offset"]), (1, 1, 2 * 32768 + 8000))
+        result = records.verify(self.file, holes=(1, 3))
+        self.assertEqual((result["bad"], result["holes"]), (0, 2))
+
+    def test_a_wrong_byte_beside_a_hole_is_found(self):
+        self.spoil(32768, bytes(4096) + b"\xfe")
+        self.assertEqual(records.verify(self.file, holes=(0, 3))["bad"], 1)
+
     def test_a_missing_tail_is_found(self):
         os.truncate(self.file, 2 * 32768 + 5)
         self.assertEqual(records.verify(self.file)["partial"], 5)

@@ -48,3 +48,11 @@ RecordVerdict record_check(const uint64_t *record, size_t block, uint64_t stream
     if (record[i] != body_word(seed, i)) return verdict_at(record, block, i, wrong_at);
   return RECORD_GOOD;
 }
+
+int record_has_only_holes(const uint64_t *record, size_t block, uint64_t stream, uint64_t number) {
+  uint64_t seed = record_seed(stream, number);
+  const uint64_t header[] = {kMagic, stream, number, record[3]};
+  for (size_t i = 0; i < block / 8; i++)
+    if (record[i] != 0 && record[i] != (i < RECORD_HEADER_WORDS ? header[i] : body_word(seed, i))) return 0;
+  return 1;
+}

@@ -19,3 +19,6 @@ int64_t record_time_ns(const uint64_t* record);
 /* RECORD_ZEROS: it differs, and a word of it is zero. `wrong_at` (may be null): offset of the first wrong byte's word.
  */
 RecordVerdict record_check(const uint64_t* record, size_t block, uint64_t stream, uint64_t number, size_t* wrong_at);
+
+/* Every word is the right one or zero: nothing but holes is wrong with it. */
+int record_has_only_holes(const uint64_t* record, size_t block, uint64_t stream, uint64_t number);

@@ -16,6 +16,8 @@ typedef struct {
   int fd;
   size_t block;
   uint64_t stream, written, synced;
+  uint64_t safe;      /* records that an fsync before the first error acknowledged */
+  uint64_t sure_from; /* records from this one on were written after the last error */
   int64_t start_ns;
   Latencies writes, fsyncs, closes;
   size_t errors;
@@ -24,7 +26,8 @@ typedef struct {
 } Recorder;
 
 static void note_error(Recorder *r, const char *call, int error) {
-  if (r->errors++ == 0) r->first_errno = error, r->first_call = call;
+  if (r->errors++ == 0) r->first_errno = error, r->first_call = call, r->safe = r->synced;
+  r->sure_from = r->written;
 }
 
 static int write_record(Recorder *r, uint64_t *buffer) {
@@ -73,9 +76,9 @@ static void run(Recorder *r, double rate, double seconds, double fsync_ms, const
 }
 
 static int report(Recorder *r) {
-  printf("{\"records\": %lu, \"synced\": %lu, \"block\": %zu, \"bytes\": %lu, \"errors\": %zu, \"first_error\": \"%s%s%s\", "
-         "\"seconds\": %.3f, ",
-         r->written, r->synced, r->block, r->written * r->block, r->errors, r->errors ? r->first_call : "",
+  printf("{\"records\": %lu, \"synced\": %lu, \"safe\": %lu, \"sure_from\": %lu, \"block\": %zu, \"bytes\": %lu, \"errors\": %zu, "
+         "\"first_error\": \"%s%s%s\", \"seconds\": %.3f, ",
+         r->written, r->synced, r->errors ? r->safe : r->synced, r->sure_from, r->block, r->written * r->block, r->errors, r->errors ? r->first_call : "",
          r->errors ? ": " : "", r->errors ? strerror(r->first_errno) : "", (double)(now_ns() - r->start_ns) / 1e9);
   latencies_print("write", &r->writes);
   printf(", ");

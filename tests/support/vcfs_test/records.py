@@ -71,7 +71,9 @@ class HttpFollower(_Background):
         super().close()
 
 
-def verify(path, records=None, block=BLOCK, stream=1):
-    """Checks every byte of a finished file; returns {"records", "partial", "bad", "first_bad_offset", "error"}."""
-    line = [env.helper("vcfs-test-io"), "verify", str(path), *_arguments(dict(block=block, stream=stream, records=records))]
+def verify(path, records=None, block=BLOCK, stream=1, holes=(0, 0)):
+    """Checks every byte of a finished file; returns {"records", "partial", "bad", "holes", "first_bad_offset", "error"}. `holes`:
+    (first, behind the last) record that may have zeros instead of what was written; those that have are counted apart."""
+    options = dict(block=block, stream=stream, records=records, holes_from=holes[0], holes_to=holes[1])
+    line = [env.helper("vcfs-test-io"), "verify", str(path), *_arguments(options)]
     return json.loads(subprocess.run(line, capture_output=True, text=True, check=False, timeout=120).stdout)
