@@ -100,6 +100,19 @@ class FaultCase(unittest.TestCase):
         self.check_stalls(written, stall_ms, fsync_extra_ms, figure)
         return written
 
+    def finish_after_errors(self, path=PATH):
+        """Ends a recording that was told errors and has gone on: what was synced before the first and written after the last one is
+        there on the other host; between them a byte is what was written, or a hole."""
+        self.stop_file.touch()
+        written = self.recorder.result()
+        self.assertGreater(written["errors"], 0)
+        self.assertGreater(written["records"], written["sure_from"], "nothing was recorded after the error")
+        checked = verify(self.other / path[1:], records=written["records"], holes=(written["safe"], written["sure_from"]))
+        print(f"{self._testMethodName}: {written['first_error']}; {written['safe']} records were safe, {written['sure_from']} written"
+              f" at the last error, {checked['holes']} have holes", flush=True)
+        self.assertEqual((checked["error"], checked["bad"], checked["records"], checked["partial"]), ("", 0, written["records"], 0))
+        return written
+
     def check_follower(self, written, figure):
         seen = self.follower.result()
         self.assertEqual((seen["zeros"], seen["wrong"], seen["shrinks"], seen["errors"]), (0, 0, 0, 0), seen)
@@ -142,3 +155,7 @@ class FaultCase(unittest.TestCase):
 
     def assert_sealed(self, path=PATH, state="closed"):
         self.cluster.wait_state(path, state, 30)
+
+    def assert_nothing_to_repair(self):
+        """vcfs fsck --deep: the catalog and the bytes on every disk agree."""
+        self.assertEqual(self.cluster.json("fsck", "--deep", timeout=60)["problems"], [])

@@ -161,40 +161,5 @@ class RecordersHost(NetworkCase):
         self.assert_replicas_equal()
 
 
-class EveryServerAway(NetworkCase):
-    storages = 2
-    mount_options = "stall_limit=6s"
-
-    def away(self):
-        for name in self.cluster.storages():
-            self.host(name).cut_from(self.host("recorder"))
-
-    def test_shorter_than_the_stall_limit_goes_on_without_an_error(self):
-        self.start_recording()
-        self.away()
-        time.sleep(4)  # the fault's duration
-        self.cluster.network.heal()
-        self.wait_for_growth(1_000_000, deadline=30)
-        self.finish(8000)
-        self.assert_replicas_equal()
-
-    def test_longer_than_the_stall_limit_is_an_error_and_a_later_write_goes_on(self):
-        self.start_recording(follow=False)
-        self.away()
-        begin = time.monotonic()
-        with open(self.cluster.mount / "meeting/small", "wb", buffering=0) as f:
-            with self.assertRaises(OSError) as raised:
-                while True:
-                    f.write(b"x" * (1 << 20))
-                    self.assertLess(time.monotonic() - begin, 20 * env.SLOWDOWN, "no error")
-            print(f"{self._testMethodName}: {raised.exception} after {time.monotonic() - begin:.1f} s", flush=True)
-            self.assertEqual(raised.exception.errno, 5)
-            self.assertGreater(time.monotonic() - begin, 4)
-            self.cluster.network.heal()
-            wait_for(lambda: f.write(b"later"), 15, "a write after the fault")
-        self.stop_file.touch()
-        self.recorder.close()
-
-
 if __name__ == "__main__":
     unittest.main()
