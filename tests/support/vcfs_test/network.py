@@ -17,6 +17,7 @@ from . import wire
 from .reaper import namespaces_of
 
 SUBNET = "10.77.0"
+EVERYBODY = "0.0.0.0/0"
 RULES = """table inet faults {
   set silent { type ipv4_addr; flags interval; auto-merge; }
   chain input {
@@ -122,6 +123,7 @@ class Host:
         self.namespace = f"{network._tag}-{name}"
         self.prefix = prefix_of(self.namespace)
         self._wire = None
+        self._silent = set()  # addresses that are not heard here
         _ip("netns", "add", self.namespace)
         network._switch_ip([f"link add port{self._number} type veth peer name eth0 netns {self.namespace}",
                             f"link set port{self._number} master bridge", f"link set port{self._number} up"])
@@ -133,9 +135,14 @@ class Host:
 
     def deaf_to(self, *others):
         """What these hosts send does not arrive here; what this one sends does arrive there."""
-        if others:
-            addresses = ", ".join(other.address for other in others)
-            _inside(self.namespace, ["nft", "add element inet faults silent { " + addresses + " }"])
+        self._hear_all_but(self._silent | {other.address for other in others})
+
+    def _hear_all_but(self, silent):
+        """In one step: nothing that was silent before and after is heard in between."""
+        if silent != self._silent:
+            elements = f"add element inet faults silent {{ {', '.join(silent)} }}\n" if silent else ""
+            _inside(self.namespace, ["nft", "-f", "-"], stdin="flush set inet faults silent\n" + elements)
+            self._silent = set(silent)
 
     def cut_from(self, *others):
         """Nothing passes between this host and those."""
@@ -153,12 +160,18 @@ class Host:
 
     def cut_in(self):
         """It hears nobody, everybody hears it."""
-        _inside(self.namespace, ["nft", "add element inet faults silent { 0.0.0.0/0 }"])
+        self._hear_all_but(self._silent | {EVERYBODY})
 
     def cut_out(self):
         """It hears everybody, nobody hears it."""
         for other in self.others():
             other.deaf_to(self)
+
+    def join(self):
+        """The end of cut(): everything passes between this host and those that are not cut off themselves."""
+        self._hear_all_but(self._silent - {EVERYBODY})
+        for other in self.others():
+            other._hear_all_but(other._silent - {self.address})
 
     def slow(self, delay_ms=0, loss_percent=0, seed=1):
         """Each packet of this host, in both directions, is late by so much or lost with this chance."""
@@ -176,7 +189,7 @@ class Host:
         self._wire.stdin.flush()
 
     def heal(self):
-        _inside(self.namespace, ["nft", "flush set inet faults silent"])
+        self._hear_all_but(set())
         self._end_wire()
 
     def _end_wire(self):
