@@ -53,7 +53,7 @@ void endSession(TrackerCore& core, Session& session) {
   core.names.drop(session.id);
   if (session.storage != 0) {
     const StorageServer* server = core.map.find(session.storage);
-    const bool lost = core.map.disconnected(session.storage, session.id);
+    const bool lost = core.map.disconnected(session.storage, session.id, core.runtime.clock.now());
     if (lost) log::warn("storage.disconnected", {{"name", server->name}});
   }
   core.sessions.erase(session.id);

@@ -18,6 +18,7 @@ void ClusterMap::load(StorageServer known) {
   // What its last heartbeat said is still the best guess.
   if (found != servers_.end()) {
     known.instance = found->second.instance;
+    known.lostAt = found->second.lostAt;
     known.capacityBytes = found->second.capacityBytes;
     known.freeBytes = found->second.freeBytes;
   }
@@ -58,10 +59,11 @@ bool ClusterMap::heartbeat(StorageId id, const Heartbeat& beat, TimePoint now) {
   return true;
 }
 
-bool ClusterMap::disconnected(StorageId id, std::uint64_t session) {
+bool ClusterMap::disconnected(StorageId id, std::uint64_t session, TimePoint now) {
   const auto found = servers_.find(id);
   if (found == servers_.end() || !found->second.connected || found->second.session != session) return false;
   found->second.connected = false;
+  found->second.lostAt = now;
   view_.reset();
   return true;
 }
@@ -126,6 +128,8 @@ std::shared_ptr<const PlacementView> ClusterMap::makeView(TimePoint now) const {
     server.freeBytes = known.freeBytes;
     server.load = known.loadBytesPerSecond + (std::uint64_t{known.liveFiles} + known.placedSince) * kLoadPerFile;
     if (waits && known.instance == 0) view->settling.insert(known.group);
+    const bool justLost = !server.alive && known.lostAt && now - *known.lostAt < options_.settleTime;
+    if (justLost) view->justLost.insert(known.group);
     view->servers.push_back(std::move(server));
   }
   return view;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct StorageServer {
   bool connected = false;      // it has a session here
   std::uint64_t session = 0;   // the one that registered it last
   TimePoint lastHeard;
+  std::optional<TimePoint> lostAt;  // when its last session ended
   std::uint64_t capacityBytes = 0;
   std::uint64_t freeBytes = 0;
   std::uint32_t liveFiles = 0;
@@ -39,7 +41,7 @@ class ClusterMap {
  public:
   struct Options {
     Duration unreachableAfter = std::chrono::seconds(3);  // without a heartbeat
-    Duration settleTime = std::chrono::seconds(3);        // after the start: known servers are waited for
+    Duration settleTime = std::chrono::seconds(3);        // after the start or a loss: known servers are waited for
     std::uint64_t minFreeBytes = 64u << 20;
     std::uint32_t defaultCopies = 2;
   };
@@ -58,7 +60,7 @@ class ClusterMap {
   };
   bool heartbeat(StorageId id, const Heartbeat& beat, TimePoint now);  // false: not registered here
   // False: another session has registered it since. One process may have two, after the network was cut.
-  bool disconnected(StorageId id, std::uint64_t session);
+  bool disconnected(StorageId id, std::uint64_t session, TimePoint now);
   void placed(StorageId id);
   void setAwaySince(StorageId id, std::int64_t since);
   bool settling(TimePoint now) const { return now - start_ < options_.settleTime; }

@@ -25,6 +25,9 @@ struct Server {
 // An immutable picture, shared with the operations that are under way.
 struct PlacementView {
   std::vector<Server> servers;
+  // Groups of which a server was here until a moment ago. It may be this tracker that has stood still and lost them
+  // all: that the rest have no room means nothing yet.
+  std::set<std::string> justLost;
   std::set<std::string> settling;   // groups whose known servers have not all reported yet after this tracker's start
   std::uint64_t minFreeBytes = 0;   // a server with less has no room
   std::uint32_t defaultCopies = 2;  // of a group that the catalog does not have yet

@@ -40,7 +40,7 @@ Task<void> placeReplicas(SqlTx& tx, InodeRow* row, std::shared_ptr<const Placeme
   request.seed = row->attr.inode;
   const std::vector<StorageId> servers = place(*view, request);
   if (servers.empty()) {
-    if (anyAlive(*view, group.name))
+    if (anyAlive(*view, group.name) && !view->justLost.contains(group.name))
       throw Error(Errc::noSpace, "no storage server of group " + group.name + " has room");
     throw Error(Errc::unavailable, "no storage server of group " + group.name + " is reachable");
   }

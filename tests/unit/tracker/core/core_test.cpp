@@ -81,11 +81,27 @@ TEST(ClusterMap, a_disconnected_server_is_unreachable_at_once_but_not_its_succes
   map.registered(server, at(1s));
   server.session = 80;
   map.registered(server, at(2s));
-  EXPECT_FALSE(map.disconnected(1, 70));
+  EXPECT_FALSE(map.disconnected(1, 70, at(2s)));
   EXPECT_TRUE(map.alive(1, at(2s)));
-  EXPECT_TRUE(map.disconnected(1, 80));
+  EXPECT_TRUE(map.disconnected(1, 80, at(2s)));
   EXPECT_FALSE(map.alive(1, at(2s)));
   EXPECT_FALSE(map.heartbeat(1, {}, at(2s)));
+}
+
+TEST(ClusterMap, says_for_a_moment_that_a_server_was_just_lost) {
+  ClusterMap map({}, at(0s));
+  StorageServer server = storage(1, 7);
+  server.session = 70;
+  map.registered(server, at(1s));
+  EXPECT_TRUE(map.view(at(10s))->justLost.empty());
+  ASSERT_TRUE(map.disconnected(1, 70, at(10s)));
+  map.load(storage(1, 0));  // from the catalog
+  EXPECT_TRUE(map.view(at(12s))->justLost.contains("g1"));
+  EXPECT_TRUE(map.view(at(14s))->justLost.empty());
+  map.registered(server, at(14s));
+  ASSERT_TRUE(map.disconnected(1, 70, at(15s)));
+  map.registered(server, at(16s));
+  EXPECT_TRUE(map.view(at(16s))->justLost.empty()) << "it is back";
 }
 
 TEST(ClusterMap, waits_a_moment_after_the_start_for_servers_it_knows) {
