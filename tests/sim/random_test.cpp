@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-// Runs drawn from seeds. VCFS_SIM_SEEDS=N: so many (default 1500), from VCFS_SIM_FIRST (default 1) on. VCFS_SIM_SEED=n:
+// Runs drawn from seeds. VCFS_SIM_SEEDS=N: so many (default 2000), from VCFS_SIM_FIRST (default 1) on. VCFS_SIM_SEED=n:
 // this one only, which replays it exactly; VCFS_SIM_JOURNAL=1 prints what happened in it. VCFS_SIM_HARD=1: longer runs
 // in which more fails (another run for every seed).
 namespace vcfs::sim {
@@ -15,7 +15,7 @@ constexpr int kParts = 20;  // tests that share the seeds, so that ctest runs th
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr std::uint64_t kSeeds = 200;
 #else
-constexpr std::uint64_t kSeeds = 1500;
+constexpr std::uint64_t kSeeds = 2000;
 #endif
 
 std::uint64_t number(const char* name, std::uint64_t otherwise) {
