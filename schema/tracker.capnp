@@ -318,6 +318,9 @@ struct FileReport {
   mtimeNs @3 :Int64;
   blocks @4 :UInt64;
   state @5 :FileState;
+  order @6 :Int64;
+  # Higher in each later report of one process; begins at its wall clock, in nanoseconds. Of one epoch a report with a
+  # lower one was overtaken and is ignored. 0, from servers that do not know it: mtimeNs stands in.
 }
 
 interface Watcher {

@@ -135,8 +135,7 @@ void Node::touch(File& file, const Mutation& mutation) {
   if (!mutation.changesBytes()) return;
   const bool appends = mutation.kind == Mutation::Kind::write && mutation.offset >= file.localEnd;
   if (!appends) ++file.changeId;
-  // Never backwards, also when the clock is set back: by it trackers know a report that was overtaken.
-  file.mtimeNs = std::max(runtime.clock.wallNs(), file.mtimeNs + 1);
+  file.mtimeNs = runtime.clock.wallNs();
   if (mutation.kind == Mutation::Kind::write) {
     // An estimate, until the disk is asked when the file is sealed.
     const auto blocks = [](std::uint64_t bytes) { return (bytes + 4095) / 4096 * 8; };

@@ -245,6 +245,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::map<InodeId, HandedOver> handedOver_;
   std::uint64_t incarnations_ = 0;
   ReportQueue reports_;
+  std::int64_t reportOrder_ = 0;  // of the last report that was sent
   unsigned hardenRounds_ = 0;
   std::set<InodeId> hardening_;    // sealed, to be brought onto stable storage
   std::set<InodeId> unsure_;       // a failed sync of the filesystem may have been about them: each by itself

@@ -111,10 +111,13 @@ std::vector<SizeReport> Node::makeReports(const std::vector<InodeId>& due) {
 Task<void> Node::reportBatch(std::vector<SizeReport> reports) {
   if (reports.empty()) co_return;
   auto self = shared_from_this();
+  // Goes on counting when the clock is set back.
+  reportOrder_ = std::max(runtime.clock.wallNs(), reportOrder_ + 1);
+  for (SizeReport& report : reports) report.order = reportOrder_;
   std::vector<SizeReport> sent = reports;
   for (const Layout& layout : co_await trackers->reportFiles(std::move(reports))) {
     FilePtr file = find(layout.inode);
-    if (!file) continue;
+    if (!file || !file->ready) continue;
     adopt(file, layout);
     if (file->sealed() && file->replica.isPrimary()) noteClosing(*file);
   }

@@ -260,6 +260,7 @@ Task<std::vector<Layout>> Trackers::reportFiles(std::vector<SizeReport> reports)
       files[i].setMtimeNs(reports[i].mtimeNs);
       files[i].setBlocks(reports[i].blocks);
       files[i].setState(static_cast<schema::FileState>(reports[i].state));
+      files[i].setOrder(reports[i].order);
     }
     return request.send();
   };

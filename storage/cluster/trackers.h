@@ -30,6 +30,7 @@ struct SizeReport {
   std::int64_t mtimeNs = 0;
   std::uint64_t blocks = 0;
   FileState state = FileState::open;
+  std::int64_t order = 0;  // higher in each later report
 };
 
 // The sessions with all trackers: registration and heartbeats go to every one, questions to whichever answers first in

@@ -171,6 +171,7 @@ struct FileReport {
   std::int64_t mtimeNs = 0;
   std::uint64_t blocks = 0;
   FileState state = FileState::none;
+  std::int64_t order = 0;  // of one epoch one with a lower order was overtaken; 0: mtimeNs stands in
 };
 struct FilesReported {
   std::vector<Change> changes;

@@ -10,9 +10,12 @@ constexpr Statement kApply{
     " reported_epoch = ?, reported_mtime = ?, change_id = change_id + 1 WHERE inode = ?"};
 constexpr Statement kNewest{"SELECT reported_epoch, reported_mtime FROM inodes WHERE inode = ?"};
 
+// Stands in reported_mtime: what it is called for servers that tell no order.
+std::int64_t orderOf(const FileReport& report) { return report.order != 0 ? report.order : report.mtimeNs; }
+
 // Overtaken by a later report of the same primary: it was sent over a connection that was cut off meanwhile.
 bool isOvertaken(const Rows& newest, const FileReport& report) {
-  return static_cast<Epoch>(newest.integer(0, 0)) == report.epoch && report.mtimeNs < newest.integer(0, 1);
+  return static_cast<Epoch>(newest.integer(0, 0)) == report.epoch && orderOf(report) < newest.integer(0, 1);
 }
 
 bool sameAs(const Attr& attr, const FileReport& report) {
@@ -41,7 +44,7 @@ Task<void> applyOne(SqlTx& tx, StorageId storage, FileReport report, std::int64_
   const std::int64_t mtime = written ? report.mtimeNs : attr.mtimeNs;
   const std::int64_t ctime = written ? std::max(attr.ctimeNs, report.mtimeNs) : attr.ctimeNs;
   const std::int64_t openedAt = report.state == FileState::open ? now : 0;
-  tx.later(kApply, report.size, report.blocks, mtime, ctime, report.state, openedAt, report.epoch, report.mtimeNs,
+  tx.later(kApply, report.size, report.blocks, mtime, ctime, report.state, openedAt, report.epoch, orderOf(report),
            report.inode);
   Change change;
   change.inode = report.inode;

@@ -37,6 +37,9 @@ Task<void> Evacuation::noteAway() {
     if (server.awaySince == 0 && !core_.map.alive(id, now)) lost.push_back(id);
   }
   const std::int64_t since = core_.runtime.clock.wallNs();
+  for (const auto& [id, server] : core_.map.servers()) {
+    if (server.awaySince > since) lost.push_back(id);  // the clock was set back, or another tracker's is ahead
+  }
   for (StorageId storage : lost) {
     auto op = [storage, since](SqlTx& tx) { return ops::setAwaySince(tx, storage, since); };
     co_await core_.catalog.write(std::move(op));
@@ -47,7 +50,6 @@ Task<void> Evacuation::noteAway() {
 std::vector<ops::Evacuee> Evacuation::evacuees() const {
   const std::int64_t wall = core_.runtime.clock.wallNs();
   const std::int64_t grace = std::chrono::nanoseconds(core_.options.replaceAfter).count();
-  const std::int64_t unheard = std::min(grace, std::int64_t{core_.map.options().unreachableAfter.count()});
   const TimePoint now = core_.runtime.clock.now();
   std::vector<ops::Evacuee> list;
   for (const auto& [id, server] : core_.map.servers()) {
@@ -55,9 +57,9 @@ std::vector<ops::Evacuee> Evacuation::evacuees() const {
     from.storage = id;
     // One that is to be emptied and away can hand nothing over: it is given up soon. Not at once: this tracker may just
     // have started, or have stood still, and not have heard of it since.
-    const std::int64_t patience = server.draining ? unheard : grace;
-    from.gone = server.awaySince != 0 && wall - server.awaySince >= patience;
-    if (server.draining && (core_.map.alive(id, now) || core_.map.settling(now))) from.gone = false;
+    const bool justLost = server.lostAt && now - *server.lostAt < core_.map.options().unreachableAfter;
+    const bool waited = server.draining || wall - server.awaySince >= grace;
+    from.gone = server.awaySince != 0 && waited && !justLost && !core_.map.alive(id, now) && !core_.map.settling(now);
     if (!server.draining && !from.gone) continue;
     list.push_back(from);
     // What is behind on a server that is gone is replaced as every incomplete file is.

@@ -40,6 +40,7 @@ ops::FileReport toReport(schema::FileReport::Reader reader) {
   report.size = reader.getSize();
   report.mtimeNs = reader.getMtimeNs();
   report.blocks = reader.getBlocks();
+  report.order = reader.getOrder();
   const auto state = static_cast<std::uint16_t>(reader.getState());
   report.state = state <= 3 ? static_cast<FileState>(state) : FileState::none;
   return report;
@@ -54,10 +55,6 @@ void refuseTwin(TrackerCore& core, const std::string& name, std::uint64_t instan
                                   "; give each server its own --name");
   }
 }
-
-// The layout has changed since the one that the caller knows: perhaps by this very request, which was committed before
-// and whose answer was lost, so that nobody was told.
-bool isNews(const Layout& layout, Epoch known) { return layout.inode != 0 && layout.epoch > known; }
 
 }  // namespace
 
@@ -145,7 +142,7 @@ Task<void> Handlers::reportFailure(ReportFailureContext context) {
                                 {"reporter", schema::toString(context.getParams().getReporter())}});
   }
   for (std::size_t i = 0; i < changes.size(); ++i) {
-    if (!changes[i].changed && isNews(changes[i].layout, failed[i].epoch)) layouts.push_back(changes[i].layout);
+    if (!changes[i].changed && core_->isNews(changes[i].layout, failed[i].epoch)) layouts.push_back(changes[i].layout);
   }
   co_await core_->announce(std::move(layouts), reporter, core_->options.adoptWait);
   auto results = context.getResults();
@@ -181,7 +178,7 @@ Task<void> Handlers::caughtUp(CaughtUpContext context) {
   if (change.changed) {
     log::info("replica.caught_up", {{"inode", log::hex(inode)}, {"storage", storage}, {"epoch", change.layout.epoch}});
   }
-  if (change.changed || isNews(change.layout, epoch)) {
+  if (change.changed || core_->isNews(change.layout, epoch)) {
     std::vector<Layout> layouts(1, change.layout);
     // A server that is being emptied may have got rid of its replica thereby.
     std::vector<StorageId> left = change.dropped;

@@ -8,6 +8,8 @@ namespace vcfs::tracker {
 
 namespace {
 
+constexpr std::size_t kMostAnnounced = 100'000;  // files whose last announcement is remembered
+
 std::uint64_t drawId(Runtime& runtime) {
   std::uint64_t id = 0;
   while (id == 0) id = runtime.random();
@@ -158,14 +160,22 @@ bool TrackerCore::hasSession(ClientId client) const {
   return std::any_of(sessions.begin(), sessions.end(), [&](const auto& item) { return item.second->client == client; });
 }
 
+bool TrackerCore::isNews(const Layout& layout, Epoch known) const {
+  if (layout.inode == 0 || layout.epoch <= known) return false;
+  const auto told = announced_.find(layout.inode);
+  return told == announced_.end() || told->second < layout.epoch;
+}
+
 Task<void> TrackerCore::announce(std::vector<Layout> layouts, StorageId reporter, Duration wait,
                                  std::vector<StorageId> left) {
   auto keep = shared_from_this();
   auto awaited = std::make_shared<std::size_t>(0);
   auto done = std::make_shared<Signal>(runtime.io);
   std::vector<Change> changes;
+  if (announced_.size() + layouts.size() > kMostAnnounced) announced_.clear();
   for (Layout& layout : layouts) {
     fillAddresses(layout);
+    announced_[layout.inode] = layout.epoch;
     changes.push_back(ops::tellInode(layout.inode));
     const Replica* primary = layout.primary();
     for (StorageId storage : left) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "common/runtime/runtime.h"
@@ -55,6 +56,9 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   // Layouts that changed: watchers hear of it, the servers are asked to adopt them. Waits for the new primaries for at
   // most `wait`; the rest goes on behind. `left`: servers that lost their place in them are told too.
   Task<void> announce(std::vector<Layout> layouts, StorageId reporter, Duration wait, std::vector<StorageId> left = {});
+  // The layout is newer than the one of epoch `known`, and was not announced from here: perhaps it was changed by the
+  // very request that asks, which was committed before and whose answer was lost.
+  bool isNews(const Layout& layout, Epoch known) const;
 
   // Until then nobody's locks lapse: renewals may have been lost with this tracker, or with the catalog.
   TimePoint locksForgivenUntil;
@@ -88,6 +92,7 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   Task<void> learn();
 
   bool learning_ = false;
+  std::unordered_map<InodeId, Epoch> announced_;  // bounded: forgotten when there are too many
 };
 
 }  // namespace vcfs::tracker

@@ -41,9 +41,9 @@ class TrackerEndpoint final : public schema::Tracker::Server {
       if (file.layout.epoch != report.getEpoch()) continue;
       const Replica* primary = file.layout.primary();
       if (primary == nullptr || primary->storage != context.getParams().getStorage()) continue;
-      if (file.reportedEpoch == report.getEpoch() && report.getMtimeNs() < file.reportedMtimeNs) continue;
+      if (file.reportedEpoch == report.getEpoch() && report.getOrder() < file.reportedOrder) continue;
       file.reportedEpoch = report.getEpoch();
-      file.reportedMtimeNs = report.getMtimeNs();
+      file.reportedOrder = report.getOrder();
       file.size = report.getSize();
       file.state = static_cast<FileState>(report.getState());
     }

@@ -22,7 +22,7 @@ struct FakeTracker {
     std::uint64_t size = 0;
     FileState state = FileState::open;
     Epoch reportedEpoch = 0;
-    std::int64_t reportedMtimeNs = 0;
+    std::int64_t reportedOrder = 0;
   };
   std::map<InodeId, File> files;
   std::map<std::string, StorageId> ids;
