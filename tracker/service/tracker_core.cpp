@@ -186,9 +186,9 @@ Task<void> TrackerCore::announce(std::vector<Layout> layouts, StorageId reporter
       runtime.spawn("adopt", adoptOne(layout, storage, nullptr, done));
     }
     for (const Replica& replica : layout.replicas) {
-      // The reporter learns it from its answer; a server that is away learns it when it comes back.
+      // The reporter learns it from its answer; a server that is away learns it when it comes back. One whose replica
+      // is stale now may be well, and serve readers who have not heard of it.
       if (replica.storage == reporter || !map.alive(replica.storage, runtime.clock.now())) continue;
-      if (replica.state == ReplicaState::stale) continue;
       const bool isPrimary = primary != nullptr && primary->storage == replica.storage;
       if (isPrimary) ++*awaited;
       runtime.spawn("adopt", adoptOne(layout, replica.storage, isPrimary ? awaited : nullptr, done));
