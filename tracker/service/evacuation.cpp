@@ -32,13 +32,11 @@ Task<void> Evacuation::noteReturns() {
 Task<void> Evacuation::noteAway() {
   const TimePoint now = core_.runtime.clock.now();
   if (core_.map.settling(now)) co_return;
+  const std::int64_t since = core_.runtime.clock.wallNs();
   std::vector<StorageId> lost;
   for (const auto& [id, server] : core_.map.servers()) {
-    if (server.awaySince == 0 && !core_.map.alive(id, now)) lost.push_back(id);
-  }
-  const std::int64_t since = core_.runtime.clock.wallNs();
-  for (const auto& [id, server] : core_.map.servers()) {
-    if (server.awaySince > since) lost.push_back(id);  // the clock was set back, or another tracker's is ahead
+    const bool ahead = server.awaySince > since;  // the clock was set back, or another tracker's is ahead
+    if (ahead || (server.awaySince == 0 && !core_.map.alive(id, now))) lost.push_back(id);
   }
   for (StorageId storage : lost) {
     auto op = [storage, since](SqlTx& tx) { return ops::setAwaySince(tx, storage, since); };
