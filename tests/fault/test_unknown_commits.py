@@ -5,13 +5,13 @@ what they had sent is carried out, and nobody hears of it. All else is well.
 Survival is expected because each change is committed together with its request's id, so that whoever repeats it finds it done.
 """
 import os
-import threading
 import time
 import unittest
 
 from fault_case import HUNG_MS
 from test_tracker_faults import TrackersCase
 from vcfs_test import env
+from vcfs_test.beside import Beside
 from vcfs_test.wait import wait_for
 
 ROUNDS = 4
@@ -21,29 +21,26 @@ STALL_LIMIT_MS = 30_000
 FILES_OF_A_ROUND = 20
 
 
-class Worker:
+class Worker(Beside):
     """Gives files and directories names until stop() and remembers what is there then: {name: (content, links)}, None for a
     directory. Its directory is one that others work in, too."""
 
     def __init__(self, directory, number):
         self.left, self.errors, self.longest_ms, self.done = {}, [], 0.0, 0
         self._directory, self._number = directory, number
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        super().__init__()
 
     def stop(self):
-        self._ends.set()
-        self._thread.join(60)
+        self.join()
         return self
 
-    def _run(self):
-        while not self._ends.is_set() and not self.errors:
-            try:
-                self._one_file(f"{self._number}-{self.done}")
-            except OSError as e:
-                self.errors.append(f"file {self.done} of worker {self._number}: {e}")
-            self.done += 1
+    def turn(self):
+        try:
+            self._one_file(f"{self._number}-{self.done}")
+        except OSError as e:
+            self.errors.append(f"file {self.done} of worker {self._number}: {e}")
+        self.done += 1
+        return not self.errors
 
     def _call(self, function, *arguments):
         begin = time.monotonic()

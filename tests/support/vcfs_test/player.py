@@ -1,10 +1,11 @@
 """A player over HTTP beside a test: one file is downloaded again and again, every download is compared and timed."""
 import subprocess
-import threading
 import time
 
+from vcfs_test.beside import Beside
 
-class Player:
+
+class Player(Beside):
     """Downloads `data` again and again as through a load balancer: a server that sends nothing is left for the next one. What
     has begun must end well."""
 
@@ -13,26 +14,23 @@ class Player:
         self.longest_ms = 0
         self._prefix, self._urls, self._data = prefix, urls, data
         self._done = 0
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        super().__init__()
 
     def stop(self):
         """How many downloads there were."""
-        self._ends.set()
-        self._thread.join(60)
+        self.join()
         return self._done
 
-    def _run(self):
-        while not self._ends.is_set() and len(self.errors) < 10:
-            first = self._done % len(self._urls)
-            begin = time.monotonic()
-            problem = self._play(self._urls[first:] + self._urls[:first])
-            self.longest_ms = max(self.longest_ms, (time.monotonic() - begin) * 1000)
-            if problem:
-                self.errors.append(problem)
-            self._done += 1
-            self._ends.wait(0.2)
+    def turn(self):
+        first = self._done % len(self._urls)
+        begin = time.monotonic()
+        problem = self._play(self._urls[first:] + self._urls[:first])
+        self.longest_ms = max(self.longest_ms, (time.monotonic() - begin) * 1000)
+        if problem:
+            self.errors.append(problem)
+        self._done += 1
+        self._ends.wait(0.2)
+        return len(self.errors) < 10
 
     def _play(self, urls):
         problems = []
