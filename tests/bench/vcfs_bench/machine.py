@@ -19,6 +19,12 @@ def _busy_seconds():
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
+def stolen_seconds():
+    """What the host of a virtual machine has kept its processors from it so far."""
+    with open("/proc/stat") as f:
+        return int(f.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
 class Cpu:
     """with Cpu() as c: …; c.seconds: what everything together used."""
 
