@@ -212,6 +212,20 @@ std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const Pla
   return next;
 }
 
+std::optional<ReplicaSet> dropReserve(const ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs,
+                                      std::vector<StorageId>& dropped) {
+  // 0: none is left out.
+  if (countElsewhere(replicas, ReplicaState::inSync, 0, view, needs) < std::max(needs.copies, 1u)) return std::nullopt;
+  ReplicaSet next = replicas;
+  std::erase_if(next, [&](const Replica& replica) {
+    if (isUseful(replica.state)) return false;
+    dropped.push_back(replica.storage);
+    return true;
+  });
+  if (next.size() == replicas.size()) return std::nullopt;
+  return next;
+}
+
 std::optional<ReplicaSet> vacateReplica(const ReplicaSet& replicas, StorageId storage, bool sealed,
                                         const PlacementView& view, const FileNeeds& needs,
                                         std::vector<StorageId>& dropped) {

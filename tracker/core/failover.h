@@ -46,6 +46,11 @@ std::optional<ReplicaSet> returnReplica(const ReplicaSet& replicas, StorageId st
 std::optional<ReplicaSet> completeReplicas(const ReplicaSet& replicas, const PlacementView& view,
                                            const FileNeeds& needs);
 
+// Stale replicas that were kept in reserve and are needed no more go into `dropped`: enough others are in sync, on live
+// servers that stay.
+std::optional<ReplicaSet> dropReserve(const ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs,
+                                      std::vector<StorageId>& dropped);
+
 // `storage` is being emptied. While fewer live others than wanted are in sync, stale ones are made syncing and new ones
 // are added beside it; then its replica goes into `dropped`. The primary of a file that is being written (not `sealed`)
 // is asked first: mayHandOver().

@@ -16,6 +16,10 @@ constexpr Statement kSealFile{
     "UPDATE inodes SET size = ?, blocks = ?, mtime = ?, state = ?, opened_at = 0, change_id = change_id + 1"
     " WHERE inode = ? AND epoch = ? AND state = 1 AND opened_at = ?"};
 constexpr Statement kMissing{"SELECT inode FROM inodes WHERE missing > 0 AND inode > ? ORDER BY inode LIMIT ?"};
+// Stale ones, bounded first. (`state > 0` is for SQLite, which knows by it which index to use.)
+constexpr Statement kReserves{
+    "SELECT b.inode, i.missing FROM (SELECT inode FROM replicas WHERE storage = ? AND state > 0 AND state = 2"
+    " AND inode > ? ORDER BY inode LIMIT ?) b JOIN inodes i ON i.inode = b.inode ORDER BY b.inode"};
 constexpr Statement kNextClient{"SELECT MIN(client) FROM requests WHERE client > ?"};
 constexpr Statement kOldestRequests{
     "SELECT sequence, made_at FROM requests WHERE client = ? ORDER BY sequence LIMIT 1000"};
@@ -119,6 +123,37 @@ Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint3
       row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
       change.changed = true;
     }
+    change.layout = row->layout();
+    page.layouts.push_back(std::move(change));
+  }
+  co_return page;
+}
+
+Task<ReservePage> listReserves(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit) {
+  const Rows rows = co_await tx.exec(kReserves, storage, after, limit);
+  ReservePage page;
+  page.more = rows.size() == limit;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    page.last = static_cast<InodeId>(rows.integer(i, 0));
+    if (rows.integer(i, 1) == 0) page.inodes.push_back(page.last);
+  }
+  co_return page;
+}
+
+Task<LayoutPage> dropReserves(SqlTx& tx, Fence fence, std::vector<InodeId> inodes, Occasion occasion) {
+  co_await checkFence(tx, fence);
+  LayoutPage page;
+  for (const InodeId inode : inodes) {
+    auto row = co_await findInode(tx, inode, Lock::rows);
+    if (!row || !row->isFile()) continue;
+    const FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
+    LayoutChange change;
+    auto next = dropReserve(row->replicas, *occasion.view, needs, change.dropped);
+    if (!next) continue;
+    if (page.layouts.empty()) relyOnFence(tx);
+    addRemovals(tx, inode, change.dropped);
+    row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
+    change.changed = true;
     change.layout = row->layout();
     page.layouts.push_back(std::move(change));
   }

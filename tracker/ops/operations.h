@@ -337,6 +337,15 @@ Task<std::vector<Change>> sealFile(SqlTx& tx, Fence fence, Seal seal, std::int64
 // `skip`: files that were tried a moment ago.
 Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint32_t limit,
                                std::shared_ptr<const std::set<InodeId>> skip, Occasion occasion);
+// Stale replicas on a server, of files that lack none, after `after`: of `limit` that are behind there.
+struct ReservePage {
+  std::vector<InodeId> inodes;
+  InodeId last = 0;
+  bool more = false;
+};
+Task<ReservePage> listReserves(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit);
+// Drops those of these files' replicas that are kept in reserve and needed no more.
+Task<LayoutPage> dropReserves(SqlTx& tx, Fence fence, std::vector<InodeId> inodes, Occasion occasion);
 // Moves replicas away from `storage`, of files after `after`: those that are `behind` (syncing or stale), or those in
 // sync. `gone`: it has been away for long, only what can be made elsewhere is given up. At most `limit` files.
 struct Evacuee {

@@ -11,6 +11,7 @@ constexpr std::uint32_t kRemoveBatch = 500;    // files per call to a storage se
 constexpr std::uint32_t kCompleteBatch = 100;  // files per transaction
 constexpr std::uint32_t kSealBatch = 200;
 constexpr int kMaxBatchesPerRound = 50;
+constexpr std::uint32_t kReserveBatch = 200;  // per server
 constexpr Duration kSealInterval = std::chrono::seconds(5);
 constexpr Duration kForgetInterval = std::chrono::seconds(10);
 constexpr Duration kFirstRest = std::chrono::seconds(2);
@@ -99,6 +100,10 @@ Task<void> Coordinator::round() {
     nextSeal_ = now + kSealInterval;
     co_await sealLeftOpen();
   }
+  if (now >= nextReserves_) {
+    nextReserves_ = now + core_->options.reserveInterval;
+    co_await dropReserves();
+  }
   if (now >= nextForget_) {
     nextForget_ = now + kForgetInterval;
     co_await forget();
@@ -116,11 +121,16 @@ Task<void> Coordinator::reclaim() {
   }
 }
 
-Task<void> Coordinator::removeFromServers() {
+std::vector<StorageId> Coordinator::liveServers() const {
   std::vector<StorageId> live;
   for (const auto& [id, server] : core_->map.servers()) {
     if (core_->map.alive(id, core_->runtime.clock.now())) live.push_back(id);
   }
+  return live;
+}
+
+Task<void> Coordinator::removeFromServers() {
+  const std::vector<StorageId> live = liveServers();
   for (StorageId storage : live) {
     try {
       co_await removeFrom(storage);
@@ -192,6 +202,39 @@ Task<void> Coordinator::completeFiles() {
     }
     if (!page.more) co_return;
   }
+}
+
+// A server that comes back is told what becomes of its stale replicas, and nobody asks again about those that are kept
+// in reserve. Nor is there anybody to ask when what made them wanted is over otherwise than by a copy: a server need
+// not be emptied any more. A page per server and round: nobody waits for it.
+Task<void> Coordinator::dropReserves() {
+  const std::vector<StorageId> live = liveServers();
+  for (StorageId storage : live) {
+    if (!holdsLease() || stopped_) co_return;
+    try {
+      co_await dropReservesOf(storage);
+    } catch (const Error& error) {
+      log::warn("coordinator.reserves_failed", {{"storage", storage}, {"reason", error.what()}});
+    }
+  }
+}
+
+Task<void> Coordinator::dropReservesOf(StorageId storage) {
+  const InodeId after = reserves_[storage];
+  auto list = [storage, after](SqlTx& tx) { return ops::listReserves(tx, storage, after, kReserveBatch); };
+  const ops::ReservePage found = co_await core_->catalog.read(std::move(list));
+  reserves_[storage] = found.more ? found.last : 0;
+  if (found.inodes.empty()) co_return;
+  const ops::Fence guard = fence();
+  const ops::Occasion occasion = core_->occasion(ops::Request());
+  auto op = [=, inodes = found.inodes](SqlTx& tx) { return ops::dropReserves(tx, guard, inodes, occasion); };
+  ops::LayoutPage page = co_await core_->catalog.write(std::move(op), Durability::stable);
+  std::vector<Layout> changed;
+  for (ops::LayoutChange& change : page.layouts) changed.push_back(std::move(change.layout));
+  if (changed.empty()) co_return;
+  log::info("coordinator.reserves_dropped", {{"files", changed.size()}, {"storage", storage}});
+  std::vector<StorageId> left(1, storage);
+  co_await core_->announce(std::move(changed), 0, core_->options.callLimit, std::move(left));
 }
 
 Task<void> Coordinator::sealLeftOpen() {

@@ -29,7 +29,10 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   Task<void> reclaim();
   Task<void> removeFromServers();
   Task<void> removeFrom(StorageId storage);
+  std::vector<StorageId> liveServers() const;
   Task<void> completeFiles();
+  Task<void> dropReserves();
+  Task<void> dropReservesOf(StorageId storage);
   Task<void> sealLeftOpen();
   Task<void> sealOne(ops::OpenFile file);
   Task<void> forget();
@@ -46,6 +49,8 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   TimePoint heldUntil_;
   TimePoint nextSeal_;
   TimePoint nextForget_;
+  TimePoint nextReserves_;
+  std::map<StorageId, InodeId> reserves_;  // how far each server's were looked through
   struct Attempt {
     TimePoint notBefore;
     Duration pause{};

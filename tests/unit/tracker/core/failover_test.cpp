@@ -295,6 +295,32 @@ TEST(Vacate, when_it_was_called_off_the_replica_that_was_on_its_way_is_dropped) 
   EXPECT_EQ(dropped, std::vector<StorageId>{3});
 }
 
+TEST(Reserve, a_stale_replica_is_dropped_when_enough_others_are_in_sync) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(show(dropReserve(set({{1, S}, {3, X}, {2, S}}), alive({1, 2, 3}), copies(2), dropped)), "1+ 2+ ");
+  EXPECT_EQ(dropped, std::vector<StorageId>{3});
+}
+
+TEST(Reserve, what_may_be_needed_is_kept) {
+  std::vector<StorageId> dropped;
+  auto drop = [&](const ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs) {
+    return show(dropReserve(replicas, view, needs, dropped));
+  };
+  EXPECT_EQ(drop(set({{1, S}, {3, X}}), alive({1, 3}), copies(2)), "unchanged");
+  EXPECT_EQ(drop(set({{1, S}, {2, Y}, {3, X}}), alive({1, 2, 3}), copies(2)), "unchanged") << "2 is not there yet";
+  EXPECT_EQ(drop(set({{1, S}, {2, S}, {3, X}}), alive({1, 3}), copies(2)), "unchanged") << "2 is away";
+  EXPECT_EQ(drop(set({{1, S}, {2, S}, {3, X}}), leaving(alive({1, 2, 3}), {1}), copiesWithout(2, {1})), "unchanged")
+      << "1 is being emptied";
+  EXPECT_EQ(drop(set({{3, X}}), alive({3}), copies(0)), "unchanged") << "there is no other";
+  EXPECT_TRUE(dropped.empty());
+}
+
+TEST(Reserve, one_that_is_on_its_way_is_left_alone) {
+  std::vector<StorageId> dropped;
+  EXPECT_EQ(show(dropReserve(set({{1, S}, {2, S}, {3, Y}}), alive({1, 2, 3}), copies(2), dropped)), "unchanged");
+  EXPECT_TRUE(dropped.empty());
+}
+
 TEST(Replace, a_server_that_is_gone_is_replaced) {
   EXPECT_EQ(show(replaceReplica(set({{1, S}, {2, S}}), 2, alive({1, 3}), copies(2))), "1+ 2- 3~ ");
   EXPECT_EQ(show(replaceReplica(set({{1, S}, {2, S}}), 1, alive({2, 3}), copies(2))), "2+ 1- 3~ ");

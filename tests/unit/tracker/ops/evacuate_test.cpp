@@ -15,6 +15,11 @@ class EvacuateTest : public OpsTest {
     return ops::Fence{seen_.lease.holder, seen_.lease.term};
   }
   SeenLease seen_;
+  template <class... Values>
+  static Task<bool> run(SqlTx& tx, Statement statement, Values... values) {
+    co_await tx.exec(statement, values...);
+    co_return true;
+  }
   void close(const Layout& layout) {
     ops::FileReport file;
     file.inode = layout.inode;
@@ -156,6 +161,59 @@ TEST_P(EvacuateTest, a_primary_that_has_lost_the_others_goes_on_in_the_next_epoc
   EXPECT_EQ(handed.layout.epoch, ready.epoch + 1);
   EXPECT_EQ(handed.layout.primary()->storage, drained);
   EXPECT_TRUE(others(handed.layout, drained).empty());
+}
+
+TEST_P(EvacuateTest, a_replica_kept_in_reserve_is_dropped_when_the_emptying_is_called_off) {
+  const Layout before = create(kRootInode, "f").entry.layout;
+  const StorageId drained = before.primary()->storage;
+  drain(drained);
+  const Layout wider = evacuate(drained).layouts.at(0).layout;
+  const StorageId added = wider.replicas.back().storage;
+  ops::FailedReplica lost{wider.inode, wider.epoch, added};
+  write([=, o = occasion()](SqlTx& tx) {
+    return ops::reportFailure(tx, std::vector<ops::FailedReplica>{lost}, drained, o);
+  });
+  auto dropped = [&] {
+    const auto found = read([added](SqlTx& tx) { return ops::listReserves(tx, added, 0, 10); });
+    const ops::Fence fence = takeLease();
+    return write([=, o = occasion()](SqlTx& tx) { return ops::dropReserves(tx, fence, found.inodes, o); });
+  };
+  // What the server says when it comes back: it is kept, one of the others is to go.
+  const auto told = write([=, o = occasion()](SqlTx& tx) { return ops::staleReplicas(tx, added, 0, 10, o); });
+  EXPECT_FALSE(told.layouts.at(0).changed);
+  EXPECT_TRUE(dropped().layouts.empty());
+  drain(0);
+  const ops::LayoutPage page = dropped();
+  ASSERT_EQ(page.layouts.size(), 1u);
+  EXPECT_EQ(page.layouts[0].layout.replicas.size(), 2u);
+  for (const Replica& replica : page.layouts[0].layout.replicas) {
+    EXPECT_NE(replica.storage, added);
+    EXPECT_EQ(replica.state, ReplicaState::inSync);
+  }
+  EXPECT_EQ(read([added](SqlTx& tx) { return ops::listRemovals(tx, added, 10); }).size(), 1u);
+  EXPECT_TRUE(dropped().layouts.empty());
+}
+
+TEST_P(EvacuateTest, reserves_are_listed_in_pages_and_only_of_files_that_lack_none) {
+  std::vector<InodeId> made;
+  for (const char* name : {"a", "b", "c", "d"}) made.push_back(create(kRootInode, name).entry.attr.inode);
+  // 1: on its way. 2: the file lacks a copy.
+  constexpr Statement kAdd{"INSERT INTO replicas (inode, position, storage, state) VALUES (?, 9, 77, ?)"};
+  constexpr Statement kLack{"UPDATE inodes SET missing = 1 WHERE inode = ?"};
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    const InodeId inode = made[i];
+    const int state = i == 1 ? 1 : 2;
+    write([=](SqlTx& tx) { return run(tx, kAdd, inode, state); });
+  }
+  write([inode = made[2]](SqlTx& tx) { return run(tx, kLack, inode); });
+  auto page = [&](InodeId after) { return read([after](SqlTx& tx) { return ops::listReserves(tx, 77, after, 2); }); };
+  const ops::ReservePage first = page(0);
+  EXPECT_EQ(first.inodes, std::vector<InodeId>{made[0]});
+  EXPECT_EQ(first.last, made[2]);
+  EXPECT_TRUE(first.more);
+  const ops::ReservePage second = page(first.last);
+  EXPECT_EQ(second.inodes, std::vector<InodeId>{made[3]});
+  EXPECT_FALSE(second.more);
 }
 
 TEST_P(EvacuateTest, a_server_that_is_gone_is_replaced_and_counted_until_then) {

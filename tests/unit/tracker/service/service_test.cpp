@@ -38,6 +38,13 @@ Task<bool> sealed(SqlTx& tx, InodeId inode) {
   co_return true;
 }
 
+// As a server that came back while another one was being emptied, which was called off then.
+Task<bool> keptInReserve(SqlTx& tx, InodeId inode, StorageId storage) {
+  constexpr Statement kKeep{"INSERT INTO replicas (inode, position, storage, state) VALUES (?, 9, ?, 2)"};
+  co_await tx.exec(kKeep, inode, storage);
+  co_return true;
+}
+
 // Answers when it is told to.
 class SlowReader final : public schema::Watcher::Server {
  public:
@@ -60,6 +67,7 @@ class ServiceTest : public ::testing::TestWithParam<std::string> {
     TrackerOptions options;
     options.listen = "tracker:1";
     options.sealAfter = 1s;
+    options.reserveInterval = 1s;
     options.map.unreachableAfter = 1h;  // these servers send no heartbeats
     service_ = std::make_unique<TrackerService>(loop_.runtime, *catalog_, options);
     loop_.run(service_->start());
@@ -315,6 +323,31 @@ TEST_P(ServiceTest, a_failure_report_is_answered_with_the_new_layout) {
   const Layout layout = schema::toLayout(response.getLayouts()[0]);
   EXPECT_EQ(layout.epoch, 2u);
   EXPECT_NE(layout.primary()->storage, entry.layout.primary()->storage);
+}
+
+TEST_P(ServiceTest, a_stale_replica_that_nothing_needs_any_more_is_dropped) {
+  Client s1(loop_, "s1", "storage", 11);
+  Client s2(loop_, "s2", "storage", 12);
+  Client s3(loop_, "s3", "storage", 13);
+  std::set<StorageId> spare{s1.registerStorage("s1"), s2.registerStorage("s2"), s3.registerStorage("s3")};
+  Client a(loop_, "a", "mount", 1);
+  const Entry entry = schema::toEntry(a.create("f").getEntry());
+  ASSERT_EQ(entry.layout.replicas.size(), 2u);
+  for (const Replica& replica : entry.layout.replicas) spare.erase(replica.storage);
+  const InodeId inode = entry.attr.inode;
+  const StorageId third = *spare.begin();
+  loop_.run(catalog_->write([=](SqlTx& tx) { return keptInReserve(tx, inode, third); }));
+  auto layout = [&] { return loop_.run(catalog_->read([=](SqlTx& tx) { return ops::getAttr(tx, inode); })).layout; };
+  std::vector<Change> seen;
+  auto watch = a.tracker().watchRequest();
+  watch.setWatcher(kj::heap<Recorder>(seen));
+  a.call(std::move(watch));
+  ASSERT_EQ(layout().replicas.size(), 3u);
+  auto told = [&] { return std::any_of(seen.begin(), seen.end(), [&](const Change& c) { return c.inode == inode; }); };
+  ASSERT_TRUE(until(told)) << "it stays for good";
+  ASSERT_EQ(layout().replicas.size(), 2u);
+  EXPECT_EQ(layout().epoch, entry.layout.epoch + 1);
+  for (const Replica& replica : layout().replicas) EXPECT_NE(replica.storage, third);
 }
 
 TEST_P(ServiceTest, status_lists_who_is_connected) {
