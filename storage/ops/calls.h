@@ -22,6 +22,10 @@ using SessionPtr = std::shared_ptr<Session>;
 // The one border where an Error becomes an answer.
 template <class Context>
 void refuse(Context& context, const Error& error, const File* file = nullptr) {
+  // The replica was removed while the request waited for its disk. That the disk has it no more says nothing of the
+  // file, which may live on other servers: a tracker knows.
+  if (file != nullptr && file->removed && error.code() == Errc::notFound)
+    return refuse(context, replicaRemoved(), file);
   auto status = context.getResults().initStatus();
   const bool helps =
       error.code() == Errc::staleEpoch || error.code() == Errc::notPrimary || error.code() == Errc::notInSync;

@@ -142,7 +142,6 @@ kj::Promise<void> answerRepeat(NodePtr node, FilePtr file, Server::CopyRangeCont
 
 // The bytes are here: from now on it is a write like any other.
 kj::Promise<void> write(NodePtr node, FilePtr file, Server::CopyRangeContext context, CopyPtr copy) {
-  if (file->removed) throw Error(Errc::notFound, "the file was removed");
   node->requireOrdering(file, copy->epoch, false, {});
   if (file->sequences.executed(copy->client, copy->sequence)) return answerRepeat(node, file, context, *copy);
   node->writerSeen(*file, copy->client);

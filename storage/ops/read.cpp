@@ -39,7 +39,7 @@ Task<void> readFromDisk(NodePtr node, SessionPtr session, FilePtr file, Server::
     answerBytes(session, context, std::move(buffer), size);
     node->fillInfo(context.getResults().initInfo(), *file);
   } catch (const Error& error) {
-    if (!read) ++node->counters.diskErrors;
+    if (!read && !file->removed) ++node->counters.diskErrors;
     refuse(context, error, file.get());
   }
 }

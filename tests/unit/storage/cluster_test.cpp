@@ -179,6 +179,37 @@ TEST_F(StorageCluster, replica_that_is_newer_than_its_removal_is_kept) {
   EXPECT_FALSE(stores_.at(2)->load(kFile));
 }
 
+// The file lives on elsewhere: a reader, or who is being caught up, asks a tracker where.
+TEST_F(StorageCluster, replica_that_is_removed_while_its_disk_is_asked_is_not_said_to_be_a_file_that_is_gone) {
+  diskDelay_ = 20ms;
+  startStorage(3);
+  const Layout here = layout(1, {{3, ReplicaState::inSync}});
+  put(here);
+  of(write(3, here, 1, 0, "hello"));
+  const auto answers = std::make_shared<std::vector<Errc>>();
+  const auto note = [answers](auto&& response) {
+    answers->push_back(static_cast<Errc>(response.getStatus().getCode()));
+  };
+  const auto failed = [answers](kj::Exception&&) { answers->push_back(Errc::timeout); };
+  auto seek = to(3).seekRequest();
+  seek.setInode(kFile);
+  seek.setEpoch(1);
+  seek.send().then(note).detach(failed);
+  auto fetch = to(3).fetchRequest();
+  fetch.setInode(kFile);
+  fetch.setLength(5);
+  fetch.send().then(note).detach(failed);
+  settle(1ms);
+  ASSERT_TRUE(answers->empty()) << "the disk has answered";
+  auto remove = to(3).removeRequest();
+  remove.initInodes(1).set(0, kFile);
+  remove.send().ignoreResult().detach([](kj::Exception&&) {});
+  settle(1ms);
+  stores_.at(3)->remove(kFile);  // another thread of the disk's has been quicker
+  ASSERT_TRUE(eventually([&] { return answers->size() == 2; }));
+  EXPECT_EQ(*answers, (std::vector<Errc>{Errc::staleEpoch, Errc::staleEpoch}));
+}
+
 TEST_F(StorageCluster, older_epoch_is_refused_with_the_newer_layout) {
   of(write(1, layout(5, {{1, in}, {2, in}}), 1, 0, "abc"));
   const Reply reply = of(write(1, twoCopies(), 2, 3, "def"));
