@@ -19,7 +19,7 @@ struct ReadStream::Chunk {
   std::uint64_t length;  // as asked for
   Piece piece;           // shorter when the file ended there at that time
   bool loaded = false;
-  bool failed = false;
+  std::optional<Error> failure;
   TimePoint asked;
   bool whileOpen = false;  // somebody was writing when it was asked for
   std::uint64_t changeId = 0;
@@ -61,9 +61,9 @@ void ReadStream::fetchAhead(std::uint64_t offset, std::uint64_t length) {
 Task<void> ReadStream::load(std::shared_ptr<Chunk> chunk) {
   auto reader = reader_;
   try {
-    chunk->piece = co_await reader->fetch(chunk->offset, chunk->length);
-  } catch (const std::exception&) {
-    chunk->failed = true;  // whoever wants the bytes asks himself and is told why
+    chunk->piece = co_await reader->fetch(chunk->offset, chunk->length, chunk->asked + core_->options.stallLimit);
+  } catch (const std::exception& error) {
+    chunk->failure = asError(error);  // whoever wants the bytes asks himself, if he has time left
   }
   chunk->loaded = true;
   chunk->ready.notifyAll();
@@ -132,12 +132,18 @@ Task<std::vector<Piece>> ReadStream::read(std::uint64_t offset, std::size_t leng
     }
   }
   std::vector<Piece> pieces;
+  const Duration limit = core_->options.stallLimit;
+  TimePoint deadline = core_->now() + limit;  // of the next piece
   const std::uint64_t end = offset + length;
   for (std::uint64_t at = offset; at < end;) {
     if (auto chunk = find(at)) {
       while (!chunk->loaded) co_await chunk->ready.wait();
+      if (chunk->failure && core_->now() >= deadline) {
+        drop(chunk);
+        throw Error(*chunk->failure);
+      }
       const std::uint64_t skip = at - chunk->offset;
-      if (chunk->failed || outdated(*chunk) || chunk->piece.data.size() <= skip) {
+      if (chunk->failure || outdated(*chunk) || chunk->piece.data.size() <= skip) {
         drop(chunk);
         continue;
       }
@@ -147,10 +153,12 @@ Task<std::vector<Piece>> ReadStream::read(std::uint64_t offset, std::size_t leng
       chunk->used += piece.data.size();
       at += piece.data.size();
       pieces.push_back(std::move(piece));
+      deadline = core_->now() + limit;
       continue;
     }
     const std::uint64_t until = std::min({end, at + kChunk, nextChunkAfter(at)});
-    Piece piece = co_await reader_->fetch(at, until - at);
+    Piece piece = co_await reader_->fetch(at, until - at, deadline);
+    deadline = core_->now() + limit;
     const std::uint64_t got = piece.data.size();
     if (got > 0) pieces.push_back(std::move(piece));
     at += got;

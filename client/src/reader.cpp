@@ -10,15 +10,15 @@ Reader::Reader(std::shared_ptr<Core> core, std::shared_ptr<Route> route, std::sh
 bool Reader::sealed() const { return sizes_->state() == FileState::closed || sizes_->state() == FileState::recovered; }
 
 // In-sync replicas in the order in which they are asked.
-std::vector<const Replica*> Reader::candidates() const {
-  std::vector<const Replica*> result;
+std::vector<Replica> Reader::candidates() const {
+  std::vector<Replica> result;
   for (const Replica& replica : route_->layout().replicas) {
-    if (replica.state == ReplicaState::inSync && avoid_.count(replica.storage) == 0) result.push_back(&replica);
+    if (replica.state == ReplicaState::inSync && avoid_.count(replica.storage) == 0) result.push_back(replica);
   }
   if (result.empty()) return result;
   std::rotate(result.begin(), result.begin() + static_cast<std::ptrdiff_t>(route_->inode() % result.size()),
               result.end());
-  std::stable_partition(result.begin(), result.end(), [](const Replica* r) { return isLocalAddress(r->address); });
+  std::stable_partition(result.begin(), result.end(), [](const Replica& r) { return isLocalAddress(r.address); });
   return result;
 }
 
@@ -33,22 +33,16 @@ Task<std::shared_ptr<StorageLink>> Reader::choose(TimePoint deadline) {
     link->lastUsed = core_->now();
     co_return link;
   }
-  while (true) {
-    auto replicas = candidates();
-    if (replicas.empty()) break;
-    const std::string address = replicas.front()->address;
-    const StorageId storage = replicas.front()->storage;
-    std::shared_ptr<StorageLink> link;
-    try {
-      link = co_await core_->storages->get(address, storage);
-    } catch (const Error&) {
-    }
-    if (link) {
-      chosen_ = link;
-      co_return link;
-    }
-    avoid_.insert(storage);
+  std::string trouble;
+  try {
+    std::vector<Replica> replicas = candidates();
+    auto link = co_await core_->storages->get(std::move(replicas), deadline);
+    chosen_ = link;
+    co_return link;
+  } catch (const Error& error) {
+    trouble = error.what();
   }
+  if (core_->now() >= deadline) throw route_->unreachable(trouble);
   // None can be reached: perhaps there is a newer layout; and they may come back.
   avoid_.clear();
   chosen_.reset();
@@ -83,9 +77,9 @@ void Reader::refused(const Reply& reply, Epoch epoch, StorageLink& link) {
   }
 }
 
-Task<Piece> Reader::fetch(std::uint64_t offset, std::size_t length) {
+Task<Piece> Reader::fetch(std::uint64_t offset, std::size_t length, TimePoint deadline) {
   auto self = shared_from_this();
-  Retry retry(core_->now(), core_->options.stallLimit);
+  Retry retry(core_->now(), deadline - core_->now());
   bool pause = false;
   unsigned hurried = 0;
   while (true) {
@@ -98,7 +92,8 @@ Task<Piece> Reader::fetch(std::uint64_t offset, std::size_t length) {
     request.setLength(static_cast<std::uint32_t>(length));
     const SizeView::Stamp sent = sizes_->sending();
     auto promise = toReply(request.send());
-    Reply reply = co_await receive(core_->runtime, kj::mv(promise), core_->options.requestLimit);
+    const Duration limit = std::min<Duration>(core_->options.requestLimit, retry.remaining(core_->now()));
+    Reply reply = co_await receive(core_->runtime, kj::mv(promise), limit);
     if (reply.ok()) {
       route_->confirmLayout(*link, epoch);
       sizes_->observed(sent, reply.info);

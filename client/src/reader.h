@@ -13,12 +13,12 @@ class Reader : public std::enable_shared_from_this<Reader> {
  public:
   Reader(std::shared_ptr<Core> core, std::shared_ptr<Route> route, std::shared_ptr<SizeView> sizes);
 
-  // At most schema::MAX_TRANSFER bytes. Fewer only at the published size. Throws as File::read.
-  Task<Piece> fetch(std::uint64_t offset, std::size_t length);
+  // At most schema::MAX_TRANSFER bytes. Fewer only at the published size. Throws as File::read, at `deadline`.
+  Task<Piece> fetch(std::uint64_t offset, std::size_t length, TimePoint deadline);
 
  private:
   Task<std::shared_ptr<StorageLink>> choose(TimePoint deadline);
-  std::vector<const Replica*> candidates() const;
+  std::vector<Replica> candidates() const;
   void refused(const Reply& reply, Epoch epoch, StorageLink& link);
   bool sealed() const;
 

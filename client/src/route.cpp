@@ -72,11 +72,13 @@ Task<std::shared_ptr<StorageLink>> Route::connect(TimePoint deadline) {
       co_await mine->over.waitFor(core_->runtime.clock, deadline - core_->now());
     }
     if (mine->hopeless) throw Error(*mine->hopeless);
-    if (core_->now() >= deadline && !ready()) {
-      throw Error(Errc::unavailable,
-                  "file " + log::hex(inode_) + ": its storage servers cannot be reached (" + mine->trouble + ")");
-    }
+    if (core_->now() >= deadline && !ready()) throw unreachable(mine->trouble);
   }
+}
+
+Error Route::unreachable(const std::string& trouble) const {
+  const std::string why = trouble.empty() ? "none has answered" : trouble;
+  return Error(Errc::unavailable, "file " + log::hex(inode_) + ": its storage servers cannot be reached (" + why + ")");
 }
 
 Task<void> Route::repairing(std::shared_ptr<Repair> repair) {
@@ -116,12 +118,13 @@ Task<void> Route::repairOnce() {
     throw Error(Errc::unavailable,
                 "the tracker does not know yet where storage server " + std::to_string(primary->storage) + " is");
   }
-  const std::string address = primary->address;
-  const StorageId storage = primary->storage;
+  std::vector<Replica> wanted(1, *primary);
   std::optional<Error> failure;
   std::shared_ptr<StorageLink> link;
+  // Not the callers' deadline: what is over for them says nothing about the server.
+  const TimePoint deadline = core_->now() + core_->options.connectLimit;
   try {
-    link = co_await core_->storages->get(address, storage);
+    link = co_await core_->storages->get(std::move(wanted), deadline);
   } catch (const Error& error) {
     failure = error;
   }
@@ -193,7 +196,7 @@ Task<Reply> callPrimary(std::shared_ptr<Core> core, std::shared_ptr<Route> route
     const Epoch epoch = route->epoch();
     if (refused && refusedAt == epoch) throw *refused;
     auto promise = build(*link);
-    Reply reply = co_await receive(core->runtime, kj::mv(promise), answerLimit);
+    Reply reply = co_await receive(core->runtime, kj::mv(promise), std::min(answerLimit, retry.remaining(core->now())));
     if (reply.ok()) {
       route->confirmLayout(*link, epoch);
       co_return reply;

@@ -33,6 +33,8 @@ class Route : public std::enable_shared_from_this<Route> {
   void lost(const StorageLink& link);
   bool leadsToPrimary(const StorageLink& link) const;
   void stale(Epoch epoch, const std::optional<Layout>& better);
+  // What a caller is told whose deadline is over; `trouble`: what went wrong last, if that is known.
+  Error unreachable(const std::string& trouble) const;
 
   // The layout goes with the first call of an (epoch, connection).
   bool mustSendLayout(const StorageLink& link) const;

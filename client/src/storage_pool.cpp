@@ -9,19 +9,29 @@ namespace {
 
 constexpr Duration kIdleLimit = std::chrono::seconds(60);
 constexpr Duration kSweepInterval = std::chrono::seconds(10);
+// A server 100 ms away has been connected to and greeted by then, and nobody notices a wait of that length.
+constexpr Duration kNextAfter = std::chrono::milliseconds(200);
 
 }  // namespace
 
 struct StoragePool::Attempt {
-  explicit Attempt(asio::io_context& io) : done(io) {}
-  Signal done;
+  explicit Attempt(TimePoint now) : begun(now) {}
+  const TimePoint begun;
   bool finished = false;
   std::shared_ptr<StorageLink> link;
   std::optional<Error> failure;
+
+  // Why it was of no use to somebody who wants `server`; once it is finished.
+  std::optional<Error> useless(const Replica& server) const {
+    if (failure) return failure;
+    if (server.storage == 0 || link->id == server.storage) return std::nullopt;
+    return Error(Errc::unavailable, server.address + " is storage server " + link->name + " (" +
+                                        std::to_string(link->id) + "), not number " + std::to_string(server.storage));
+  }
 };
 
 StoragePool::StoragePool(Runtime& runtime, const ClusterOptions& options, ClientId client)
-    : runtime_(runtime), options_(options), client_(client) {}
+    : runtime_(runtime), options_(options), client_(client), attemptOver_(runtime.io) {}
 
 std::shared_ptr<StorageLink> StoragePool::find(const std::string& address, StorageId storage) {
   auto found = links_.find(address);
@@ -31,23 +41,45 @@ std::shared_ptr<StorageLink> StoragePool::find(const std::string& address, Stora
   return found->second;
 }
 
-Task<std::shared_ptr<StorageLink>> StoragePool::get(std::string address, StorageId storage) {
-  if (auto link = find(address, storage)) co_return link;
-  if (stopped_) throw Error(Errc::cancelled, "the client was shut down");
-  std::shared_ptr<Attempt> mine = attempts_[address];
-  if (!mine) {
-    mine = std::make_shared<Attempt>(runtime_.io);
-    attempts_[address] = mine;
-    // An address that nobody can connect to fails at once, and the attempt is over when this returns.
-    runtime_.spawn("storage connect", attempt(address, mine));
+std::shared_ptr<StoragePool::Attempt> StoragePool::begin(const std::string& address) {
+  if (auto found = attempts_.find(address); found != attempts_.end()) return found->second;
+  auto mine = std::make_shared<Attempt>(runtime_.clock.now());
+  attempts_[address] = mine;
+  // An address that nobody can connect to fails at once, and the attempt is over when this returns.
+  runtime_.spawn("storage connect", attempt(address, mine));
+  return mine;
+}
+
+Task<std::shared_ptr<StorageLink>> StoragePool::get(std::vector<Replica> servers, TimePoint deadline) {
+  auto self = shared_from_this();
+  std::vector<std::shared_ptr<Attempt>> asked;  // of the first ones of `servers`
+  Error failure(Errc::unavailable, "there is no storage server to ask");
+  while (true) {
+    bool pending = false;
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      if (!asked[i]->finished) {
+        pending = true;
+      } else if (auto reason = asked[i]->useless(servers[i])) {
+        failure = *reason;
+      } else {
+        co_return asked[i]->link;
+      }
+    }
+    const bool more = asked.size() < servers.size();
+    if (!pending && !more) throw failure;
+    const TimePoint now = runtime_.clock.now();
+    // Since when the last one is being asked, by whomever: a server that is away makes few wait.
+    const TimePoint next = pending ? asked.back()->begun + kNextAfter : now;
+    if (more && next <= now) {
+      const Replica& server = servers[asked.size()];
+      if (auto link = find(server.address, server.storage)) co_return link;
+      if (stopped_) throw Error(Errc::cancelled, "the client was shut down");
+      asked.push_back(begin(server.address));
+      continue;
+    }
+    if (now >= deadline) throw Error(Errc::timeout, "no answer in time from " + servers.front().address);
+    co_await attemptOver_.waitFor(runtime_.clock, (more ? std::min(next, deadline) : deadline) - now);
   }
-  while (!mine->finished) co_await mine->done.wait();
-  if (mine->failure) throw Error(*mine->failure);
-  if (storage != 0 && mine->link->id != storage) {
-    throw Error(Errc::unavailable, address + " is storage server " + mine->link->name + " (" +
-                                       std::to_string(mine->link->id) + "), not number " + std::to_string(storage));
-  }
-  co_return mine->link;
 }
 
 Task<void> StoragePool::attempt(std::string address, std::shared_ptr<Attempt> attempt) {
@@ -66,7 +98,7 @@ Task<void> StoragePool::attempt(std::string address, std::shared_ptr<Attempt> at
   attempt->finished = true;
   attempts_.erase(address);
   if (attempt->link && !attempt->failure) established(address, attempt->link);
-  attempt->done.notifyAll();
+  attemptOver_.notifyAll();
 }
 
 Task<std::shared_ptr<StorageLink>> StoragePool::connect(std::string address) {

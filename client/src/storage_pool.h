@@ -46,14 +46,17 @@ class StoragePool : public std::enable_shared_from_this<StoragePool> {
 
   // The link to `storage` at `address`; null when there is none yet (then get() makes it).
   std::shared_ptr<StorageLink> find(const std::string& address, StorageId storage);
-  // Connects if needed; concurrent callers share one attempt. Throws Error(unavailable, timeout) when the server does
-  // not answer within connectLimit or is another one than `storage`.
-  Task<std::shared_ptr<StorageLink>> get(std::string address, StorageId storage);
+  // Connects if needed, to whichever of `servers` answers first: in their order, each some time after the one before it
+  // unless that is out of the question already. Concurrent callers share the attempts, which go on when a caller's
+  // `deadline` is over. Throws Error(timeout) then, and Error(unavailable, timeout) of the last of them when none
+  // answers within connectLimit or is the server that it should be.
+  Task<std::shared_ptr<StorageLink>> get(std::vector<Replica> servers, TimePoint deadline);
   void stop();
   std::size_t size() const { return links_.size(); }
 
  private:
   struct Attempt;
+  std::shared_ptr<Attempt> begin(const std::string& address);
   Task<std::shared_ptr<StorageLink>> connect(std::string address);
   Task<void> attempt(std::string address, std::shared_ptr<Attempt> attempt);
   void established(const std::string& address, const std::shared_ptr<StorageLink>& link);
@@ -66,6 +69,7 @@ class StoragePool : public std::enable_shared_from_this<StoragePool> {
   const ClientId client_;
   std::unordered_map<std::string, std::shared_ptr<StorageLink>> links_;
   std::unordered_map<std::string, std::shared_ptr<Attempt>> attempts_;
+  Signal attemptOver_;
   std::unique_ptr<Clock::Timer> sweepTimer_;
   bool stopped_ = false;
 };

@@ -12,7 +12,9 @@ Task<void> WriteStream::await(Sequence sequence, SendWindow::Kind kind, std::uin
                               SizeView::Stamp sent, std::shared_ptr<StorageLink> link, kj::Promise<Reply> promise) {
   auto self = shared_from_this();
   // A sync may have gigabytes to bring to the disk.
-  const Duration limit = kind == SendWindow::Kind::sync ? core_->options.stallLimit : core_->options.requestLimit;
+  const Duration limit = kind == SendWindow::Kind::sync
+                             ? core_->options.stallLimit
+                             : std::min(core_->options.requestLimit, core_->options.stallLimit);
   Reply reply = co_await receive(core_->runtime, kj::mv(promise), limit);
   if (generation != generation_) co_return;  // the window was replayed since: that answer counts
   if (reply.ok()) {

@@ -119,6 +119,19 @@ TEST_F(FailoverTest, primary_whose_disk_hangs_is_replaced_after_the_request_limi
   EXPECT_EQ(fake.bytes(2, file->inode()), "hello world");
 }
 
+TEST_F(FailoverTest, with_every_disk_hanging_a_writer_is_told_at_the_stall_limit) {
+  ClusterOptions options;
+  options.stallLimit = seconds(2);
+  start(options);
+  write(0, "hello");
+  flush();
+  fake.storage(1).silent = fake.storage(2).silent = true;
+  write(5, " world");
+  const TimePoint before = fake.clock.now();
+  EXPECT_EQ(fake.failure(file->flush()), Errc::unavailable);
+  EXPECT_LT(fake.clock.now() - before, seconds(2) + milliseconds(10));
+}
+
 TEST_F(FailoverTest, another_clients_failover_is_learnt_from_the_answer) {
   start();
   write(0, "hello");
