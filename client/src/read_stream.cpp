@@ -61,7 +61,7 @@ void ReadStream::fetchAhead(std::uint64_t offset, std::uint64_t length) {
 Task<void> ReadStream::load(std::shared_ptr<Chunk> chunk) {
   auto reader = reader_;
   try {
-    chunk->piece = co_await reader->fetch(chunk->offset, chunk->length, chunk->asked + core_->options.stallLimit);
+    chunk->piece = co_await reader->fetchAhead(chunk->offset, chunk->length, chunk->asked + core_->options.stallLimit);
   } catch (const std::exception& error) {
     chunk->failure = asError(error);  // whoever wants the bytes asks himself, if he has time left
   }
@@ -139,6 +139,7 @@ Task<std::vector<Piece>> ReadStream::read(std::uint64_t offset, std::size_t leng
     if (auto chunk = find(at)) {
       while (!chunk->loaded) co_await chunk->ready.wait();
       if (chunk->failure && core_->now() >= deadline) {
+        reader_->gaveUp(*chunk->failure);
         drop(chunk);
         throw Error(*chunk->failure);
       }

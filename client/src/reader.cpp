@@ -4,6 +4,13 @@
 
 namespace vcfs::client {
 
+namespace {
+
+// One read() of a program may come as several requests of its kernel, which asks again for a page of what failed.
+constexpr Duration kSameRead = std::chrono::milliseconds(100);
+
+}  // namespace
+
 Reader::Reader(std::shared_ptr<Core> core, std::shared_ptr<Route> route, std::shared_ptr<SizeView> sizes)
     : core_(std::move(core)), route_(std::move(route)), sizes_(std::move(sizes)) {}
 
@@ -78,6 +85,24 @@ void Reader::refused(const Reply& reply, Epoch epoch, StorageLink& link) {
 }
 
 Task<Piece> Reader::fetch(std::uint64_t offset, std::size_t length, TimePoint deadline) {
+  auto self = shared_from_this();
+  if (gaveUp_ && core_->now() - gaveUpAt_ < kSameRead) throw Error(*gaveUp_);
+  try {
+    Piece piece = co_await fetchAhead(offset, length, deadline);
+    gaveUp_.reset();
+    co_return piece;
+  } catch (const Error& error) {
+    if (core_->now() >= deadline) gaveUp(error);
+    throw;
+  }
+}
+
+void Reader::gaveUp(const Error& error) {
+  gaveUp_ = error;
+  gaveUpAt_ = core_->now();
+}
+
+Task<Piece> Reader::fetchAhead(std::uint64_t offset, std::size_t length, TimePoint deadline) {
   auto self = shared_from_this();
   Retry retry(core_->now(), deadline - core_->now());
   bool pause = false;

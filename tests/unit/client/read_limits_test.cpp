@@ -48,6 +48,7 @@ class ReadLimitsTest : public ::testing::Test {
     } catch (const Error& error) {
       told = error.what();
     }
+    EXPECT_NE(told, "nothing");
     EXPECT_LE(fake.clock.now() - before, options.stallLimit + milliseconds(1));
     return told;
   }
@@ -76,6 +77,19 @@ TEST_F(ReadLimitsTest, what_is_read_ahead_is_not_waited_for_a_second_time) {
   failure(*file, 200'000);
 }
 
+TEST_F(ReadLimitsTest, what_a_kernel_asks_for_again_when_it_was_told_fails_at_once_and_a_later_read_waits_anew) {
+  auto file = open(sealed("a"));
+  cutAllOff();
+  failure(*file, 5);
+  TimePoint before = fake.clock.now();
+  failure(*file, 5);
+  EXPECT_EQ(fake.clock.now(), before);
+  fake.advance(milliseconds(200));
+  before = fake.clock.now();
+  failure(*file, 5);
+  EXPECT_GE(fake.clock.now() - before, options.stallLimit);
+}
+
 TEST_F(ReadLimitsTest, a_read_from_servers_whose_disks_hang_ends_at_the_stall_limit) {
   auto file = open(sealed("a"));
   for (auto& storage : fake.storages) storage->silent = true;
@@ -86,8 +100,14 @@ TEST_F(ReadLimitsTest, other_calls_at_a_primary_whose_disk_hangs_end_at_the_stal
   auto file = open(fake.makeFile("a", "hello", FileState::open));
   for (auto& storage : fake.storages) storage->silent = true;
   const TimePoint before = fake.clock.now();
-  EXPECT_THROW(fake.run(file->seek(0, true)), Error);
-  EXPECT_LE(fake.clock.now() - before, options.stallLimit + milliseconds(1));
+  try {
+    fake.run(file->stat());
+  } catch (const Error&) {
+    // Whether the catalog's attributes do is not the matter here.
+  }
+  const Duration took = fake.clock.now() - before;
+  EXPECT_GE(took, options.stallLimit) << "nobody was asked";
+  EXPECT_LE(took, options.stallLimit + milliseconds(1));
 }
 
 TEST_F(ReadLimitsTest, one_whose_deadline_is_over_before_anything_was_heard_says_so) {
