@@ -46,6 +46,9 @@ struct FileInfo {
   bytesToGo @6 :UInt64; # still to be copied before every replica is in sync; 0 when there is nothing to do. From a
                         # primary, other than 0 means that a syncing replica has not joined yet
   changeId @7 :UInt64;  # raised when published bytes change other than by appending (overwrite, truncate, punch)
+  powerLoss @8 :UInt64; # names the last loss of power after which bytes of this file may be missing that were acknowledged
+                        # and never synced: every replica in sync went through it. 0: none, or not told. No two losses
+                        # have the same name
 }
 
 interface Storage {
@@ -111,13 +114,15 @@ interface Storage {
   # ---- between replicas -------------------------------------------------------------------------------------------
 
   replicate @12 (inode :UInt64, epoch :UInt64, writer :Writer, offset :UInt64, data :Data, published :UInt64,
-                 layout :Layout, flags :UInt16) -> (status :Status);
+                 layout :Layout, flags :UInt16, powerLoss :UInt64) -> (status :Status);
   # From the primary: the same bytes at the same place, in the primary's order. `published`: the size that is
-  # published at the moment of sending. Refused with staleEpoch when this replica knows a newer epoch: then the sender
-  # is no longer the primary and must not acknowledge.
+  # published at the moment of sending. `powerLoss`: the primary's FileInfo.powerLoss, which this replica takes over.
+  # Refused with staleEpoch when this replica knows a newer epoch: then the sender is no longer the primary and must not
+  # acknowledge.
 
-  replicateOp @13 (inode :UInt64, epoch :UInt64, writer :Writer, op :ReplicaOp, layout :Layout) -> (status :Status);
-  # From the primary: truncate, allocate, sync, seal, in the order of the writes.
+  replicateOp @13 (inode :UInt64, epoch :UInt64, writer :Writer, op :ReplicaOp, layout :Layout, powerLoss :UInt64)
+              -> (status :Status);
+  # From the primary: truncate, allocate, sync, seal, in the order of the writes. `powerLoss`: as in replicate().
 
   adopt @14 (layout :Layout) -> (status :Status, info :FileInfo);
   # From a tracker, after the catalog made the layout durable: raise the epoch, learn the replicas. A server that is

@@ -24,6 +24,13 @@ ReplicaSlot* File::slot(StorageId storage) {
   return nullptr;
 }
 
+void File::setPowerLoss(std::uint64_t loss, std::uint64_t losses) {
+  if (meta.powerLoss == loss && meta.powerLosses == losses) return;
+  meta.powerLoss = loss;
+  meta.powerLosses = losses;
+  metaChanged = metaChanged || onDisk;
+}
+
 OpPtr File::undecided() const {
   for (auto op = pending.rbegin(); op != pending.rend(); ++op) {
     if (op->second->mutation.changesBytes()) return op->second;

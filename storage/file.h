@@ -109,6 +109,8 @@ struct File {
   bool sealed() const { return state == FileState::closed || state == FileState::recovered; }
   // After a failed sync nothing makes it good but another replica: until then no sync succeeds here.
   bool unstable() const { return meta.unstable; }
+  // Tells writers (and, from the primary, the other replicas) of a loss of power; `losses`: of this machine, so far.
+  void setPowerLoss(std::uint64_t loss, std::uint64_t losses);
   bool busy() const {
     return unstable() || !ready || !pending.empty() || localQueued != 0 || catchingUp || changed.hasWaiters() ||
            !line.empty();

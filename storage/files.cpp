@@ -1,5 +1,6 @@
 // The replicas in memory: found on the disk when they are first asked for, forgotten when they rest.
 #include "common/base/log.h"
+#include "storage/core/planted.h"
 #include "storage/node.h"
 
 namespace vcfs::storage {
@@ -54,6 +55,7 @@ void Node::load(FilePtr file) {
 void Node::loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optional<Error> error) {
   file->broken = std::move(error);
   file->meta.inode = file->inode;
+  file->meta.powerLosses = store.powerLosses();
   if (file->removed) replica.reset();  // while it was looked up
   if (replica) {
     file->onDisk = true;
@@ -69,6 +71,9 @@ void Node::loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optio
     const bool shortened = sealed && replica->stat.size != replica->meta.sealedSize;
     if (shortened || replica->meta.unstable) suspects_.insert(file->inode);
     file->acks.setPublished(file->localEnd);
+    // What was written since it was last synced may be gone. Of a file that was opened anew just before that the disk
+    // need not show it.
+    if (file->meta.powerLosses != store.powerLosses()) file->setPowerLoss(ownPowerLoss(), store.powerLosses());
   }
   if (!file->removed && isSuspect(*file)) {
     file->replica.distrust();
@@ -82,6 +87,12 @@ void Node::loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optio
     for (auto& next : line) next();
   }
   file->ready = true;
+}
+
+// The name of this machine's last loss of power; 0: it had none.
+std::uint64_t Node::ownPowerLoss() const {
+  const std::uint64_t losses = store.powerLosses();
+  return losses == 0 ? 0 : (static_cast<std::uint64_t>(self()) << 32) | losses;
 }
 
 // Whether this replica may lack bytes that it acknowledged, or that were acknowledged while it was away.
@@ -114,7 +125,9 @@ bool Node::mayForget(const File& file) const {
   const auto lost = failures_.lower_bound({file.inode, 0});
   if (lost != failures_.end() && lost->first == file.inode) return false;
   if (file.onDisk) return file.sealed();
-  // One that was asked for and is not here. That an epoch is over only memory knows then, and who is in sync must.
+  // One that was asked for and is not here. That an epoch is over, or that it was lost with the power, only memory
+  // knows then, and who is in sync must.
+  if (file.meta.powerLoss != 0) return false;
   const Role role = file.replica.role();
   return file.replica.epoch() <= 1 || (role != Role::primary && role != Role::follower);
 }
@@ -171,6 +184,7 @@ void Node::fillInfo(schema::FileInfo::Builder info, File& file) {
   info.setEpoch(file.replica.epoch());
   info.setWriters(static_cast<std::uint32_t>(leases_.writers(file.inode)));
   info.setChangeId(file.changeId);
+  if (!planted(Bug::forgetPowerLoss)) info.setPowerLoss(file.meta.powerLoss);
   std::uint64_t toGo = file.bytesToGo;
   if (primary) {
     for (const ReplicaSlot& slot : file.slots) {

@@ -38,6 +38,7 @@ struct Counters {
   std::uint64_t sealedClosed = 0, sealedRecovered = 0;
   std::uint64_t caughtUp = 0, caughtUpBytes = 0;
   std::uint64_t diskErrors = 0;
+  std::uint64_t keptAfterPowerLoss = 0;  // replicas
 };
 
 // The storage server's state and its decisions carried out: what every operation in ops/ works on. Loop thread only.
@@ -112,6 +113,9 @@ class Node : public std::enable_shared_from_this<Node> {
   Mutation sealMutation(File& file, FileState state);
   void clientAlive(ClientId client) { leases_.renew(client, runtime.clock.now()); }
 
+  // The primary's: what this replica may lack after a loss of power is what all may lack.
+  void learnPowerLoss(File& file, std::uint64_t loss) const { file.setPowerLoss(loss, store.powerLosses()); }
+
   void touch(File& file, const Mutation& mutation);  // mtime, changeId, what catch-up must leave alone
   static void noteClient(File& file, const Mutation& mutation);
   void fillInfo(schema::FileInfo::Builder info, File& file);
@@ -146,6 +150,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void load(FilePtr file);
   void loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optional<Error> error);
   bool isSuspect(const File& file) const;
+  std::uint64_t ownPowerLoss() const;
   void evict();
   bool mayForget(const File& file) const;
   // ops/writers.cpp
@@ -205,6 +210,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Task<void> reportFailures();  // a round of: lost replicas are told to a tracker
   std::vector<LostReplica> dueFailures();
   void applyFailureAnswer(const LostReplica& asked, const Layout& layout);
+  void kept(FilePtr file);
   // cluster/recovery.cpp
   Task<void> recover();
   Task<void> scanDisk();

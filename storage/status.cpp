@@ -62,6 +62,7 @@ std::string Node::statusJson() {
   json["caught_up"] = counters.caughtUp;
   json["caught_up_bytes"] = counters.caughtUpBytes;
   json["disk_errors"] = counters.diskErrors;
+  json["kept_after_power_loss"] = counters.keptAfterPowerLoss;
   json["disk_queue"] = pools.writes->queued();
   return json.dump();
 }

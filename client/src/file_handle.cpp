@@ -37,8 +37,12 @@ FileHandle::~FileHandle() {
 }
 
 Task<void> FileHandle::begin(bool fresh) {
-  if (!mode_.write) co_return;
+  if (!mode_.write) {
+    if (node_->hasWrites()) lossesSeen_ = node_->writes().lossCount();
+    co_return;
+  }
   co_await node_->addWriter(fresh);
+  lossesSeen_ = node_->writes().lossCount();
   counted_ = true;
   errorsSeen_ = toldByWrite_ = node_->writes().errorCount();
 }
@@ -64,6 +68,12 @@ void FileHandle::throwNewError(std::uint64_t& told) {
   told = writes.errorCount();
   toldByWrite_ = told;
   throw Error(*writes.lastError());
+}
+
+void FileHandle::throwNewLoss() {
+  if (!node_->hasWrites() || node_->writes().lossCount() == lossesSeen_) return;
+  lossesSeen_ = node_->writes().lossCount();
+  throw node_->writes().lossError();
 }
 
 // ---- reading
@@ -147,7 +157,7 @@ Task<void> FileHandle::write(std::uint64_t offset, std::span<const std::byte> da
 }
 
 // Runs something that drains; an error of earlier bytes goes before its own.
-Task<void> FileHandle::settle(Task<void> work) {
+Task<void> FileHandle::settle(Task<void> work, bool tellsLoss) {
   std::optional<Error> failure;
   try {
     co_await std::move(work);
@@ -155,19 +165,26 @@ Task<void> FileHandle::settle(Task<void> work) {
     failure = error;
   }
   throwNewError(errorsSeen_);
+  if (tellsLoss) throwNewLoss();
   if (failure) throw *failure;
+}
+
+Task<void> FileHandle::drain() {
+  auto self = shared_from_this();
+  Task<void> work = node_->drain();
+  co_await settle(std::move(work), false);
 }
 
 Task<void> FileHandle::flush(bool last) {
   auto self = shared_from_this();
-  Task<void> work = node_->flush(last && mode_.write);
-  co_await settle(std::move(work));
+  Task<void> work = mode_.write ? node_->flush(last) : node_->drain();
+  co_await settle(std::move(work), mode_.write);
 }
 
 Task<void> FileHandle::sync() {
   auto self = shared_from_this();
   Task<void> work = doSync();
-  co_await settle(std::move(work));
+  co_await settle(std::move(work), true);
 }
 
 Task<void> FileHandle::doSync() {
@@ -270,7 +287,7 @@ Task<void> FileHandle::close() {
   if (!counted_) co_return;
   counted_ = false;
   Task<void> work = node_->removeWriter();
-  co_await settle(std::move(work));
+  co_await settle(std::move(work), true);
 }
 
 }  // namespace vcfs::client

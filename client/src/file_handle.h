@@ -23,6 +23,7 @@ class FileHandle final : public File, public std::enable_shared_from_this<FileHa
   Task<std::size_t> readInto(std::uint64_t offset, std::span<std::byte> out) override;
   Task<void> write(std::uint64_t offset, std::span<const std::byte> data, std::shared_ptr<const void> owner) override;
   Task<void> flush(bool last) override;
+  Task<void> drain() override;
   bool unsent() const override { return node_->hasWrites() && node_->writes().window().wholeAndUnsent(); }
   Task<void> sync() override;
   Task<void> truncate(std::uint64_t size) override;
@@ -39,7 +40,9 @@ class FileHandle final : public File, public std::enable_shared_from_this<FileHa
   void checkRange(std::uint64_t offset, std::uint64_t length) const;
   // Of bytes that were taken before; `told`: up to which error this kind of call has told it.
   void throwNewError(std::uint64_t& told);
-  Task<void> settle(Task<void> work);
+  // Of bytes that were acknowledged, and lost by servers that all lost power.
+  void throwNewLoss();
+  Task<void> settle(Task<void> work, bool tellsLoss);
   Task<std::uint64_t> copyPieces(std::shared_ptr<FileNode> source, std::uint64_t sourceOffset, std::uint64_t offset,
                                  std::uint64_t length);
   Task<void> doSync();
@@ -53,7 +56,8 @@ class FileHandle final : public File, public std::enable_shared_from_this<FileHa
   // By write(). That may never reach the program: a kernel that sent a large write in pieces, some of which were taken,
   // tells how much was written instead. So flush() and sync() tell it once more.
   std::uint64_t toldByWrite_ = 0;
-  bool counted_ = false;  // as a writer of the node
+  std::uint64_t lossesSeen_ = 0;  // told
+  bool counted_ = false;          // as a writer of the node
   bool closed_ = false;
 };
 

@@ -126,6 +126,19 @@ Task<void> FileNode::flush(bool mayClose) {
       co_return;
     }
   }
+  co_await drainAndConfirm();
+}
+
+Task<void> FileNode::drainAndConfirm() {
+  auto self = shared_from_this();
+  if (!writes_) co_return;
+  const std::uint64_t errors = writes_->errorCount();
+  co_await writes_->drain();
+  if (writes_->errorCount() == errors) co_await writes_->confirm();  // else there is something to tell already
+}
+
+Task<void> FileNode::drain() {
+  auto self = shared_from_this();
   if (writes_) co_await writes_->drain();
 }
 
@@ -188,7 +201,7 @@ Task<void> FileNode::removeWriter() {
   // First of all, so that of two handles that are closed at once the second one seals.
   --writers_;
   if (writers_ > 0) {
-    if (writes_) co_await writes_->drain();
+    co_await drainAndConfirm();
     co_return;
   }
   auto lock = co_await lifecycle_.lock();

@@ -40,7 +40,9 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
   // sealed as abandoned.
   bool needsKeepAlive() const;
   Task<void> keepAlive();
-  // Drains, and when `mayClose` and there is one writer, tells the primary that this client has finished.
+  Task<void> drain();
+  // The same, and the servers have not lost what was acknowledged; when `mayClose` and there is one writer, tells the
+  // primary that this client has finished.
   Task<void> flush(bool mayClose);
   // At shutdown: the same, however many writers there are.
   Task<void> finish();
@@ -70,6 +72,7 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
  private:
   Task<void> reopen();
   Task<void> seal();
+  Task<void> drainAndConfirm();
   void closeLater();
   Task<void> closeWhenHeard();
   Task<void> refreshLayout();

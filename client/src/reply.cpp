@@ -18,6 +18,7 @@ FileInfo toFileInfo(schema::FileInfo::Reader reader) {
   info.writers = reader.getWriters();
   info.bytesToGo = reader.getBytesToGo();
   info.changeId = reader.getChangeId();
+  info.powerLoss = reader.getPowerLoss();
   return info;
 }
 

@@ -203,6 +203,17 @@ Task<void> WriteStream::drain() {
   while (!window_.finishedUpTo(target)) co_await progress_.wait();
 }
 
+Task<void> WriteStream::confirm() {
+  auto self = shared_from_this();
+  if (!unsynced_.any() || leaseKnown_ || !keepLease_) co_return;
+  if (abandoned_) co_return;  // nobody could be asked a moment ago, and that was told
+  try {
+    co_await renewLease();
+  } catch (const Error& error) {
+    if (error.code() != Errc::cancelled) throw;  // else it was closed meanwhile
+  }
+}
+
 Task<Reply> WriteStream::run(Sequence sequence) {
   auto self = shared_from_this();
   struct Forget {

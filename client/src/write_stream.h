@@ -5,6 +5,7 @@
 
 #include "client/src/core/send_window.h"
 #include "client/src/core/size_view.h"
+#include "client/src/core/unsynced.h"
 #include "client/src/lag_queue.h"
 #include "client/src/route.h"
 
@@ -32,8 +33,11 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
 
   // ---- draining. None of these throws what happened to the bytes: see errorsSince().
 
-  void startDrain();                         // sends everything without waiting
-  Task<void> drain();                        // every byte of now is acknowledged (or failed)
+  void startDrain();   // sends everything without waiting
+  Task<void> drain();  // every byte of now is acknowledged (or failed)
+  // Where the primary was lost since bytes were acknowledged that no sync covers: hears from the one there is now
+  // whether they are still there. Waits for that one up to stallLimit; throws Error(unavailable) then.
+  Task<void> confirm();
   Task<Reply> truncate(std::uint64_t size);  // these throw what went wrong with the operation itself
   Task<Reply> copy(std::uint64_t offset, std::uint64_t length, std::shared_ptr<const SendWindow::Source> source);
   Task<Reply> allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode);
@@ -43,6 +47,10 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   // ---- errors of bytes, told to each handle once
   std::uint64_t errorCount() const { return errors_; }
   const std::optional<Error>& lastError() const { return lastError_; }
+
+  // ---- acknowledged bytes that may be gone since every server that had them lost power; write() goes on
+  std::uint64_t lossCount() const { return losses_; }
+  Error lossError() const;
 
   // While it is held open for writing the primary must know (its lease), also when it is replaced while nothing is
   // written.
@@ -88,6 +96,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   Task<Reply> run(Sequence sequence);
   void watchLink(const std::shared_ptr<StorageLink>& link);
   void note(const Error& error);
+  void heard(const FileInfo& info);
 
   std::shared_ptr<Core> core_;
   std::shared_ptr<Route> route_;
@@ -107,7 +116,10 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   Epoch refusedAt_ = 0;  // the epoch whose primary's disk said no
   Epoch lostAt_ = 0;     // the epoch whose primary was lost, nothing acknowledged since
   std::uint64_t errors_ = 0;
+  bool abandoned_ = false;  // failAll(), and nothing was answered since
   std::optional<Error> lastError_;
+  Unsynced unsynced_;
+  std::uint64_t losses_ = 0;
   std::int64_t lastWriteNs_ = 0;
 };
 

@@ -28,6 +28,7 @@ Task<void> WriteStream::await(Sequence sequence, SendWindow::Kind kind, std::uin
 void WriteStream::answered(Sequence sequence, SizeView::Stamp sent, const Reply& reply) {
   auto item = window_.finish(sequence);
   if (!item) return;
+  abandoned_ = false;
   progressAt_ = core_->now();
   pauses_ = 0;
   lostAt_ = 0;
@@ -40,6 +41,12 @@ void WriteStream::answered(Sequence sequence, SizeView::Stamp sent, const Reply&
 
 void WriteStream::applied(const SendWindow::Item& item, SizeView::Stamp sent, const Reply& reply) {
   constexpr std::uint32_t kKeepSize = 1;
+  // What this acknowledges was executed by the one that says so.
+  heard(reply.info);
+  if (item.kind != SendWindow::Kind::sync && item.kind != SendWindow::Kind::close) {
+    unsynced_.acknowledged(item.sequence);
+  }
+  if (item.kind == SendWindow::Kind::sync || item.syncs) unsynced_.synced(item.sequence);
   if (item.closes || item.kind == SendWindow::Kind::close) {
     leaseKnown_ = false;
   } else if (item.kind != SendWindow::Kind::sync) {
@@ -93,6 +100,19 @@ void WriteStream::note(const Error& error) {
   lastError_ = error;
 }
 
+void WriteStream::heard(const FileInfo& info) {
+  if (!unsynced_.lostWith(info.powerLoss)) return;
+  ++losses_;
+  log::error("client.power_loss", {{"inode", log::hex(route_->inode())},
+                                   {"loss", log::hex(info.powerLoss)},
+                                   {"reason", "what was written since the last fsync may be gone"}});
+}
+
+Error WriteStream::lossError() const {
+  return Error(Errc::io, "every server of file " + log::hex(route_->inode()) +
+                             " lost power: what was written since the last fsync may be gone");
+}
+
 void WriteStream::failed(Sequence sequence, Reply reply) {
   auto item = window_.finish(sequence);
   if (!item) return;
@@ -111,6 +131,7 @@ void WriteStream::failed(Sequence sequence, Reply reply) {
 void WriteStream::failAll(const Error& error) {
   log::error("client.write.abandoned", {{"inode", log::hex(route_->inode())}, {"reason", error.what()}});
   note(error);
+  abandoned_ = true;
   Reply reply;
   reply.code = error.code();
   reply.detail = error.detail();
@@ -201,6 +222,7 @@ Task<void> WriteStream::tellOpen(bool whileKept) {
   const SizeView::Stamp sent = sizes_->sending();
   Reply reply = co_await callPrimary(core_, route_, build, core_->options.stallLimit, core_->options.requestLimit);
   sizes_->observed(sent, reply.info);
+  heard(reply.info);
   leaseKnown_ = true;
   if (auto link = route_->ready()) watchLink(link);
 }

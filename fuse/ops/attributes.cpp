@@ -102,7 +102,7 @@ Task<std::optional<Entry>> FileSystem::setOthers(RequestPtr request, InodeId id,
     // A write that is still on its way would set the time again (cp -p sets it before it closes).
     auto inode = known_->inodes.find(id);
     auto writer = inode ? inode->writer.lock() : nullptr;
-    if (writer) co_await writer->flush(false);
+    if (writer) co_await writer->drain();
   }
   entry = co_await cluster_->setAttr(id, change);
   co_return entry;

@@ -192,13 +192,14 @@ void FileSystem::closeInBackground(std::shared_ptr<FileHandle> handle) {
 
 Task<void> FileSystem::closeFile(std::shared_ptr<FileHandle> handle) {
   auto self = shared_from_this();
-  try {
-    if (handle->counterpart) co_await handle->counterpart->close();
-    co_await handle->file->close();
-  } catch (const Error& error) {
-    // The program was told by its close(); this is the last trace when it never called one.
-    if (handle->write)
-      log::warn("fuse.close_failed", {{"inode", log::hex(handle->inode->id)}, {"reason", error.what()}});
+  for (const auto& file : {handle->counterpart, handle->file}) {
+    try {
+      if (file) co_await file->close();
+    } catch (const Error& error) {
+      // The program was told by its close(); this is the last trace when it never called one.
+      if (handle->write)
+        log::warn("fuse.close_failed", {{"inode", log::hex(handle->inode->id)}, {"reason", error.what()}});
+    }
   }
   if (handle->write) handle->inode->known = false;
 }

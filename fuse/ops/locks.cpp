@@ -43,7 +43,7 @@ Task<void> FileSystem::setlk(RequestPtr request, std::uint64_t node, std::uint64
   try {
     // What was written under a lock is there for whoever gets it next, on any host.
     // (Through whichever descriptor of this host it was written.)
-    if (lock.type != LockType::exclusive) co_await file->file->flush(false);
+    if (lock.type != LockType::exclusive) co_await file->file->drain();
     co_await cluster_->setLock(id, lock, wait, request->origin().unique);
   } catch (const Error& error) {
     request->error(toLockErrno(error.code()));

@@ -8,6 +8,7 @@ enum class Bug {
   none,
   skipEpochCheck,     // what a primary of an epoch that is over sends is executed
   publishEarly,       // writes are acknowledged and published before the other replicas have them
+  forgetPowerLoss,    // nobody is told that bytes may be gone since the machine lost power
   dropReplayedWrite,  // what a client sends again after a failover is answered and not executed
 };
 

@@ -165,6 +165,7 @@ void Node::sendTo(const Sent& to, const OpPtr& op, PeerSession* session) {
     params.setOffset(mutation.offset);
     params.setPublished(file->acks.published());
     params.setFlags(flagsOf(mutation));
+    params.setPowerLoss(file->meta.powerLoss);
     if (withLayout) schema::fill(params.initLayout(), file->replica.layout());
     attach(params, mutation.data, *held);
     auto promise = request.send();
@@ -177,6 +178,7 @@ void Node::sendTo(const Sent& to, const OpPtr& op, PeerSession* session) {
     auto writer = params.initWriter();
     writer.setClient(mutation.client);
     writer.setSequence(mutation.sequence);
+    params.setPowerLoss(file->meta.powerLoss);
     if (mutation.kind == Mutation::Kind::clients) {
       fillClients(params.initOp(), file->sequences);
     } else {

@@ -244,9 +244,18 @@ void Node::applyFailureAnswer(const LostReplica& asked, const Layout& layout) {
   // The catalog keeps this replica although it was reported by its own server: it is the only one in sync.
   const Role role = file->replica.role();
   if (role != Role::primary && role != Role::follower) return;
-  log::warn("replica.kept", {{"inode", log::hex(file->inode)}, {"reason", "no other replica is in sync"}});
-  failures_.erase({asked.inode, asked.storage});
-  suspects_.erase(asked.inode);
+  kept(file);
+}
+
+void Node::kept(FilePtr file) {
+  if (!file->onDisk && !store.machineStayedUp()) file->setPowerLoss(ownPowerLoss(), store.powerLosses());
+  const bool lostPower = file->meta.powerLoss != 0 && file->meta.powerLoss == ownPowerLoss();
+  if (lostPower) ++counters.keptAfterPowerLoss;
+  log::warn("replica.kept", {{"inode", log::hex(file->inode)},
+                             {"reason", "no other replica is in sync"},
+                             {"unsynced_bytes", lostPower ? "lost with the power, perhaps" : "there"}});
+  failures_.erase({file->inode, self()});
+  suspects_.erase(file->inode);
   file->replica.trust();
   failHere(file);
   file->changed.notifyAll();

@@ -113,6 +113,7 @@ kj::Promise<void> opReplicate(NodePtr node, SessionPtr session, Server::Replicat
     limits::checkTransfer(params.getOffset(), params.getData().size());
     limits::checkWriteFlags(params.getFlags());
     node->admitReplication(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->learnPowerLoss(*file, params.getPowerLoss());
     Mutation mutation;
     mutation.client = params.getWriter().getClient();
     mutation.sequence = params.getWriter().getSequence();
@@ -132,6 +133,7 @@ kj::Promise<void> opReplicateOp(NodePtr node, SessionPtr session, Server::Replic
     mutation.client = params.getWriter().getClient();
     mutation.sequence = params.getWriter().getSequence();
     node->admitReplication(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    node->learnPowerLoss(*file, params.getPowerLoss());
     // A primary asks a replica that joins whether it is there; nothing is to be done.
     const bool probe = mutation.kind == Mutation::Kind::open && mutation.client == 0;
     if (probe) {

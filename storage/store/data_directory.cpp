@@ -18,6 +18,8 @@ namespace {
 
 constexpr const char* kIdentity = "vcfs-storage";
 constexpr const char* kMagic = "vcfs-storage 1";
+constexpr const char* kPowerLosses =
+    "user.vcfs.powerlosses";  // of the lock file: "2 <id of the boot after the second>"
 
 Error failure(const std::string& path, const char* doing) {
   const int error = errno;
@@ -105,7 +107,23 @@ void DataDirectory::lock() {
   const std::string boot = bootId();
   machineStayedUp_ = n <= 0 || std::string(last) == "clean" || std::string(last) == boot;
   checked_ = machineStayedUp_;
+  countPowerLosses(boot);
   if (checked_) writeLock(boot);
+}
+
+// Once for each loss, however often the process is started before what it took is known. In an attribute, for which
+// there is room on a full disk.
+void DataDirectory::countPowerLosses(const std::string& boot) {
+  char text[96] = {};
+  const ssize_t n = ::fgetxattr(lockFd_, kPowerLosses, text, sizeof text - 1);
+  std::istringstream known(n > 0 ? std::string(text) : std::string());
+  std::string countedIn;
+  known >> powerLosses_ >> countedIn;
+  if (machineStayedUp_ || countedIn == boot) return;
+  const std::string now = fmt::format("{} {}", ++powerLosses_, boot);
+  if (::fsetxattr(lockFd_, kPowerLosses, now.data(), now.size(), 0) != 0 || ::fsync(lockFd_) != 0) {
+    throw failure(path_, "count in an extended attribute of its lock file that the machine lost power");
+  }
 }
 
 void DataDirectory::writeLock(const std::string& text) {

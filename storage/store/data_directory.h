@@ -9,7 +9,8 @@ namespace vcfs::storage {
 // A storage server's data directory: who it belongs to, and that only one process uses it.
 //
 //   <data>/vcfs-storage   text: "vcfs-storage 1", then "name …", "cluster …", "storage …", one per line
-//   <data>/lock           locked (flock) while a process uses the directory; holds the machine's boot id
+//   <data>/lock           locked (flock) while a process uses the directory; holds the machine's boot id, and in an
+//                         attribute how often the machine lost power
 //   <data>/active         the list of active files, see active_log.h
 class DataDirectory {
  public:
@@ -24,6 +25,7 @@ class DataDirectory {
   const std::string& cluster() const { return cluster_; }
   void setIdentity(StorageId id, const std::string& cluster);
   bool machineStayedUp() const { return machineStayedUp_; }
+  std::uint64_t powerLosses() const { return powerLosses_; }
   void machineChecked();  // until then a restart is as the first one after the power cut
   void markClean();       // everything is on stable storage and the process ends
 
@@ -31,6 +33,7 @@ class DataDirectory {
   void makeOrOpen();
   void lock();
   void writeLock(const std::string& text);
+  void countPowerLosses(const std::string& boot);
   void readIdentity();
   void writeIdentity();
   void checkAttributes();
@@ -43,6 +46,7 @@ class DataDirectory {
   int lockFd_ = -1;
   bool machineStayedUp_ = true;
   bool checked_ = true;
+  std::uint64_t powerLosses_ = 0;
 };
 
 }  // namespace vcfs::storage

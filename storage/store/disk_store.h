@@ -35,6 +35,7 @@ class DiskStore final : public Store {
   void syncActiveList() override { active_.sync(); }
   std::vector<InodeId> activeFiles() override { return active_.list(); }
   bool machineStayedUp() const override { return directory_.machineStayedUp(); }
+  std::uint64_t powerLosses() const override { return directory_.powerLosses(); }
   void machineChecked() override { directory_.machineChecked(); }
   StorageId storageId() const override { return directory_.storageId(); }
   std::string cluster() const override { return directory_.cluster(); }

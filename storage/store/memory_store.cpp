@@ -280,6 +280,7 @@ void MemoryStore::setIdentity(StorageId id, const std::string& cluster) {
 void MemoryStore::losePower() {
   std::lock_guard lock(mutex_);
   machineStayedUp_ = false;
+  ++powerLosses_;
   active_ = durableActive_;
   for (auto entry = files_.begin(); entry != files_.end();) {
     if (!entry->second.durable) {
@@ -298,6 +299,21 @@ std::string MemoryStore::content(InodeId inode) {
   std::string bytes(handle.stat().size, '\0');
   std::span<std::byte> into(reinterpret_cast<std::byte*>(bytes.data()), bytes.size());
   bytes.resize(handle.pread(into, 0));
+  return bytes;
+}
+
+std::string MemoryStore::durable(InodeId inode) {
+  std::lock_guard lock(mutex_);
+  const auto entry = files_.find(inode);
+  if (entry == files_.end() || !entry->second.durable) return {};
+  const Content& content = *entry->second.durable;
+  std::string bytes(content.size, '\0');
+  for (const auto& [chunk, data] : content.chunks) {
+    const std::uint64_t at = chunk * kChunk;
+    if (at < bytes.size())
+      bytes.replace(at, std::min<std::uint64_t>(data->size(), bytes.size() - at), *data, 0,
+                    std::min<std::uint64_t>(data->size(), bytes.size() - at));
+  }
   return bytes;
 }
 

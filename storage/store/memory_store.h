@@ -25,6 +25,7 @@ class MemoryStore final : public Store {
   void syncActiveList() override;
   std::vector<InodeId> activeFiles() override;
   bool machineStayedUp() const override { return machineStayedUp_; }
+  std::uint64_t powerLosses() const override { return powerLosses_; }
   void machineChecked() override { machineStayedUp_ = true; }
   StorageId storageId() const override { return storageId_; }
   std::string cluster() const override { return cluster_; }
@@ -41,6 +42,7 @@ class MemoryStore final : public Store {
   // active files learnt since it was last synced.
   void losePower();
   std::string content(InodeId inode);  // "" when absent
+  std::string durable(InodeId inode);  // what a loss of power would leave of that
   // Changes bytes behind everybody's back.
   void corrupt(InodeId inode, std::uint64_t offset, std::string bytes);
 
@@ -77,6 +79,7 @@ class MemoryStore final : public Store {
   Errc syncError_ = Errc::ok;
   std::size_t syncsFailed_ = 0;
   bool machineStayedUp_ = true;
+  std::uint64_t powerLosses_ = 0;
 };
 
 }  // namespace vcfs::storage

@@ -45,6 +45,8 @@ std::string formatState(const ReplicaMeta& meta) {
   if (meta.sealedSize != 0) text += fmt::format(" z={}", meta.sealedSize);
   if (meta.mtimeNs != 0) text += fmt::format(" m={:x}", static_cast<std::uint64_t>(meta.mtimeNs));
   if (meta.unstable) text += " d=1";
+  if (meta.powerLoss != 0) text += fmt::format(" p={:x}", meta.powerLoss);
+  if (meta.powerLosses != 0) text += fmt::format(" l={}", meta.powerLosses);
   return text;
 }
 
@@ -105,6 +107,10 @@ ReplicaMeta parseMeta(const std::string& text) {
       good = parseTime(value, meta.mtimeNs);
     else if (key == "d")
       meta.unstable = value == "1";
+    else if (key == "p")
+      good = parseNumber(value, meta.powerLoss, 16);
+    else if (key == "l")
+      good = parseNumber(value, meta.powerLosses);
     if (!good) throw bad(("bad " + key).c_str());
   }
   if (meta.inode == 0 || meta.epoch == 0) throw bad("no id or epoch");

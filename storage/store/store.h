@@ -21,6 +21,8 @@ struct ReplicaMeta {
   std::uint64_t sealedSize = 0;  // when sealed
   std::int64_t mtimeNs = 0;      // of the last write as of the seal, by the primary's clock; 0: the file's own
   bool unstable = false;         // a sync failed: what can be read may not be on the disk. Until it was caught up
+  std::uint64_t powerLoss = 0;   // FileInfo.powerLoss, as of when the machine had lost power `powerLosses` times
+  std::uint64_t powerLosses = 0;
   friend bool operator==(const ReplicaMeta&, const ReplicaMeta&) = default;
 };
 
@@ -95,6 +97,8 @@ class Store {
   virtual std::vector<InodeId> activeFiles() = 0;
   // False when the machine went down while this store was in use: unsynced bytes may be missing.
   virtual bool machineStayedUp() const = 0;
+  // How often it did, ever. Raised once for each time, durably, before the first process after it sees the disk.
+  virtual std::uint64_t powerLosses() const = 0;
   // What may be missing since then is known to the catalog: the next process need not look for it.
   virtual void machineChecked() = 0;
 

@@ -35,7 +35,10 @@ void Faults::step(const std::function<bool()>& whole) {
   const bool calm = !broken_ && cluster_.clock.now() >= noticedAt_;
   if (calm && draw(hard_ ? 5 : 25) == 0 && anyTracker) {
     const bool spare = whole();
-    if (spare || (overlapping_ && !diskRefuses())) strike(spare);
+    if (darkens_ && draw(3) == 0) {
+      blackout();
+    } else if (spare || (overlapping_ && !diskRefuses()))
+      strike(spare);
   }
   if (broken_ && cluster_.clock.now() >= mendAt_) mend();
   if (deadTracker_ == 0 && draw(hard_ ? 60 : 200) == 0) strikeTracker();
@@ -78,6 +81,15 @@ void Faults::strike(bool spare) {
     default:
       return strikeServer(server);
   }
+}
+
+void Faults::blackout() {
+  journal_.note("every server loses power");
+  broken_ = true;
+  network_ = false;
+  mendAt_ = soon();
+  ++blackouts_;
+  for (int n = 1; n <= servers_; ++n) cluster_.losePower(n);
 }
 
 // It may be the only one that has everything: what it has got stays there, and it comes back.

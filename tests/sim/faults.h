@@ -20,6 +20,9 @@ class Faults {
   // there afterwards. Not for runs with appends from two hosts: who has executed them is known as long as one server of
   // the file lives.
   void overlap() { overlapping_ = true; }
+  // Now and then every server loses power at once.
+  void allowBlackouts() { darkens_ = true; }
+  unsigned blackouts() const { return blackouts_; }  // so far
   Duration delayOf(const std::string& from, const std::string& to) const;
   // A disk is full, or was a moment ago: a tracker learns with the next heartbeat that there is room again, and when
   // the other servers are away there is none at all until then.
@@ -29,6 +32,7 @@ class Faults {
 
  private:
   void strike(bool spare);
+  void blackout();
   void strikeLast(int n);
   void strikeServer(int n);
   void crash(int n);
@@ -58,6 +62,8 @@ class Faults {
   const bool hard_;                       // VCFS_SIM_HARD
   std::map<std::string, Duration> slow_;  // hosts whose messages take longer now
   bool overlapping_ = false;
+  bool darkens_ = false;
+  unsigned blackouts_ = 0;
   bool broken_ = false;
   bool network_ = false;  // what is broken
   TimePoint mendAt_;

@@ -1,3 +1,4 @@
+#include "tests/sim/blackout_run.h"
 #include "tests/sim/random_run.h"
 
 #include <cstdlib>
@@ -23,8 +24,9 @@ std::uint64_t number(const char* name, std::uint64_t otherwise) {
   return text == nullptr || *text == '\0' ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-void runSeed(std::uint64_t seed) {
-  RandomRun run(seed);
+template <class Run>
+void runSeed(std::uint64_t seed, const char* tests) {
+  Run run(seed);
   std::string failure;
   try {
     run.run();
@@ -36,25 +38,38 @@ void runSeed(std::uint64_t seed) {
   const std::string hard = number("VCFS_SIM_HARD", 0) != 0 ? "VCFS_SIM_HARD=1 " : "";
   ADD_FAILURE() << "seed " << seed << ": " << failure << "\nreplay it: " << hard << "VCFS_SIM_SEED=" << seed
                 << " VCFS_SIM_JOURNAL=1 " << std::filesystem::read_symlink("/proc/self/exe").string()
-                << " --gtest_filter=Part/*/0\nthe last that happened:\n"
+                << " --gtest_filter=" << tests << "/*/0\nthe last that happened:\n"
                 << run.journal().tail(40);
+}
+
+template <class Run>
+void runPart(int part, const char* tests) {
+  if (const std::uint64_t only = number("VCFS_SIM_SEED", 0); only != 0) {
+    if (part == 0) runSeed<Run>(only, tests);
+    return;
+  }
+  const std::uint64_t first = number("VCFS_SIM_FIRST", 1);
+  const std::uint64_t end = first + number("VCFS_SIM_SEEDS", kSeeds);
+  for (std::uint64_t seed = first + static_cast<std::uint64_t>(part); seed < end; seed += kParts) {
+    runSeed<Run>(seed, tests);
+  }
 }
 
 class RandomSim : public ::testing::TestWithParam<int> {};
 
 TEST_P(RandomSim, nothing_acknowledged_is_lost_and_readers_see_what_was_written) {
-  if (const std::uint64_t only = number("VCFS_SIM_SEED", 0); only != 0) {
-    if (GetParam() == 0) runSeed(only);
-    return;
-  }
-  const std::uint64_t first = number("VCFS_SIM_FIRST", 1);
-  const std::uint64_t end = first + number("VCFS_SIM_SEEDS", kSeeds);
-  for (std::uint64_t seed = first + static_cast<std::uint64_t>(GetParam()); seed < end; seed += kParts) {
-    runSeed(seed);
-  }
+  runPart<RandomRun>(GetParam(), "Part");
 }
 
 INSTANTIATE_TEST_SUITE_P(Part, RandomSim, ::testing::Range(0, kParts));
+
+class BlackoutSim : public ::testing::TestWithParam<int> {};
+
+TEST_P(BlackoutSim, a_sync_that_succeeded_covers_what_was_written_though_every_server_lost_power) {
+  runPart<BlackoutRun>(GetParam(), "Dark");
+}
+
+INSTANTIATE_TEST_SUITE_P(Dark, BlackoutSim, ::testing::Range(0, kParts));
 
 TEST(Replay, a_seed_replays_exactly) {
   for (std::uint64_t seed : {3, 11}) {

@@ -100,7 +100,8 @@ void ProcessDisk::State::use() const {
 
 ProcessDisk::ProcessDisk(storage::MemoryStore& disk, std::shared_ptr<const DiskFaults> faults, std::uint64_t seed)
     : state_(std::make_shared<State>(State{disk, std::move(faults), std::mt19937_64(seed)})),
-      machineStayedUp_(disk.machineStayedUp()) {}
+      machineStayedUp_(disk.machineStayedUp()),
+      powerLosses_(disk.powerLosses()) {}
 
 std::shared_ptr<storage::ReplicaFile> ProcessDisk::file(InodeId inode) {
   return std::make_shared<ProcessFile>(state_, inode);

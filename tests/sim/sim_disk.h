@@ -35,6 +35,7 @@ class ProcessDisk final : public storage::Store {
   void syncActiveList() override;
   std::vector<InodeId> activeFiles() override { return state_->disk.activeFiles(); }
   bool machineStayedUp() const override { return machineStayedUp_; }
+  std::uint64_t powerLosses() const override { return powerLosses_; }
   void machineChecked() override {
     if (state_->alive) state_->disk.machineChecked();
   }
@@ -54,6 +55,7 @@ class ProcessDisk final : public storage::Store {
  private:
   std::shared_ptr<State> state_;
   const bool machineStayedUp_;
+  const std::uint64_t powerLosses_;
 };
 
 // Jobs run in order, each a while after it came to its turn.

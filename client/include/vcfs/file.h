@@ -35,9 +35,13 @@ class File {
   virtual Task<void> write(std::uint64_t offset, std::span<const std::byte> data,
                            std::shared_ptr<const void> owner = nullptr) = 0;
 
-  // Every byte written before is on every in-sync replica when it returns. What close(2) promises.
+  // Every byte written before is on every in-sync replica when it returns. What close(2) promises. When every server of
+  // the file has lost power, and with it perhaps bytes that were acknowledged and not synced, the next flush(), sync()
+  // or close() of each handle says so once, with Error(io); write() goes on.
   // `last`: the caller knows of no other use of this handle, the file may be sealed if it is the last writer's.
   virtual Task<void> flush(bool last = false) = 0;
+  // The same for who is not the writer: it tells errors of bytes, but no loss of power.
+  virtual Task<void> drain() { return flush(false); }
   // All that was ever written to the file by this client is still in its send window, in one piece, none of it sent:
   // the file is a small one and at most max-lag old. flush(true) then brings and seals it in one round trip.
   virtual bool unsent() const = 0;

@@ -17,6 +17,7 @@ struct FileInfo {
   std::uint32_t writers = 0;
   std::uint64_t bytesToGo = 0;
   std::uint64_t changeId = 0;
+  std::uint64_t powerLoss = 0;
 };
 
 // The size, times and state of a file as this process knows them, from answers that may overtake each other.

@@ -162,6 +162,7 @@ class StorageServer final : public schema::Storage::Server {
     info.setState(static_cast<schema::FileState>(replica.state == FileState::none ? FileState::open : replica.state));
     info.setEpoch(cluster_.files.at(inode).layout.epoch);
     info.setChangeId(replica.changeId);
+    info.setPowerLoss(self_.powerLoss);
     info.setMtimeNs(cluster_.clock.wallNs());
     if (self_.silent || self_.hanging) return kj::NEVER_DONE;
     return kj::READY_NOW;

@@ -320,6 +320,7 @@ ClusterTest::ReplyPtr ClusterTest::watch(kj::Promise<Response> promise) {
             reply->code = static_cast<Errc>(response.getStatus().getCode());
             if (response.getStatus().hasLayout()) reply->newer = schema::toLayout(response.getStatus().getLayout());
             takeInfo(response, reply->size, reply->state, reply->writers);
+            reply->powerLoss = response.getInfo().getPowerLoss();
             if constexpr (requires { response.getData(); }) reply->data = schema::toString(response.getData());
             if constexpr (requires { response.getOffset(); }) reply->offset = response.getOffset();
           },

@@ -82,6 +82,7 @@ class ClusterTest : public ::testing::Test {
     std::uint64_t offset = 0;
     FileState state = FileState::none;
     std::uint32_t writers = 0;
+    std::uint64_t powerLoss = 0;
     std::string data;
     Layout newer;
   };

@@ -26,6 +26,7 @@ class CountingStore final : public Store {
   void syncActiveList() override {}
   std::vector<InodeId> activeFiles() override { return {}; }
   bool machineStayedUp() const override { return true; }
+  std::uint64_t powerLosses() const override { return 0; }
   void machineChecked() override {}
   StorageId storageId() const override { return 1; }
   std::string cluster() const override { return "test"; }

@@ -141,6 +141,9 @@ TEST(ReplicaMetaText, survives_and_skips_unknown_keys) {
   EXPECT_EQ(parseMeta(formatMeta(meta)), meta);
   const ReplicaMeta old{77, 3, FileState::closed, 12, -1'000'000'000};
   EXPECT_EQ(parseMeta(formatMeta(old)), old) << "of before 1970";
+  const ReplicaMeta lost{77, 3, FileState::open, 0, 0, true, 0x300000001, 2};
+  EXPECT_EQ(formatMeta(lost), "1 i=4d e=3 s=o d=1 p=300000001 l=2");
+  EXPECT_EQ(parseMeta(formatMeta(lost)), lost);
   EXPECT_EQ(parseMeta(formatMeta(meta) + " later=1"), meta);
   EXPECT_EQ(parseMeta(formatMeta(meta, "u", "/v/a b=c n=d")), meta);
   EXPECT_EQ(updateMeta(formatMeta(meta, "u", "/v/a b"), {77, 4, FileState::open, 0, 0}), "1 i=4d e=4 s=o u=u n=/v/a b");
@@ -233,6 +236,22 @@ TEST(DiskStore, identity_and_active_files_survive_a_restart) {
   EXPECT_EQ(store.cluster(), "main");
   EXPECT_EQ(store.activeFiles(), std::vector<InodeId>{1025});
   EXPECT_TRUE(store.machineStayedUp());
+}
+
+TEST(DiskStore, counts_a_loss_of_power_once_however_often_it_is_opened_before_that_is_settled) {
+  Folder folder;
+  EXPECT_EQ(DiskStore(optionsOf(folder)).powerLosses(), 0u);
+  // What is found after a boot in which there was no orderly stop.
+  std::ofstream(optionsOf(folder).directory + "/lock") << "an earlier boot";
+  for (int start = 0; start < 2; ++start) {
+    DiskStore store(optionsOf(folder));
+    EXPECT_FALSE(store.machineStayedUp());
+    EXPECT_EQ(store.powerLosses(), 1u);
+    if (start == 1) store.machineChecked();
+  }
+  DiskStore store(optionsOf(folder));
+  EXPECT_TRUE(store.machineStayedUp());
+  EXPECT_EQ(store.powerLosses(), 1u);
 }
 
 TEST(DiskStore, part_of_a_line_of_the_active_list_costs_no_other_line) {
