@@ -70,6 +70,16 @@ Task<void> CatchUp::waitJoined() {
   throw Error(Errc::unavailable, "the primary does not let this replica join");
 }
 
+// What is here is about to be made equal to what the source has, also where that is less. A server that was given up,
+// lost its power and with it all that it knew believes whoever tells it an old layout in which it is the primary; so
+// the catalog is asked, now that the source and this process's session with it are known.
+Task<void> CatchUp::confirmLayout() {
+  const Layout present = co_await node_->trackers->present(file_->inode);
+  checkStill();
+  if (present.inode == file_->inode && present.epoch > file_->replica.epoch()) node_->adopt(file_, present);
+  checkStill();
+}
+
 // While bytes are missing the file says `open` on the disk, so that a restart does not trust it.
 Task<void> CatchUp::prepareOwn() {
   node_->store.markActive(file_->inode);
@@ -192,6 +202,7 @@ Task<void> CatchUp::run() {
   session_ = co_await node_->peers->session(source_, sourceId_);
   checkStill();
   co_await waitJoined();
+  co_await confirmLayout();
   co_await prepareOwn();
   co_await copyAll();
   co_await finish();

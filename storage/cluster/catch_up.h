@@ -39,6 +39,7 @@ class CatchUp {
   };
   Task<Info> ask();
   Task<void> waitJoined();
+  Task<void> confirmLayout();
   Task<void> prepareOwn();
   Task<void> learnSeal();
   void checkSyncs() const;

@@ -282,6 +282,16 @@ Task<Layout> Trackers::caughtUp(InodeId inode, Epoch epoch) {
   co_return schema::toLayout(answer.getLayout());
 }
 
+Task<Layout> Trackers::present(InodeId inode) {
+  auto build = [&](schema::Tracker::Client& tracker) {
+    auto request = tracker.getAttrRequest();
+    request.setInode(inode);
+    return request.send();
+  };
+  auto answer = co_await ask(build);
+  co_return schema::toLayout(answer.getEntry().getLayout());
+}
+
 namespace {
 
 // Of a listing of a storage server's replicas: the page behind `after`.

@@ -58,6 +58,7 @@ class Trackers {
   // The present layouts of those whose report was ignored because its epoch is over.
   Task<std::vector<Layout>> reportFiles(std::vector<SizeReport> files);
   Task<Layout> caughtUp(InodeId inode, Epoch epoch);
+  Task<Layout> present(InodeId inode);  // as the catalog has it; throws Error(notFound) when the file is gone
   struct StalePage {
     std::vector<Layout> layouts;
     bool more = false;

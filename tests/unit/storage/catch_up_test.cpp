@@ -31,9 +31,11 @@ class CatchUpCluster : public ClusterTest {
     settle(2s);
     const Layout before = layout(2, {{1, in}, {3, syncing}});
     put(before);
-    network_.cut("t1", "s3");
+    tracker_.answersCaughtUp = false;
     of(stat(1, before));
     EXPECT_TRUE(eventually([&] { return inSync(3); }, 60s));
+    network_.cut("t1", "s3");
+    tracker_.answersCaughtUp = true;
     return before;
   }
   static constexpr std::uint64_t kFirst = 300'000;  // bytes that are there when the replica is made
@@ -67,11 +69,13 @@ TEST_F(CatchUpCluster, how_the_file_was_sealed_in_an_earlier_pass_does_not_count
   ASSERT_EQ(of(write(1, current(), 1, 0, std::string(1000, 'a'))).code, Errc::ok);
   ASSERT_EQ(of(close(1, current(), 2)).code, Errc::ok);
   // It copies everything, and cannot say so.
-  network_.cut("s3", "t1");
-  network_.cut("t1", "s3");
+  tracker_.hearsCaughtUp = false;
   put(layout(2, {{1, in}, {3, syncing}}));
   of(stat(1, current()));
   ASSERT_TRUE(eventually([&] { return content(3).size() == 1000; }));
+  network_.cut("s3", "t1");
+  network_.cut("t1", "s3");
+  tracker_.hearsCaughtUp = true;
   settle(2s);
   // Given up; the file is opened again and grows.
   put(layout(3, {{1, in}, {3, stale}}));
@@ -175,10 +179,12 @@ TEST_F(CatchUpCluster, replica_that_may_count_does_not_claim_a_sync_after_one_th
   network_.cut("t1", "s1");
   ASSERT_EQ(of(write(1, before, 2, kFirst, "lost")).code, Errc::ok);
   stores_[3]->failSyncs(Errc::io);
-  ASSERT_TRUE(eventually([&] { return stores_[3]->syncsFailed() != 0; }, 60s)) << "another pass syncs";
+  const auto failed = sync(1, before, 3);
+  ASSERT_TRUE(eventually([&] { return stores_[3]->syncsFailed() != 0; }, 60s));
   stores_[3]->failSyncs(Errc::ok);
-  const auto claimed = sync(1, before, 3);
+  const auto claimed = sync(1, before, 4);
   settle(1s);
+  EXPECT_FALSE(failed->answered && failed->code == Errc::ok);
   EXPECT_FALSE(claimed->answered && claimed->code == Errc::ok);
 }
 

@@ -53,7 +53,19 @@ class TrackerEndpoint final : public schema::Tracker::Server {
   }
   kj::Promise<void> caughtUp(CaughtUpContext context) override {
     auto p = context.getParams();
-    schema::fill(context.getResults().initLayout(), tracker_.caughtUp(p.getInode(), p.getEpoch(), p.getStorage()));
+    if (!tracker_.hearsCaughtUp) return kj::NEVER_DONE;
+    const Layout after = tracker_.caughtUp(p.getInode(), p.getEpoch(), p.getStorage());
+    if (!tracker_.answersCaughtUp) return kj::NEVER_DONE;
+    schema::fill(context.getResults().initLayout(), after);
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> getAttr(GetAttrContext context) override {
+    const auto found = tracker_.files.find(context.getParams().getInode());
+    if (found == tracker_.files.end()) {
+      schema::fill(context.getResults().initStatus(), Error(Errc::notFound, "the file is gone"));
+    } else {
+      schema::fill(context.getResults().initEntry().initLayout(), found->second.layout);
+    }
     return kj::READY_NOW;
   }
   kj::Promise<void> replicasHere(ReplicasHereContext context) override {

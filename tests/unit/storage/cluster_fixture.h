@@ -28,7 +28,9 @@ struct FakeTracker {
   std::map<std::string, StorageId> ids;
   std::map<StorageId, std::string> addresses;
   std::size_t failuresReported = 0;
-  StorageId spare = 0;  // is added as syncing when a replica is lost
+  bool hearsCaughtUp = true;    // caughtUp arrives …
+  bool answersCaughtUp = true;  // … and its answer does
+  StorageId spare = 0;          // is added as syncing when a replica is lost
 
   // Applies a failure report; the layout as it is afterwards.
   Layout lose(InodeId inode, Epoch epoch, StorageId storage);
