@@ -14,6 +14,7 @@ struct Node::LocalJob {
   bool create = false;
   bool metaFirst = false;
   bool metaLast = false;
+  bool reopens = false;  // a sealed file: that it is active has to survive a power cut
   bool syncs = false;
   bool cannotSync = false;        // an earlier sync failed
   std::uint64_t failedSyncs = 0;  // of the file, when this was put in order
@@ -34,6 +35,25 @@ struct Node::LocalJob {
       error = failure;
     } catch (const std::exception& failure) {
       error = Error(Errc::internal, failure.what());
+    }
+  }
+
+  // After a power cut the disk may show the file as it was sealed before, whole and with old bytes. From now on the
+  // list says not to trust it.
+  void syncList(Store& store) {
+    try {
+      store.syncActiveList();
+    } catch (const Error& failure) {
+      error = failure;
+    }
+  }
+
+  void syncFile() {
+    try {
+      disk->sync();
+    } catch (const Error& failure) {
+      error = failure;
+      syncFailed = failure.code() != Errc::notFound;
     }
   }
 
@@ -142,6 +162,9 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     return;
   }
   const bool opens = mutation.changesBytes() || mutation.kind == Mutation::Kind::open;
+  // One that is being caught up promises nothing yet, and is synced at its end (CatchUp::syncOwn).
+  const bool promises = file->replica.role() != Role::syncing;
+  const bool reopens = opens && promises && file->onDisk && file->meta.state != FileState::open;
   if (opens && (file->meta.state != FileState::open || !file->onDisk)) {
     if (file->onDisk) {
       try {
@@ -160,8 +183,6 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     // A report of the closing may be on its way to a tracker: what comes after it must not wait for the next interval.
     if (file->onDisk && file->replica.isPrimary()) noteClosing(*file);
   }
-  // One that is being caught up promises nothing yet, and is synced at its end (CatchUp::syncOwn).
-  const bool promises = file->replica.role() != Role::syncing;
   const bool syncs = mutation.syncs() && (promises || file->syncsCount);
   if (mutation.kind == Mutation::Kind::sync && !syncs) {
     done(std::nullopt);
@@ -189,6 +210,7 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
   auto job = std::make_shared<LocalJob>();
   job->disk = file->disk;
   job->mutation = mutation;
+  job->reopens = reopens;
   job->syncs = syncs;
   job->cannotSync = cannotSync;
   job->failedSyncs = file->syncFailures;
@@ -246,18 +268,14 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     self->localFinished(file);
   };
   auto written = [self = shared_from_this(), job, finish] {
-    if (job->error || !job->syncs) {
+    if (job->error || !(job->syncs || job->reopens)) {
       finish(job->error);
       return;
     }
     // Behind this file's writes, but not in front of other files'.
-    auto sync = [job] {
-      try {
-        job->disk->sync();
-      } catch (const Error& failure) {
-        job->error = failure;
-        job->syncFailed = failure.code() != Errc::notFound;
-      }
+    auto sync = [self, job] {
+      if (job->reopens) job->syncList(self->store);
+      if (job->syncs && !job->error) job->syncFile();
     };
     self->pools.syncs->submit(std::move(sync), [job, finish] { finish(job->error); });
   };

@@ -124,7 +124,12 @@ void ActiveLog::sync() {
   const int result = ::fdatasync(fd);
   const int error = errno;
   ::close(fd);
-  if (result != 0) throw Error(fromErrno(error), "cannot sync " + path_);
+  if (result == 0) return;
+  {
+    std::lock_guard lock(mutex_);
+    dirty_ = true;
+  }
+  throw Error(fromErrno(error), "cannot sync " + path_);
 }
 
 std::vector<InodeId> ActiveLog::list() const {

@@ -18,7 +18,7 @@ class ActiveLog {
   ~ActiveLog();
   void add(InodeId inode);  // throws Error(noSpace, io); it is not in the list then
   void remove(const std::vector<InodeId>& inodes);
-  void sync();  // fdatasync, when something changed
+  void sync();  // fdatasync, when something changed since the last one was begun: calls must not overlap
   std::vector<InodeId> list() const;
 
  private:

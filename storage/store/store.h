@@ -93,7 +93,8 @@ class Store {
   // is on the same disk.
   virtual void markActive(InodeId inode) = 0;
   virtual void markStable(const std::vector<InodeId>& inodes) = 0;
-  virtual void syncActiveList() = 0;  // the list as of now survives a power cut; cheap when it did not change
+  // The list as of now survives a power cut; cheap when it did not change. One call at a time.
+  virtual void syncActiveList() = 0;
   virtual std::vector<InodeId> activeFiles() = 0;
   // False when the machine went down while this store was in use: unsynced bytes may be missing.
   virtual bool machineStayedUp() const = 0;

@@ -63,6 +63,11 @@ TEST_P(RandomSim, nothing_acknowledged_is_lost_and_readers_see_what_was_written)
 
 INSTANTIATE_TEST_SUITE_P(Part, RandomSim, ::testing::Range(0, kParts));
 
+// Beyond those: each found a fault that the first two thousand do not find.
+TEST(Found, seeds_find_nothing_any_more) {
+  for (std::uint64_t seed : {2324, 3044, 3204, 3373, 3394, 5836}) runSeed<RandomRun>(seed, "Part");
+}
+
 class BlackoutSim : public ::testing::TestWithParam<int> {};
 
 TEST_P(BlackoutSim, a_sync_that_succeeded_covers_what_was_written_though_every_server_lost_power) {

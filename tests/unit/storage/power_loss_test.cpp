@@ -113,6 +113,21 @@ TEST_F(PowerLoss, that_undid_the_opening_of_a_closed_file_is_told) {
   EXPECT_NE(told(), 0u);
 }
 
+// Its disk shows the file as it was closed before, whole.
+TEST_F(PowerLoss, of_one_server_in_the_moment_in_which_a_closed_file_was_written_again_is_noticed) {
+  ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "abc", schema::WRITE_FLAG_CLOSE)).state, FileState::closed);
+  ASSERT_TRUE(eventually([&] { return stores_[1]->activeFiles().empty() && stores_[2]->activeFiles().empty(); }, 60s));
+  settle(3s);
+  ASSERT_EQ(of(write(1, current(), 2, 0, "X", schema::WRITE_FLAG_CLOSE)).state, FileState::closed);
+  stores_[2]->losePower();  // before the process ends, which would bring the list onto the disk
+  crash(2);
+  ASSERT_EQ(content(2), "abc");
+  startStorage(2);
+  ASSERT_TRUE(eventually([&] { return current().epoch > 1; }, 60s)) << "it says that it may lack something";
+  ASSERT_TRUE(bothInSync());
+  EXPECT_EQ(content(2), "Xbc");
+}
+
 TEST_F(PowerLoss, is_no_reason_to_tell_of_files_that_are_made_afterwards) {
   of(write(1, twoCopies(), 1, 0, "abc"));
   of(sync(1, twoCopies(), 2));
