@@ -239,7 +239,7 @@ std::string configFileOf(int argc, char** argv) {
 
 // What was wrong, with the file's name when it was read from there.
 std::string explain(const CLI::ParseError& error, const std::string& file) {
-  const std::string text = printable(error.what());
+  std::string text = printable(error.what());
   const bool ofFile = dynamic_cast<const CLI::ConfigError*>(&error) != nullptr;
   if (file.empty() || !ofFile) return text;
   return "config file " + file + ": " + text + " (lines are `name = value`, names as in --help)";
