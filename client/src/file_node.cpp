@@ -7,6 +7,9 @@ namespace vcfs::client {
 namespace {
 constexpr Duration kCloseAgain = std::chrono::seconds(2);
 constexpr Duration kCloseAgainFor = std::chrono::hours(1);
+// Questions to trackers after changes that are under way at once. One may be pausing, as trackers were away; the one
+// that has just told of a change answers.
+constexpr unsigned kRefreshes = 2;
 }  // namespace
 
 std::shared_ptr<FileNode> FileNode::of(const std::shared_ptr<Core>& core, const Entry& entry) {
@@ -317,9 +320,11 @@ void FileNode::changed(const Change& change) {
   if (change.data || change.everything) invalidate(0);
   if (handles == 0) return;
   // Perhaps the layout is another one: a writer must move its lease to the new primary, a reader its requests.
-  refreshAgain_ = refreshing_;  // what is on its way may have been asked before this change
-  if (refreshing_) return;
-  refreshing_ = true;
+  if (refreshes_ == kRefreshes) {
+    refreshAgain_ = true;  // what is on its way may have been asked before this change
+    return;
+  }
+  ++refreshes_;
   core_->runtime.spawn("layout refresh", refreshLayout());
 }
 
@@ -329,7 +334,7 @@ Task<void> FileNode::refreshLayout() {
     refreshAgain_ = false;
     co_await refreshOnce();
   } while (refreshAgain_);
-  refreshing_ = false;
+  --refreshes_;
 }
 
 Task<void> FileNode::refreshOnce() {

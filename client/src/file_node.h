@@ -96,7 +96,7 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
   std::int64_t setAtNs_ = 0;
   bool unlinked_ = false;
   std::uint64_t catalogChange_ = 0;  // Attr::changeId of the newest entry we saw
-  bool refreshing_ = false;
+  unsigned refreshes_ = 0;           // under way
   bool refreshAgain_ = false;
 };
 

@@ -120,6 +120,26 @@ TEST_F(ReadTest, a_sealed_file_that_is_written_again_is_read_from_its_primary) {
   EXPECT_EQ(fake.storage(1).reads, 1);
 }
 
+// Trackers were away when the first change was told, and are back when the second one is.
+TEST_F(ReadTest, that_a_sealed_file_was_opened_is_heard_at_once_though_an_earlier_question_pauses) {
+  Entry entry = fake.makeFile("b", "hello", FileState::closed);
+  if (entry.attr.inode % 2 == 0) entry = fake.makeFile("c", "hello", FileState::closed);
+  auto file = open(entry);  // an odd inode: the second replica is the first choice
+  EXPECT_EQ(read(*file, 0, 10), "hello");
+  ASSERT_EQ(fake.storage(2).reads, 1);
+  Change change;
+  change.inode = file->inode();
+  fake.tracker().refuse = Errc::unavailable;
+  fake.tell(change);
+  fake.advance(seconds(3));  // the pauses are long by now
+  fake.tracker().refuse = Errc::ok;
+  fake.file(file->inode()).attr.state = FileState::open;
+  fake.storage(1).replicas[file->inode()].state = FileState::open;
+  fake.storage(1).replicas[file->inode()].bytes = "he";  // opened and cut; the other has not heard
+  fake.tell(change);
+  EXPECT_EQ(read(*file, 0, 10), "he");
+}
+
 TEST_F(ReadTest, what_was_read_ahead_is_forgotten_when_somebody_else_changes_it) {
   const std::string text(4 << 20, 'a');
   auto file = open(fake.makeFile("a", text, FileState::closed));
