@@ -62,7 +62,7 @@ Task<void> SyncingWriter::open() {
 void SyncingWriter::doubt() {
   doubted_.assign(bytes_.size(), true);
   for (std::size_t i = 0; i < std::min(touched_.size(), bytes_.size()); ++i) doubted_[i] = touched_[i];
-  cutInDoubt_ = shortest_ < synced_.size();
+  cutInDoubt_ = cut_;
 }
 
 std::string SyncingWriter::judge(const std::string& there) const {
@@ -94,6 +94,7 @@ Task<void> SyncingWriter::truncate(std::uint64_t size) {
   cutInDoubt_ = false;
   touch(size, synced_.size());
   shortest_ = std::min(shortest_, size);
+  cut_ = true;
   journal_.note(path_ + " truncate " + std::to_string(size));
   co_await file_->truncate(size);
 }
@@ -115,6 +116,7 @@ Task<void> SyncingWriter::sync() {
   synced_ = bytes_;
   touched_.assign(synced_.size(), false);
   shortest_ = synced_.size();
+  cut_ = false;
   openedAt_ = dark;
   doubt();
 }
@@ -159,7 +161,7 @@ void SyncingWriter::wasTold(const Error& error, const char* by, unsigned darkBef
     // A replica that is left alone by a blackout may be one whose disk has failed before, which it says.
     complain(std::string(by) + " failed: " + error.what());
   }
-  if (!ofPower) return;  // what can be read is what it was, whether or not it is on the disk
+  if (!ofPower) return doubt();  // what can be read is what it was, and may not be on the disk
   mustLearn_ = true;
   ++told;
   cleared_ = darkBefore;

@@ -68,6 +68,7 @@ class SyncingWriter : public std::enable_shared_from_this<SyncingWriter> {
   // Changed through a former descriptor and never synced: a blackout since takes it, and this descriptor is not told.
   std::vector<bool> doubted_;
   bool cutInDoubt_ = false;
+  bool cut_ = false;       // since the last sync that succeeded, through whichever descriptor
   unsigned openedAt_ = 0;  // blackouts
   unsigned cleared_ = 0;   // blackouts that it need not be told of
   bool mustLearn_ = false;
