@@ -73,7 +73,7 @@ void Node::loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optio
     file->acks.setPublished(file->localEnd);
     // What was written since it was last synced may be gone. Of a file that was opened anew just before that the disk
     // need not show it.
-    if (file->meta.powerLosses != store.powerLosses()) file->setPowerLoss(ownPowerLoss(), store.powerLosses());
+    if (file->meta.powerLosses != store.powerLosses()) learnPowerLoss(*file, ownPowerLoss());
   }
   if (!file->removed && isSuspect(*file)) {
     file->replica.distrust();

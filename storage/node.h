@@ -113,7 +113,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Mutation sealMutation(File& file, FileState state);
   void clientAlive(ClientId client) { leases_.renew(client, runtime.clock.now()); }
 
-  // The primary's: what this replica may lack after a loss of power is what all may lack.
+  // Of this machine, or the primary's: what that may lack after a loss of power is what all may lack.
   void learnPowerLoss(File& file, std::uint64_t loss) const { file.setPowerLoss(loss, store.powerLosses()); }
 
   void touch(File& file, const Mutation& mutation);  // mtime, changeId, what catch-up must leave alone

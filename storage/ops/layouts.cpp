@@ -248,7 +248,7 @@ void Node::applyFailureAnswer(const LostReplica& asked, const Layout& layout) {
 }
 
 void Node::kept(FilePtr file) {
-  if (!file->onDisk && !store.machineStayedUp()) file->setPowerLoss(ownPowerLoss(), store.powerLosses());
+  if (!file->onDisk && !store.machineStayedUp()) learnPowerLoss(*file, ownPowerLoss());
   const bool lostPower = file->meta.powerLoss != 0 && file->meta.powerLoss == ownPowerLoss();
   if (lostPower) ++counters.keptAfterPowerLoss;
   log::warn("replica.kept", {{"inode", log::hex(file->inode)},

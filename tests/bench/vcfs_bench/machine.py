@@ -12,17 +12,20 @@ class Failed(Exception):
     pass
 
 
-def _busy_seconds():
+def _processors():
+    """Seconds of all of them so far: user, nice, system, idle, iowait, irq, softirq, steal."""
     with open("/proc/stat") as f:
-        v = [int(x) for x in f.readline().split()[1:]]
-    user, nice, system, _idle, _iowait, irq, softirq = v[:7]
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+        return [int(x) / os.sysconf("SC_CLK_TCK") for x in f.readline().split()[1:9]]
+
+
+def _busy_seconds():
+    user, nice, system, _idle, _iowait, irq, softirq, _steal = _processors()
+    return user + nice + system + irq + softirq
 
 
 def stolen_seconds():
     """What the host of a virtual machine has kept its processors from it so far."""
-    with open("/proc/stat") as f:
-        return int(f.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+    return _processors()[7]
 
 
 class Cpu:

@@ -22,6 +22,11 @@ class ReadTest : public ::testing::Test {
   std::string read(File& file, std::uint64_t offset, std::size_t length) {
     return textOf(fake.run(file.read(offset, length)));
   }
+  // A sealed file with an odd inode: the second replica is the first choice of its readers.
+  Entry readFromTheSecond(const std::string& bytes) {
+    const Entry entry = fake.makeFile("b", bytes, FileState::closed);
+    return entry.attr.inode % 2 != 0 ? entry : fake.makeFile("c", bytes, FileState::closed);
+  }
   int reads() { return fake.storage(1).reads + fake.storage(2).reads; }
 
   FakeCluster fake;
@@ -109,9 +114,8 @@ TEST_F(ReadTest, a_primary_killed_while_its_open_file_is_read_is_replaced) {
 }
 
 TEST_F(ReadTest, a_sealed_file_that_is_written_again_is_read_from_its_primary) {
-  Entry entry = fake.makeFile("b", "hello", FileState::closed);
-  if (entry.attr.inode % 2 == 0) entry = fake.makeFile("c", "hello", FileState::closed);
-  auto file = open(entry);  // an odd inode: the second replica is the first choice
+  const Entry entry = readFromTheSecond("hello");
+  auto file = open(entry);
   EXPECT_EQ(read(*file, 0, 10), "hello");
   EXPECT_EQ(fake.storage(2).reads, 1);
   for (auto& storage : fake.storages) storage->replicas[entry.attr.inode].state = FileState::open;
@@ -122,9 +126,7 @@ TEST_F(ReadTest, a_sealed_file_that_is_written_again_is_read_from_its_primary) {
 
 // Trackers were away when the first change was told, and are back when the second one is.
 TEST_F(ReadTest, that_a_sealed_file_was_opened_is_heard_at_once_though_an_earlier_question_pauses) {
-  Entry entry = fake.makeFile("b", "hello", FileState::closed);
-  if (entry.attr.inode % 2 == 0) entry = fake.makeFile("c", "hello", FileState::closed);
-  auto file = open(entry);  // an odd inode: the second replica is the first choice
+  auto file = open(readFromTheSecond("hello"));
   EXPECT_EQ(read(*file, 0, 10), "hello");
   ASSERT_EQ(fake.storage(2).reads, 1);
   Change change;
