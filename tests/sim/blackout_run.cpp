@@ -21,7 +21,11 @@ Task<void> SyncingWriter::run() {
 
 Task<void> SyncingWriter::work() {
   while (!stopped_) {
-    co_await oneCall();
+    try {
+      co_await oneCall();
+    } catch (const Error& error) {
+      if (!ranOut(error)) throw;
+    }
     if (mustLearn_) co_await learnAgain();
     co_await clock_.sleep(std::chrono::milliseconds(draw(60)));
   }
@@ -139,18 +143,30 @@ Task<void> SyncingWriter::close() {
   co_await waitLooked();
 }
 
-// What is there now was on the disks, or is this descriptor's own.
+// After a loss that was told, what is there now was on the disks or is this descriptor's own; after a full disk it may
+// not be on them.
 Task<void> SyncingWriter::learnAgain() {
   co_await learn();
   doubted_.clear();
   cutInDoubt_ = false;
+  if (ranOut_) doubt();
+  ranOut_ = false;
 }
 
 Task<void> SyncingWriter::waitLooked() {
   while (claim_ != Claim::none) co_await clock_.sleep(1ms);
 }
 
+// After a blackout one replica may be the only one for a while: what its disk has no room for, nobody has.
+bool SyncingWriter::ranOut(const Error& error) {
+  if (error.code() != Errc::noSpace || faults_.blackouts() == 0) return false;
+  journal_.note(path_ + " is told: " + error.what());
+  mustLearn_ = ranOut_ = true;
+  return true;
+}
+
 void SyncingWriter::wasTold(const Error& error, const char* by, unsigned darkBefore) {
+  if (ranOut(error)) return;
   journal_.note(path_ + " is told by " + by + ": " + error.what());
   const bool ofPower = error.detail().find("power") != std::string::npos;
   if (error.code() != Errc::io) {

@@ -46,6 +46,7 @@ class SyncingWriter : public std::enable_shared_from_this<SyncingWriter> {
   Task<void> waitLooked();
   Task<void> learn();
   Task<void> learnAgain();
+  bool ranOut(const Error& error);
   void wasTold(const Error& error, const char* by, unsigned darkBefore);
   void doubt();
   void touch(std::uint64_t begin, std::uint64_t end);
@@ -72,6 +73,7 @@ class SyncingWriter : public std::enable_shared_from_this<SyncingWriter> {
   unsigned openedAt_ = 0;  // blackouts
   unsigned cleared_ = 0;   // blackouts that it need not be told of
   bool mustLearn_ = false;
+  bool ranOut_ = false;  // no room for what was written
   Claim claim_ = Claim::none;
   bool stopped_ = false;
   bool ended_ = false;
