@@ -170,6 +170,17 @@ interface Storage {
   # gives the file up as if its disk had failed. A repeat gets the same answer. Primary only.
   # Errors: overloaded (what is under way did not end within 500 ms, or a replica was lost; it goes on as the primary),
   # staleEpoch, notPrimary, needLayout, unavailable.
+
+  standings @24 (inodes :List(UInt64)) -> (status :Status, standings :List(Standing));
+  # From a tracker that has to make one of several in-sync replicas the primary: whether this server's, as far as it was
+  # in sync, has every byte that was acknowledged. In the order asked for; at most 1000 per call.
+}
+
+enum Standing {
+  unknown @0;    # this server has started and does not know yet: ask again
+  good @1;
+  restarted @2;  # its process was; what the kernel had taken is there
+  doubtful @3;   # its machine lost power, or its disk failed
 }
 
 struct ReplicaOp {

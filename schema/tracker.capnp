@@ -149,6 +149,8 @@ interface Tracker {
   # still current and another replica is in sync, the storage's replica becomes stale, the epoch is raised and, if
   # the group has another server, a new syncing replica is added. layouts: one per request, in order, the present
   # layout whatever happened; that of a file that does not exist has inode 0. At most 1000 per call.
+  # Where several replicas may follow a lost primary they are asked before (up to 1 s); nothing is changed as long as
+  # none says that it has everything and one may still say so: report it again.
 
   registerStorage @25 (name :Text, group :Text, zone :Text, address :Text, dataDirectory :Text, capacityBytes :UInt64,
                        freeBytes :UInt64, instance :UInt64, previous :UInt32)

@@ -119,6 +119,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void touch(File& file, const Mutation& mutation);  // mtime, changeId, what catch-up must leave alone
   static void noteClient(File& file, const Mutation& mutation);
   void fillInfo(schema::FileInfo::Builder info, File& file);
+  schema::Standing standing(const File& file) const;
   // When no report of this file to a tracker is under way any more (at most 2 s).
   kj::Promise<void> reportArrived(InodeId inode);
   std::string statusJson();

@@ -108,6 +108,7 @@ struct Server : schema::Storage::Server {
   using schema::Storage::Server::ReplicateContext;
   using schema::Storage::Server::ReplicateOpContext;
   using schema::Storage::Server::SeekContext;
+  using schema::Storage::Server::StandingsContext;
   using schema::Storage::Server::StatContext;
   using schema::Storage::Server::SyncContext;
   using schema::Storage::Server::TruncateContext;
@@ -131,6 +132,7 @@ kj::Promise<void> opReplicate(NodePtr node, SessionPtr session, Server::Replicat
 kj::Promise<void> opReplicateOp(NodePtr node, SessionPtr session, Server::ReplicateOpContext context);
 kj::Promise<void> opAdopt(NodePtr node, SessionPtr session, Server::AdoptContext context);
 kj::Promise<void> opHandOver(NodePtr node, SessionPtr session, Server::HandOverContext context);
+kj::Promise<void> opStandings(NodePtr node, Server::StandingsContext context);
 kj::Promise<void> opFetch(NodePtr node, SessionPtr session, Server::FetchContext context);
 kj::Promise<void> opChecksums(NodePtr node, SessionPtr session, Server::ChecksumsContext context);
 kj::Promise<void> opRemove(NodePtr node, SessionPtr session, Server::RemoveContext context);

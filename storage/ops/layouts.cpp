@@ -240,6 +240,8 @@ void Node::applyFailureAnswer(const LostReplica& asked, const Layout& layout) {
   if (layout.inode != asked.inode) return;
   adopt(file, layout);
   if (asked.storage != self() || layout.epoch != file->replica.epoch()) return;
+  // Another one is to be the primary, and it is not known yet who.
+  if (countInSync(layout) > 1) return;
   if (layout.epoch != asked.epoch && !isAlone(layout)) return;
   // The catalog keeps this replica although it was reported by its own server: it is the only one in sync.
   const Role role = file->replica.role();

@@ -81,7 +81,9 @@ class SyncingWriter : public std::enable_shared_from_this<SyncingWriter> {
 
 class BlackoutRun {
  public:
-  explicit BlackoutRun(std::uint64_t seed);
+  // What happens beside the usual: every server loses power; or two of them at once, while every file has three copies.
+  enum class Kind { all, two };
+  explicit BlackoutRun(std::uint64_t seed, Kind kind = Kind::all);
   void run();
   const std::vector<std::string>& complaints() const { return complaints_; }
   const Journal& journal() const { return journal_; }
@@ -95,6 +97,7 @@ class BlackoutRun {
   std::size_t draw(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
 
   std::mt19937_64 random_;
+  int copies_;
   int servers_;
   int trackers_;
   SimCluster cluster_;
@@ -103,6 +106,12 @@ class BlackoutRun {
   std::vector<std::shared_ptr<SyncingWriter>> writers_;
   std::vector<std::shared_ptr<Cluster>> clients_;
   std::vector<std::string> complaints_;
+};
+
+// The third copy has every byte: nobody is told anything, and nothing is gone.
+class PairRun : public BlackoutRun {
+ public:
+  explicit PairRun(std::uint64_t seed) : BlackoutRun(seed, Kind::two) {}
 };
 
 }  // namespace vcfs::sim

@@ -67,6 +67,7 @@ void Faults::strike(bool spare) {
   mendAt_ = soon();
   const int server = 1 + static_cast<int>(draw(static_cast<std::size_t>(servers_)));
   if (!spare) return strikeLast(server);
+  if (pairs_ && draw(3) == 0) return strikeTwo(server);
   if (splits_ && draw(2) == 0) return split(server);
   switch (draw(11)) {
     case 0:
@@ -90,6 +91,35 @@ void Faults::blackout() {
   mendAt_ = soon();
   ++blackouts_;
   for (int n = 1; n <= servers_; ++n) cluster_.losePower(n);
+}
+
+// Of the first one, and another one.
+void Faults::strikeTwo(int n) {
+  const int other = 1 + (n - 1 + 1 + static_cast<int>(draw(static_cast<std::size_t>(servers_ - 1)))) % servers_;
+  journal_.note("two at once:");
+  const bool silent = draw(2) == 0;
+  for (int one : {n, other}) {
+    const std::string name = "s" + std::to_string(one);
+    if (draw(3) == 0) {
+      crash(one);
+    } else if (silent) {
+      journal_.note(name + " loses power in silence");
+      network_ = true;
+      dark_.insert(one);
+      cluster_.hang(name);
+    } else {
+      journal_.note(name + " loses power");
+      cluster_.losePower(one);
+    }
+  }
+}
+
+// As a machine without power: whoever waits for it hears nothing until it is back.
+void Faults::endSilence() {
+  for (int one : std::exchange(dark_, {})) {
+    cluster_.losePower(one);
+    cluster_.goOn("s" + std::to_string(one));
+  }
 }
 
 // It may be the only one that has everything: what it has got stays there, and it comes back.
@@ -256,6 +286,7 @@ void Faults::mend() {
   slow_.clear();
   cluster_.healAll();
   if (!hanging_.empty()) cluster_.goOn(std::exchange(hanging_, ""));
+  endSilence();
   for (int n = 1; n <= servers_; ++n) {
     cluster_.faults(n) = DiskFaults();
     if (!cluster_.storageRuns(n)) cluster_.startStorage(n);

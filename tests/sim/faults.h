@@ -23,6 +23,8 @@ class Faults {
   // Now and then every server loses power at once.
   void allowBlackouts() { darkens_ = true; }
   unsigned blackouts() const { return blackouts_; }  // so far
+  // Now and then two servers die or lose power at once. For files of three copies: the third one has everything.
+  void allowPairs() { pairs_ = true; }
   Duration delayOf(const std::string& from, const std::string& to) const;
   // A disk is full, or was a moment ago: a tracker learns with the next heartbeat that there is room again, and when
   // the other servers are away there is none at all until then.
@@ -33,6 +35,8 @@ class Faults {
  private:
   void strike(bool spare);
   void blackout();
+  void strikeTwo(int n);
+  void endSilence();
   void strikeLast(int n);
   void strikeServer(int n);
   void crash(int n);
@@ -63,6 +67,7 @@ class Faults {
   std::map<std::string, Duration> slow_;  // hosts whose messages take longer now
   bool overlapping_ = false;
   bool darkens_ = false;
+  bool pairs_ = false;
   unsigned blackouts_ = 0;
   bool broken_ = false;
   bool network_ = false;  // what is broken
@@ -72,6 +77,7 @@ class Faults {
   std::optional<TimePoint> full_;   // until when a disk is full, or was last
   std::string alone_;               // the client of the last split
   std::optional<TimePoint> split_;  // until when it lasts, or lasted
+  std::set<int> dark_;              // servers that are without power, and nobody was told
   std::string hanging_;             // the server that stands still
   int deadTracker_ = 0;             // or it stands still
   bool trackerHangs_ = false;

@@ -64,6 +64,7 @@ void RandomRun::run() {
 void RandomRun::begin() {
   const bool appends = splits_ || draw(2) == 0;
   if (!appends && draw(2) == 0) faults_.overlap();
+  if (copies_ > 2) faults_.allowPairs();
   const bool small = draw(2) == 0;
   clients_.push_back(cluster_.connect("c1"));
   clients_.push_back(cluster_.connect("c2"));

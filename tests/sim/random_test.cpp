@@ -76,6 +76,12 @@ TEST_P(BlackoutSim, a_sync_that_succeeded_covers_what_was_written_though_every_s
 
 INSTANTIATE_TEST_SUITE_P(Dark, BlackoutSim, ::testing::Range(0, kParts));
 
+class PairSim : public ::testing::TestWithParam<int> {};
+
+TEST_P(PairSim, of_three_copies_two_lose_power_at_once_and_nothing_is_lost) { runPart<PairRun>(GetParam(), "Pair"); }
+
+INSTANTIATE_TEST_SUITE_P(Pair, PairSim, ::testing::Range(0, kParts));
+
 TEST(Replay, a_seed_replays_exactly) {
   for (std::uint64_t seed : {3, 11}) {
     std::vector<std::string> first;

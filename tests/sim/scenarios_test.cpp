@@ -255,6 +255,40 @@ TEST_F(Scenario, a_former_primary_that_the_others_still_hear_changes_nothing_by_
   expectClosedAndEqual(3);
 }
 
+// Nobody is told of a loss of power: the primary and a server that is still believed to be there are gone.
+TEST_F(Scenario, of_three_copies_the_one_that_kept_its_power_goes_on) {
+  begin(3, nullptr, 3);
+  append(3);
+  cluster_->run(writer_->flush());
+  const int primary = cluster_->primary(inode());
+  const int next = cluster_->inSync(inode()).at(1);
+  for (int n : {primary, next}) cluster_->hang("s" + std::to_string(n));
+  EXPECT_LT(appendAcknowledged(), 3s);
+  EXPECT_EQ(cluster_->inSync(inode()).size(), 1u);
+  EXPECT_FALSE(holds(next));
+  for (int n : {primary, next}) {
+    cluster_->losePower(n);
+    cluster_->goOn("s" + std::to_string(n));
+    cluster_->startStorage(n);
+  }
+  append(1);
+  close();
+  expectClosedAndEqual(3);
+}
+
+// They are back before anybody has noticed.
+TEST_F(Scenario, of_three_copies_one_that_kept_its_power_follows_though_the_others_are_back) {
+  begin(3, nullptr, 3);
+  append(3);
+  cluster_->run(writer_->flush());
+  const std::vector<int> servers = cluster_->inSync(inode());
+  for (int i : {0, 1}) cluster_->losePower(servers.at(static_cast<std::size_t>(i)));
+  for (int i : {0, 1}) cluster_->startStorage(servers.at(static_cast<std::size_t>(i)));
+  append(1);
+  close();
+  expectClosedAndEqual(3);
+}
+
 TEST_F(Scenario, a_read_that_stands_in_line_at_the_disk_of_a_lost_replica_does_not_tell_what_was_there_before) {
   begin(2, [] { return Duration(100us); });
   append(1);

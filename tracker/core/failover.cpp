@@ -77,13 +77,46 @@ ReplicaSet::iterator bestInSync(ReplicaSet& replicas, const PlacementView& view,
 
 void putFirst(ReplicaSet& replicas, ReplicaSet::iterator next) { std::rotate(replicas.begin(), next, next + 1); }
 
-void promote(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs) {
-  const auto next = bestInSync(replicas, view, needs);
+Standing standingOf(const Replica& replica, const FileNeeds& needs) {
+  const auto said = needs.standings->find(replica.storage);
+  return said == needs.standings->end() ? Standing::silent : said->second;
+}
+
+// Of several in sync, by what they said; end: they are to be asked again.
+ReplicaSet::iterator bestByStanding(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs) {
+  auto rank = [&](const Replica& r) {
+    if (!isInSync(r.state)) return 0;
+    switch (standingOf(r, needs)) {
+      case Standing::good:
+        return leaves(needs, r.storage) ? 4 : 5;
+      case Standing::restarted:
+        return 3;
+      case Standing::doubtful:
+        return 2;
+      default:
+        return 1;
+    }
+  };
+  const auto best = std::max_element(replicas.begin(), replicas.end(),
+                                     [&](const Replica& a, const Replica& b) { return rank(a) < rank(b); });
+  if (standingOf(*best, needs) == Standing::good) return best;
+  const bool mayAnswer = std::any_of(replicas.begin(), replicas.end(), [&](const Replica& r) {
+    return isInSync(r.state) && standingOf(r, needs) == Standing::silent && alive(view, r.storage);
+  });
+  return mayAnswer || standingOf(*best, needs) == Standing::silent ? replicas.end() : best;
+}
+
+// False: it is not known yet who.
+bool promote(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs) {
+  const bool asked = needs.standings && countInSync(replicas) > 1;
+  const auto next = asked ? bestByStanding(replicas, view, needs) : bestInSync(replicas, view, needs);
+  if (next == replicas.end()) return false;
   const StorageId primary = next->storage;
   putFirst(replicas, next);
   for (Replica& replica : replicas) {
     if (replica.state == ReplicaState::inSync && replica.storage != primary) replica.state = ReplicaState::syncing;
   }
+  return true;
 }
 
 // Those that are being caught up, of which `which` says so, become stale. False when there are none.
@@ -136,6 +169,17 @@ std::uint32_t countInSync(const ReplicaSet& replicas) {
                                                   [](const Replica& r) { return r.state == ReplicaState::inSync; }));
 }
 
+std::vector<StorageId> heirs(const ReplicaSet& replicas, StorageId lost) {
+  const Replica* primary = primaryOf(replicas);
+  std::vector<StorageId> found;
+  if (primary == nullptr || primary->storage != lost) return found;
+  for (const Replica& replica : replicas) {
+    if (isInSync(replica.state) && replica.storage != lost) found.push_back(replica.storage);
+  }
+  if (found.size() < 2) found.clear();
+  return found;
+}
+
 std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost, const PlacementView& view,
                                       const FileNeeds& needs, bool bySelf) {
   ReplicaSet next = replicas;
@@ -150,7 +194,7 @@ std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost
   }
   const bool wasPrimary = wasInSync && primaryOf(next)->storage == lost;
   gone->state = bySelf && wasInSync ? ReplicaState::syncing : ReplicaState::stale;
-  if (wasPrimary) promote(next, view, needs);
+  if (wasPrimary && !promote(next, view, needs)) return std::nullopt;
   // What lies on a server that is being emptied does not count: a copy for it that was lost again and again would come
   // back to the same disk.
   addReplicas(next, view, needs, countStaying(next, needs, isUseful));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -13,22 +14,38 @@ namespace vcfs::tracker {
 
 using ReplicaSet = std::vector<Replica>;  // in order: the first in-sync one is the primary. Addresses are not looked at
 
+// What a server said of its in-sync replica when it was asked whether that has every byte that was acknowledged.
+enum class Standing : std::uint8_t {
+  silent,     // no answer, or it does not know yet
+  good,       //
+  restarted,  // the process was: what the kernel had taken is there
+  doubtful,   // the machine lost power, or the disk failed
+};
+using Standings = std::map<StorageId, Standing>;
+
 struct FileNeeds {
   std::string group;
   std::uint32_t copies = 1;
   std::uint64_t seed = 0;
-  std::vector<StorageId> barred;   // servers that are still to delete an older replica of the file
-  std::vector<StorageId> leaving;  // servers that are being emptied
+  std::vector<StorageId> barred;       // servers that are still to delete an older replica of the file
+  std::vector<StorageId> leaving;      // servers that are being emptied
+  std::optional<Standings> standings;  // of heirs(); nothing: they were not asked
 };
 
 const Replica* primaryOf(const ReplicaSet& replicas);
 std::uint32_t countInSync(const ReplicaSet& replicas);
 
+// Who may follow `lost` as the primary, if they are several: they are to be asked for their standings, since what the
+// others have is given up for what the next primary has. Empty: nobody has to be asked.
+std::vector<StorageId> heirs(const ReplicaSet& replicas, StorageId lost);
+
 // `lost` cannot be reached. It becomes stale. Was it the primary and several others are in sync, they may differ in
-// bytes that were never acknowledged: one (a live one if possible) becomes primary, the others syncing. A syncing
-// replica is added where the group has a server. Nothing changes when `lost` has no replica that counts, or the last
-// one in sync. `bySelf`: the server says so itself (it was restarted and does not trust what it has): it is caught up
-// rather than replaced; is it the last one in sync, those that are being caught up become stale.
+// bytes that were never acknowledged: one becomes primary, the others syncing. That is one whose standing is good. When
+// there is none, nothing changes as long as one that is silent is alive, or nobody has answered; else one that was
+// restarted, or any that answered. (Not asked: a live one if possible.) A syncing replica is added where the group has
+// a server. Nothing changes when `lost` has no replica that counts, or the last one in sync. `bySelf`: the server says
+// so itself (it was restarted and does not trust what it has): it is caught up rather than replaced; is it the last one
+// in sync, those that are being caught up become stale.
 std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost, const PlacementView& view,
                                       const FileNeeds& needs, bool bySelf = false);
 

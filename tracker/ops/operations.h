@@ -1,6 +1,7 @@
 #pragma once
 
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -160,10 +161,11 @@ struct LayoutChange {
   bool changed = false;            // by this call
   std::vector<StorageId> dropped;  // servers that shall delete their replica
   bool mayHandOver = false;        // evacuate(): only the primary's consent is missing
+  std::vector<StorageId> heirs;    // reportFailure(): they are to be asked for their standings before
 };
-// `reporter`: the storage server that says so; 0: a client.
+// `reporter`: the storage server that says so; 0: a client. `asked`: the standings of those who were named as heirs.
 Task<std::vector<LayoutChange>> reportFailure(SqlTx& tx, std::vector<FailedReplica> failed, StorageId reporter,
-                                              Occasion occasion);
+                                              Occasion occasion, std::map<InodeId, Standings> asked = {});
 struct FileReport {
   InodeId inode = 0;
   Epoch epoch = 0;

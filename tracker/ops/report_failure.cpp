@@ -7,13 +7,24 @@ namespace {
 
 constexpr Statement kBarred{"SELECT storage FROM removals WHERE inode = ?"};
 
-Task<LayoutChange> loseOne(SqlTx& tx, FailedReplica failed, StorageId reporter, const Occasion& occasion) {
+Task<LayoutChange> loseOne(SqlTx& tx, FailedReplica failed, StorageId reporter, const Occasion& occasion,
+                           const std::map<InodeId, Standings>& asked) {
   LayoutChange change;
   auto row = co_await findInode(tx, failed.inode, Lock::rows);
   if (!row || !row->isFile()) co_return change;
   if (row->attr.epoch == failed.epoch) {
-    const FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
+    FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
     const bool bySelf = reporter == failed.storage;
+    const auto said = asked.find(failed.inode);
+    if (said != asked.end()) {
+      needs.standings = said->second;
+    } else {
+      change.heirs = heirs(row->replicas, failed.storage);
+    }
+    if (!change.heirs.empty()) {
+      change.layout = row->layout();
+      co_return change;
+    }
     if (auto next = loseReplica(row->replicas, failed.storage, *occasion.view, needs, bySelf)) {
       row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
       change.changed = true;
@@ -37,11 +48,11 @@ Task<FileNeeds> needsOf(SqlTx& tx, const InodeRow& row, const PlacementView& vie
 }
 
 Task<std::vector<LayoutChange>> reportFailure(SqlTx& tx, std::vector<FailedReplica> failed, StorageId reporter,
-                                              Occasion occasion) {
+                                              Occasion occasion, std::map<InodeId, Standings> asked) {
   std::vector<LayoutChange> changes;
   changes.reserve(failed.size());
   for (const FailedReplica& one : failed) {
-    LayoutChange change = co_await loseOne(tx, one, reporter, occasion);
+    LayoutChange change = co_await loseOne(tx, one, reporter, occasion, asked);
     changes.push_back(std::move(change));
   }
   co_return changes;

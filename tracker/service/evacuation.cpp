@@ -159,8 +159,7 @@ Task<bool> Evacuation::handOver(ops::Fence fence, StorageId from, Layout layout)
     if (unanswered(*refusal)) co_return false;
     if (!hopeless(inode, *refusal)) co_return true;
     std::vector<ops::FailedReplica> failed(1, ops::FailedReplica{inode, epoch, from});
-    auto op = [failed, occasion](SqlTx& tx) { return ops::reportFailure(tx, failed, 0, occasion); };
-    std::vector<ops::LayoutChange> changes = co_await core_.catalog.write(std::move(op), Durability::stable);
+    std::vector<ops::LayoutChange> changes = co_await core_.loseReplicas(std::move(failed), 0);
     co_await announceHandOver(std::move(changes.front()), from);
     co_return true;
   }

@@ -131,10 +131,8 @@ Task<void> Handlers::reportFailure(ReportFailureContext context) {
   checkBatch(list.size(), "reportFailure");
   std::vector<ops::FailedReplica> failed;
   for (auto one : list) failed.push_back(ops::FailedReplica{one.getInode(), one.getEpoch(), one.getStorage()});
-  const ops::Occasion occasion = core_->occasion(ops::Request());
   const StorageId reporter = session_->storage;
-  auto op = [failed, reporter, occasion](SqlTx& tx) { return ops::reportFailure(tx, failed, reporter, occasion); };
-  auto changes = co_await core_->catalog.write(std::move(op), Durability::stable);
+  auto changes = co_await core_->loseReplicas(failed, reporter);
   auto layouts = changedLayouts(changes);
   if (!layouts.empty()) {
     log::warn("replicas.lost", {{"files", layouts.size()},

@@ -94,6 +94,34 @@ Task<std::vector<StorageId>> StorageLinks::handOver(StorageId storage, Layout la
   co_return equal;
 }
 
+namespace {
+Standing toStanding(schema::Standing standing) {
+  switch (standing) {
+    case schema::Standing::GOOD:
+      return Standing::good;
+    case schema::Standing::RESTARTED:
+      return Standing::restarted;
+    case schema::Standing::DOUBTFUL:
+      return Standing::doubtful;
+    default:
+      return Standing::silent;
+  }
+}
+}  // namespace
+
+Task<std::vector<Standing>> StorageLinks::standings(StorageId storage, std::vector<InodeId> inodes) {
+  auto connection = co_await get(storage);
+  auto request = connection->bootstrap<schema::Storage>().standingsRequest();
+  auto list = request.initInodes(static_cast<unsigned>(inodes.size()));
+  for (unsigned i = 0; i < list.size(); ++i) list.set(i, inodes[i]);
+  auto response = co_await rpc::call(runtime_, request.send(), callLimit_);
+  schema::check(response.getStatus());
+  std::vector<Standing> standings;
+  for (auto standing : response.getStandings()) standings.push_back(toStanding(standing));
+  if (standings.size() != inodes.size()) throw Error(Errc::internal, "standings: an answer of another length");
+  co_return standings;
+}
+
 Task<std::set<InodeId>> StorageLinks::remove(StorageId storage, std::vector<ops::Removal> removals) {
   auto connection = co_await get(storage);
   auto request = connection->bootstrap<schema::Storage>().removeRequest();

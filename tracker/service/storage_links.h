@@ -11,6 +11,7 @@
 #include "common/runtime/runtime.h"
 #include "schema/storage.capnp.h"
 #include "tracker/core/cluster_map.h"
+#include "tracker/core/failover.h"
 #include "tracker/ops/operations.h"
 #include "vcfs/types.h"
 
@@ -33,6 +34,8 @@ class StorageLinks {
   Task<Info> stat(StorageId storage, Layout layout);
   // The primary serves nothing more in this epoch; who else has the same bytes.
   Task<std::vector<StorageId>> handOver(StorageId storage, Layout layout);
+  // Of its replicas of these files (at most 1000), in this order.
+  Task<std::vector<Standing>> standings(StorageId storage, std::vector<InodeId> inodes);
   // What the server did not remove: its replica is of a newer epoch.
   Task<std::set<InodeId>> remove(StorageId storage, std::vector<ops::Removal> removals);
   void close();

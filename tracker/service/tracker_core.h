@@ -53,6 +53,8 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   void fillAddresses(Layout& layout);
   void fillAddresses(ops::Outcome& outcome);
 
+  // ops::reportFailure(), after those who may follow a lost primary were asked.
+  Task<std::vector<ops::LayoutChange>> loseReplicas(std::vector<ops::FailedReplica> failed, StorageId reporter);
   // Layouts that changed: watchers hear of it, the servers are asked to adopt them. Waits for the new primaries for at
   // most `wait`; the rest goes on behind. `left`: servers that lost their place in them are told too.
   Task<void> announce(std::vector<Layout> layouts, StorageId reporter, Duration wait, std::vector<StorageId> left = {});
@@ -86,6 +88,7 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   bool stopped = false;
 
  private:
+  Task<std::map<InodeId, Standings>> askHeirs(std::vector<ops::LayoutChange> files);
   Task<void> adoptOne(Layout layout, StorageId storage, std::shared_ptr<std::size_t> awaited,
                       std::shared_ptr<Signal> done);
   void learnStorages();

@@ -150,6 +150,7 @@ Layout FakeTracker::lose(InodeId inode, Epoch epoch, StorageId storage) {
   if (layout.epoch != epoch) return layout;
   const auto inSync = std::count_if(layout.replicas.begin(), layout.replicas.end(),
                                     [](const Replica& r) { return r.state == ReplicaState::inSync; });
+  if (!chooses && inSync > 1) return layout;
   for (Replica& replica : layout.replicas) {
     if (replica.storage != storage || replica.state == ReplicaState::stale) continue;
     if (replica.state == ReplicaState::inSync && inSync == 1) return layout;
@@ -222,7 +223,7 @@ void ClusterTest::startTracker() {
                                                  });
 }
 
-void ClusterTest::startStorage(int n, std::function<void(Node&)> first) {
+void ClusterTest::startStorage(int n, std::function<void(Node&)> first, bool reaches) {
   if (!stores_[n]) stores_[n] = std::make_unique<MemoryStore>();
   Options options = options_;
   options.name = "s" + std::to_string(n);
@@ -235,7 +236,7 @@ void ClusterTest::startStorage(int n, std::function<void(Node&)> first) {
   storages_[n] = std::make_unique<StorageService>(where.runtime, *stores_[n], std::move(pools), options);
   storages_[n]->start();
   if (first) first(storages_[n]->node());
-  EXPECT_TRUE(eventually([&] { return storages_[n]->node().self() != 0; }));
+  if (reaches) EXPECT_TRUE(eventually([&] { return storages_[n]->node().self() != 0; }));
   settle(50ms);
 }
 

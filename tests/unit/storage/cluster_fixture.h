@@ -30,6 +30,7 @@ struct FakeTracker {
   std::size_t failuresReported = 0;
   bool hearsCaughtUp = true;    // caughtUp arrives …
   bool answersCaughtUp = true;  // … and its answer does
+  bool chooses = true;          // who of several in sync follows a lost one; else it changes nothing
   StorageId spare = 0;          // is added as syncing when a replica is lost
 
   // Applies a failure report; the layout as it is afterwards.
@@ -58,7 +59,8 @@ class ClusterTest : public ::testing::Test {
   // ---- servers ----
   void startTracker();
   // s<n> at host "s<n>", storage id n. `first` is called before anything else is done.
-  void startStorage(int n, std::function<void(Node&)> first = nullptr);
+  // It is waited for until it has registered, if it `reaches` the tracker.
+  void startStorage(int n, std::function<void(Node&)> first = nullptr, bool reaches = true);
   void crash(int n);                   // the process dies; its disk stays
   void settle(Duration time = 100ms);  // moves the clock so far
   template <class Predicate>

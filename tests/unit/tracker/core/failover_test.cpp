@@ -91,6 +91,38 @@ TEST(Failover, the_last_one_in_sync_that_reports_itself_has_the_others_begin_ane
   EXPECT_EQ(show(loseReplica(set({{1, S}, {2, X}}), 1, alive({1, 2}), copies(2), true)), "unchanged");
 }
 
+TEST(Heirs, are_asked_where_several_may_follow) {
+  using Ids = std::vector<StorageId>;
+  EXPECT_EQ(heirs(set({{1, S}, {2, S}, {3, S}}), 1), (Ids{2, 3}));
+  EXPECT_EQ(heirs(set({{1, S}, {2, S}, {3, S}}), 2), Ids()) << "the primary stays";
+  EXPECT_EQ(heirs(set({{1, S}, {2, S}, {3, Y}}), 1), Ids()) << "there is one";
+}
+
+namespace {
+std::string follow(Standings standings, std::vector<StorageId> living) {
+  auto needs = copies(3);
+  needs.standings = std::move(standings);
+  return show(loseReplica(set({{1, S}, {2, S}, {3, S}}), 1, alive(std::move(living)), needs));
+}
+}  // namespace
+
+TEST(Heirs, one_that_has_everything_comes_before_one_that_is_believed_to_be_there) {
+  EXPECT_EQ(follow({{3, Standing::good}}, {2, 3}), "3+ 1- 2~ ");
+  EXPECT_EQ(follow({{2, Standing::doubtful}, {3, Standing::good}}, {2, 3}), "3+ 1- 2~ ");
+  EXPECT_EQ(follow({{2, Standing::good}, {3, Standing::good}}, {2, 3}), "2+ 1- 3~ ");
+}
+
+TEST(Heirs, who_is_silent_is_waited_for_while_it_may_be_there) {
+  EXPECT_EQ(follow({}, {2, 3}), "unchanged");
+  EXPECT_EQ(follow({}, {}), "unchanged");
+  EXPECT_EQ(follow({{2, Standing::doubtful}}, {2, 3}), "unchanged");
+  EXPECT_EQ(follow({{2, Standing::doubtful}}, {2}), "2+ 1- 3~ ");
+}
+
+TEST(Heirs, of_those_that_were_restarted_one_that_kept_its_power_follows) {
+  EXPECT_EQ(follow({{2, Standing::doubtful}, {3, Standing::restarted}}, {2, 3}), "3+ 1- 2~ ");
+}
+
 TEST(Failover, a_lost_syncing_replica_makes_room_for_another) {
   EXPECT_EQ(show(loseReplica(set({{1, S}, {2, Y}}), 2, alive({1, 3}), copies(2))), "1+ 2- 3~ ");
 }
