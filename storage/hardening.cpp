@@ -16,6 +16,7 @@ Task<void> Node::hardenSealed() {
   auto self = shared_from_this();
   const Duration pause = 1s;
   co_await this->pause(pause);
+  if (stopping_) co_return;  // a process that is killed syncs nothing more either: simulated ones must not
   auto syncList = [self] { self->store.syncActiveList(); };
   auto synced = pools.syncs->run(std::move(syncList));
   try {

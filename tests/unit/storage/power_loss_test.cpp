@@ -101,6 +101,15 @@ TEST_F(PowerLoss, that_took_the_whole_file_is_told) {
   EXPECT_EQ(told(), name);
 }
 
+// What would be synced when it ends is not there after a loss of power.
+TEST_F(PowerLoss, a_process_that_is_killed_does_not_sync_its_list_of_active_files) {
+  settle(1500ms);
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  ASSERT_EQ(stores_[2]->activeFiles().size(), 1u);
+  losePower(2);
+  EXPECT_TRUE(stores_[2]->activeFiles().empty());
+}
+
 // That it was open again the disk need not know.
 TEST_F(PowerLoss, that_undid_the_opening_of_a_closed_file_is_told) {
   ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "abc", schema::WRITE_FLAG_CLOSE)).state, FileState::closed);

@@ -50,6 +50,7 @@ TEST_F(Standings, one_of_a_process_that_was_restarted_says_so) {
 }
 
 TEST_F(Standings, one_whose_machine_lost_power_is_doubtful) {
+  settle(1500ms);  // the list of active files is on the disk
   restartAlone(2, true);
   EXPECT_EQ(ask(2, {kFile}), std::vector<Standing>{Standing::DOUBTFUL});
 }
