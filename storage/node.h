@@ -212,6 +212,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::vector<LostReplica> dueFailures();
   void applyFailureAnswer(const LostReplica& asked, const Layout& layout);
   void kept(FilePtr file);
+  void goOn(FilePtr file);
   // cluster/recovery.cpp
   Task<void> recover();
   Task<void> scanDisk();

@@ -250,7 +250,21 @@ void Node::applyFailureAnswer(const LostReplica& asked, const Layout& layout) {
 }
 
 void Node::kept(FilePtr file) {
-  if (!file->onDisk && !store.machineStayedUp()) learnPowerLoss(*file, ownPowerLoss());
+  if (store.machineStayedUp()) return goOn(file);
+  if (file->localQueued != 0) return;  // reported again, and answered again
+  if (file->onDisk) return goOn(file);
+  // The power took it wholly. What was lost must be known to the next process too, which need not be suspicious.
+  learnPowerLoss(*file, ownPowerLoss());
+  Mutation empty;
+  empty.kind = Mutation::Kind::open;
+  const Epoch epoch = file->replica.epoch();
+  applyLocal(file, empty, [self = shared_from_this(), file, epoch](std::optional<Error> error) {
+    if (error || file->removed || file->replica.epoch() != epoch) return;  // asked again
+    self->goOn(file);
+  });
+}
+
+void Node::goOn(FilePtr file) {
   const bool lostPower = file->meta.powerLoss != 0 && file->meta.powerLoss == ownPowerLoss();
   if (lostPower) ++counters.keptAfterPowerLoss;
   log::warn("replica.kept", {{"inode", log::hex(file->inode)},

@@ -101,6 +101,20 @@ TEST_F(PowerLoss, that_took_the_whole_file_is_told) {
   EXPECT_EQ(told(), name);
 }
 
+TEST_F(PowerLoss, that_took_the_whole_file_is_told_by_the_next_process_too) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  for (int n : {1, 2}) losePower(n);
+  for (int n : {1, 2}) startStorage(n);
+  ASSERT_TRUE(bothInSync());
+  const std::uint64_t name = told();
+  ASSERT_NE(name, 0u);
+  settle(3s);
+  for (int n : {1, 2}) crash(n);
+  for (int n : {1, 2}) startStorage(n);
+  ASSERT_TRUE(bothInSync());
+  EXPECT_EQ(told(), name);
+}
+
 // What would be synced when it ends is not there after a loss of power.
 TEST_F(PowerLoss, a_process_that_is_killed_does_not_sync_its_list_of_active_files) {
   settle(1500ms);
