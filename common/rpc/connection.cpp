@@ -55,11 +55,21 @@ struct Connection::Impl {
   std::optional<kj::Function<kj::Promise<void>()>> makePing;
   kj::Promise<void> ping = nullptr;
   std::unique_ptr<Clock::Timer> pingTimer;
-  Duration pingInterval{};
-  Duration pingLimit{};
+  Pings pings{};
   bool pingAnswered = true;
   TimePoint pingSent;
+  TimePoint pingCounts;  // since when it is waited for in vain
+  Duration lastPing{};
   std::uint64_t receivedAtPing = 0;
+  std::uint64_t sentBeforePing = 0;
+  std::uint64_t arrivedAtTick = 0;
+
+  // Since the last look bytes before the ping, which is still on its way, have arrived.
+  bool pingComesNearer() {
+    if (!pings.patient) return false;
+    const std::uint64_t before = std::exchange(arrivedAtTick, link->arrived());
+    return arrivedAtTick > before && arrivedAtTick <= sentBeforePing;
+  }
 };
 
 Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -139,17 +149,21 @@ void Connection::onClosed(std::function<void()> hook) {
   }
 }
 
-void Connection::startPings(kj::Function<kj::Promise<void>()> ping, Duration interval, Duration limit) {
+void Connection::startPings(kj::Function<kj::Promise<void>()> ping, Pings how) {
   impl_->makePing.emplace(kj::mv(ping));
-  impl_->pingInterval = interval;
-  impl_->pingLimit = limit;
+  impl_->pings = std::move(how);
   schedulePing();
+}
+
+Duration Connection::pingTime() const {
+  if (impl_->pingAnswered) return impl_->lastPing;
+  return std::max(impl_->lastPing, impl_->runtime.clock.now() - impl_->pingSent);
 }
 
 void Connection::schedulePing() {
   Impl& impl = *impl_;
   std::weak_ptr<Connection> weak = weak_from_this();
-  impl.pingTimer = impl.runtime.clock.callAt(impl.runtime.clock.now() + impl.pingInterval, [weak] {
+  impl.pingTimer = impl.runtime.clock.callAt(impl.runtime.clock.now() + impl.pings.interval, [weak] {
     if (auto self = weak.lock()) self->pingTick();
   });
 }
@@ -160,19 +174,28 @@ void Connection::pingTick() {
   const TimePoint now = impl.runtime.clock.now();
   if (impl.pingAnswered) {
     impl.pingAnswered = false;
-    impl.pingSent = now;
+    impl.pingSent = impl.pingCounts = now;
     impl.receivedAtPing = impl.link->received();
+    impl.sentBeforePing = impl.link->sent();
+    impl.arrivedAtTick = impl.pings.patient ? impl.link->arrived() : 0;
     std::weak_ptr<Connection> weak = weak_from_this();
-    auto answered = [weak] {
-      if (auto self = weak.lock()) self->impl_->pingAnswered = true;
+    auto answered = [weak, now] {
+      auto self = weak.lock();
+      if (!self) return;
+      self->impl_->pingAnswered = true;
+      self->impl_->lastPing = self->impl_->runtime.clock.now() - now;
     };
     impl.ping = (*impl.makePing)().then(kj::mv(answered), [](kj::Exception&&) {}).eagerlyEvaluate(nullptr);
   } else if (impl.link->received() != impl.receivedAtPing) {
     impl.receivedAtPing = impl.link->received();  // answers flow: the ping stands behind them
-    impl.pingSent = now;
-  } else if (now - impl.pingSent >= impl.pingLimit) {
-    return close("no answer to ping");
+    impl.pingCounts = now;
+  } else {
+    if (impl.pingComesNearer()) {
+      impl.pingCounts = std::max(impl.pingCounts, std::min(now, impl.pingSent + impl.pings.limit));
+    }
+    if (now - impl.pingCounts >= impl.pings.limit) return close("no answer to ping");
   }
+  if (impl.pings.eachTick) impl.pings.eachTick();
   schedulePing();
 }
 

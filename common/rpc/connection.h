@@ -38,9 +38,23 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close(const char* reason);
   void onClosed(std::function<void()> hook);
 
+  struct Pings {
+    Duration interval;
+    Duration limit;
+    // A ping that has not arrived at the peer's host counts from the last moment in which bytes before it did; for at
+    // most twice the limit. For bulk data over a bad cable, where a peer that is well would be given up for bytes that
+    // were lost on the way to it. One that hangs or is cut off is noticed as ever.
+    bool patient = false;
+    std::function<void()> eachTick = {};  // called every `interval`
+  };
   // Calls `ping` every `interval`; when one is not answered within `limit`, close("no answer to ping"). This is how a
   // server that hangs or is cut off is noticed.
-  void startPings(kj::Function<kj::Promise<void>()> ping, Duration interval, Duration limit);
+  void startPings(kj::Function<kj::Promise<void>()> ping, Pings how);
+  void startPings(kj::Function<kj::Promise<void>()> ping, Duration interval, Duration limit) {
+    startPings(kj::mv(ping), Pings{interval, limit});
+  }
+  // How long the last ping that was answered took, or how long one has been waiting, whichever is longer.
+  Duration pingTime() const;
 
  private:
   struct Impl;

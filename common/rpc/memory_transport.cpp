@@ -158,6 +158,8 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
   }
 
   std::uint64_t received() const { return received_; }
+  std::uint64_t sent() const { return sent_; }
+  std::uint64_t arrived() const { return arrived_; }
 
  private:
   void release(Segments segments) {
@@ -208,7 +210,10 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
 
   void send(Message message) {
     auto boxed = std::make_shared<Message>(std::move(message));
-    after([weak = other_, boxed] {
+    const std::size_t bytes = boxed->bytes->size();
+    sent_ += bytes;
+    after([weak = other_, self = weak_from_this(), boxed, bytes] {
+      if (auto sender = self.lock()) sender->arrived_ += bytes;
       if (auto other = weak.lock()) other->deliver(std::move(*boxed));
     });
   }
@@ -252,6 +257,8 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
   std::shared_ptr<std::size_t> timed_ = std::make_shared<std::size_t>(0);  // messages that wait for their time
   bool closed_ = false;
   std::uint64_t received_ = 0;
+  std::uint64_t sent_ = 0;
+  std::uint64_t arrived_ = 0;
 };
 
 class MemoryLink final : public Link {
@@ -263,6 +270,8 @@ class MemoryLink final : public Link {
   void hold(const void* data, std::shared_ptr<const void> owner) override { end_->hold(data, std::move(owner)); }
   void close() override { end_->close(); }
   std::uint64_t received() const override { return end_->received(); }
+  std::uint64_t sent() const override { return end_->sent(); }
+  std::uint64_t arrived() const override { return end_->arrived(); }
 
  private:
   std::shared_ptr<End> end_;

@@ -1,6 +1,8 @@
 #include "common/rpc/tcp_link.h"
 
 #include <kj/debug.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -125,6 +127,15 @@ class TcpLink::State final : public capnp::MessageStream, public std::enable_sha
 
   const std::string& peer() const { return peer_; }
   std::uint64_t received() const { return received_; }
+  std::uint64_t sent() const { return toKernel_ + outBytes_ + small_.size(); }
+
+  // What the peer's kernel has acknowledged.
+  std::uint64_t arrived() const {
+    int waiting = 0;
+    if (error_ != nullptr || ::ioctl(fd_, SIOCOUTQ, &waiting) != 0) return arrived_;
+    arrived_ = toKernel_ - std::min<std::uint64_t>(toKernel_, static_cast<std::uint64_t>(waiting));
+    return arrived_;
+  }
 
  private:
   struct Piece {
@@ -360,6 +371,7 @@ class TcpLink::State final : public capnp::MessageStream, public std::enable_sha
 
   void consume(std::size_t n) {
     outBytes_ -= n;
+    toKernel_ += n;
     while (n > 0) {
       Piece& piece = out_.front();
       if (n < piece.size) {
@@ -423,6 +435,8 @@ class TcpLink::State final : public capnp::MessageStream, public std::enable_sha
   std::vector<std::byte> small_;  // small messages of this turn
   std::deque<Piece> out_;
   std::size_t outBytes_ = 0;
+  std::uint64_t toKernel_ = 0;
+  mutable std::uint64_t arrived_ = 0;  // as it was known last
   std::vector<const void*> largeSegments_;
   kj::Own<kj::PromiseFulfiller<void>> written_;
   std::unordered_multimap<const void*, std::shared_ptr<const void>> holds_;
@@ -440,5 +454,7 @@ const std::string& TcpLink::peer() const { return state_->peer(); }
 void TcpLink::hold(const void* data, std::shared_ptr<const void> owner) { state_->hold(data, std::move(owner)); }
 void TcpLink::close() { state_->close("closed"); }
 std::uint64_t TcpLink::received() const { return state_->received(); }
+std::uint64_t TcpLink::sent() const { return state_->sent(); }
+std::uint64_t TcpLink::arrived() const { return state_->arrived(); }
 
 }  // namespace vcfs::rpc

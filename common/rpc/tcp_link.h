@@ -23,6 +23,8 @@ class TcpLink final : public Link {
   void hold(const void* data, std::shared_ptr<const void> owner) override;
   void close() override;
   std::uint64_t received() const override;
+  std::uint64_t sent() const override;
+  std::uint64_t arrived() const override;
 
  private:
   class State;

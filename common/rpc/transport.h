@@ -22,6 +22,10 @@ class Link {
   virtual void hold(const void* data, std::shared_ptr<const void> owner) = 0;
   // Messages received so far: progress here means that the peer is alive.
   virtual std::uint64_t received() const = 0;
+  // Bytes given to this link so far, and how many of them have arrived at the peer's host: progress in the second means
+  // that the way there carries, whether or not the peer's process lives.
+  virtual std::uint64_t sent() const = 0;
+  virtual std::uint64_t arrived() const = 0;
   // Reads and writes end with an error from now on. Idempotent.
   virtual void close() = 0;
 };

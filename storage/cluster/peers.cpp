@@ -86,8 +86,9 @@ Task<void> Peers::connect(std::shared_ptr<Peer> peer) {
       lost_(closed->address);
     });
     schema::Storage::Client client = session->client;
+    rpc::Connection::Pings pings{options_.pingInterval, options_.pingLimit, true};
     session->connection->startPings([client]() mutable { return client.pingRequest().send().ignoreResult(); },
-                                    options_.pingInterval, options_.pingLimit);
+                                    std::move(pings));
   }
   flush(*peer);
 }

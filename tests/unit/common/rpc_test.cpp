@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <asio/ip/tcp.hpp>
+
 #include <cstring>
 
 #include "common/rpc/bulk.h"
@@ -255,6 +257,17 @@ TEST_P(RpcTest, a_hanging_server_is_noticed_by_pings) {
   run(test());
 }
 
+TEST_P(RpcTest, what_was_answered_had_arrived) {
+  auto test = [this]() -> Task<void> {
+    auto connection = co_await connect();
+    co_await writeBytes(*runtime, *connection, 3 << 20);
+    EXPECT_GT(connection->link().sent(), 3u << 20);
+    EXPECT_GT(connection->link().arrived(), 3u << 20);
+    EXPECT_LE(connection->link().arrived(), connection->link().sent());
+  };
+  run(test());
+}
+
 TEST_P(RpcTest, nobody_listening_is_an_error_with_the_address) {
   auto test = [this]() -> Task<void> {
     try {
@@ -266,6 +279,39 @@ TEST_P(RpcTest, nobody_listening_is_an_error_with_the_address) {
     }
   };
   run(test());
+}
+
+// A host that takes connections and whose process reads nothing.
+TEST(TcpLinkTest, what_a_peer_has_no_room_for_has_not_arrived) {
+  asio::io_context io;
+  rpc::KjLoop kj{io};
+  SystemClock clock(io);
+  TcpTransport transport(io, clock);
+  Runtime runtime{io, clock, transport, std::mt19937_64(1)};
+  asio::ip::tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
+  asio::ip::tcp::socket peer(io);
+  acceptor.async_accept(peer, [](asio::error_code) {});
+  constexpr std::size_t kBytes = 64u << 20;
+  auto test = [&]() -> Task<void> {
+    const std::string address = "127.0.0.1:" + std::to_string(acceptor.local_endpoint().port());
+    auto connection = co_await rpc::Connection::connect(runtime, address, 5s);
+    runtime.spawn("write", [](Runtime& rt, std::shared_ptr<rpc::Connection> to) -> Task<void> {
+      try {
+        co_await writeBytes(rt, *to, kBytes);
+      } catch (const Error&) {  // it is never answered
+      }
+    }(runtime, connection));
+    const TimePoint end = clock.now() + 5s;
+    while (connection->link().arrived() == 0 && clock.now() < end) co_await clock.sleep(1ms);
+    EXPECT_GT(connection->link().arrived(), 0u);
+    EXPECT_LT(connection->link().arrived(), kBytes);
+    EXPECT_GT(connection->link().sent(), kBytes);
+    connection->close("the test ends");
+  };
+  bool done = false;
+  asio::co_spawn(io, test(), [&](std::exception_ptr) { done = true; });
+  while (!done) io.run_one();
+  for (int i = 0; i < 100; ++i) io.poll();
 }
 
 INSTANTIATE_TEST_SUITE_P(Transports, RpcTest, testing::Bool(),
