@@ -11,6 +11,7 @@ constexpr Duration kIdleLimit = std::chrono::seconds(60);
 constexpr Duration kSweepInterval = std::chrono::seconds(10);
 // A server 100 ms away has been connected to and greeted by then, and nobody notices a wait of that length.
 constexpr Duration kNextAfter = std::chrono::milliseconds(200);
+constexpr int kSlowPart = 4;  // of pingLimit: an answer to a ping that takes longer is late
 
 }  // namespace
 
@@ -130,10 +131,15 @@ Task<std::shared_ptr<StorageLink>> StoragePool::connect(std::string address) {
 
 void StoragePool::established(const std::string& address, const std::shared_ptr<StorageLink>& link) {
   link->lastUsed = runtime_.clock.now();
-  link->connection->startPings(
-      [storage = link->storage]() mutable { return storage.pingRequest().send().ignoreResult(); },
-      options_.pingInterval, options_.pingLimit);
   std::weak_ptr<StoragePool> weak = weak_from_this();
+  rpc::Connection::Pings pings{options_.pingInterval, options_.pingLimit};
+  pings.eachTick = [weak, weakLink = std::weak_ptr<StorageLink>(link)] {
+    auto self = weak.lock();
+    auto watched = weakLink.lock();
+    if (self && watched) self->watch(*watched);
+  };
+  link->connection->startPings(
+      [storage = link->storage]() mutable { return storage.pingRequest().send().ignoreResult(); }, std::move(pings));
   link->connection->onClosed([weak, address, raw = link.get()] {
     if (auto self = weak.lock()) self->lost(address, raw);
   });
@@ -152,6 +158,15 @@ void StoragePool::lost(const std::string& address, StorageLink* raw) {
   link->users.clear();
   for (auto& [key, weak] : users) {
     if (auto user = weak.lock()) user->linkLost(*link);
+  }
+}
+
+void StoragePool::watch(StorageLink& link) {
+  link.pace.note(runtime_.clock.now(), link.connection->link().arrived());
+  if (link.connection->pingTime() < Duration(options_.pingLimit) / kSlowPart || link.pace.busy()) return;
+  const auto users = link.users;
+  for (const auto& [key, weak] : users) {
+    if (auto user = weak.lock()) user->linkSlow(link);
   }
 }
 

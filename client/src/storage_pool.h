@@ -4,6 +4,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "client/src/core/pace.h"
 #include "common/async/signal.h"
 #include "common/rpc/call.h"
 #include "common/rpc/connection.h"
@@ -19,6 +20,8 @@ class LinkUser {
  public:
   virtual ~LinkUser() = default;
   virtual void linkLost(const StorageLink& link) = 0;
+  // Pings take long on it, and it is not busy. Told again and again as long as that is so.
+  virtual void linkSlow(const StorageLink& link) = 0;
 };
 
 // A greeted connection to one storage server. Its pings renew the lease of every file this client writes there.
@@ -36,6 +39,7 @@ struct StorageLink {
   std::string name;
   std::unordered_map<const void*, std::weak_ptr<LinkUser>> users;
   TimePoint lastUsed;
+  Pace pace;
 };
 
 // One connection per storage server, made when it is first needed, closed when nobody used it for a minute.
@@ -61,6 +65,7 @@ class StoragePool : public std::enable_shared_from_this<StoragePool> {
   Task<void> attempt(std::string address, std::shared_ptr<Attempt> attempt);
   void established(const std::string& address, const std::shared_ptr<StorageLink>& link);
   void lost(const std::string& address, StorageLink* link);
+  void watch(StorageLink& link);
   void armSweep();
   void sweep();
 

@@ -167,6 +167,11 @@ bool TrackerSession::leasesCount() const {
          runtime_.clock.now() - confirmed_ < std::chrono::milliseconds(schema::NAME_LEASE_MS);
 }
 
+std::optional<Duration> TrackerSession::pingTime() const {
+  if (!session_ || !session_->connection->alive()) return std::nullopt;
+  return session_->connection->pingTime();
+}
+
 void TrackerSession::lost(rpc::Connection* connection) {
   if (!session_ || session_->connection.get() != connection) return;
   log::info("client.tracker.lost", {{"tracker", connection->peer()}});

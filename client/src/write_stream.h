@@ -68,6 +68,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
 
   void lagPassed(TimePoint until) override;
   void linkLost(const StorageLink& link) override;
+  void linkSlow(const StorageLink& link) override;
 
  private:
   struct Outcome {
@@ -92,6 +93,8 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   void failAll(const Error& error);
   void recover(bool pause);
   Task<void> recovery(bool pause);
+  bool tooSlow(const StorageLink& link) const;
+  Task<void> leave(StorageId slow);
   Task<void> tellOpen(bool whileKept);
   Task<Reply> run(Sequence sequence);
   void watchLink(const std::shared_ptr<StorageLink>& link);
@@ -113,8 +116,9 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   bool keepLease_ = false;
   bool leaseKnown_ = false;  // the present primary knows that we write
   std::weak_ptr<StorageLink> watched_;
-  Epoch refusedAt_ = 0;  // the epoch whose primary's disk said no
-  Epoch lostAt_ = 0;     // the epoch whose primary was lost, nothing acknowledged since
+  Epoch refusedAt_ = 0;   // the epoch whose primary's disk said no
+  TimePoint leaveAgain_;  // a primary that is too slow is not left before
+  Epoch lostAt_ = 0;      // the epoch whose primary was lost, nothing acknowledged since
   std::uint64_t errors_ = 0;
   bool abandoned_ = false;  // failAll(), and nothing was answered since
   std::optional<Error> lastError_;

@@ -2,9 +2,16 @@
 // what is sent again, what fails.
 #include "client/src/write_stream.h"
 
+#include <algorithm>
+
 #include "common/base/log.h"
 
 namespace vcfs::client {
+
+namespace {
+// What is slow may be something else than that server: not from one to the next in a circle.
+constexpr Duration kLeaveAgain = std::chrono::seconds(5);
+}  // namespace
 
 // ---- answers
 
@@ -150,6 +157,45 @@ void WriteStream::linkLost(const StorageLink& link) {
   leaseKnown_ = false;
   if (window_.empty() && !keepLease_) return;
   route_->lost(link);
+  recover(false);
+}
+
+// A cable that carries little and late does not end the connection, nor its pings, and one call waits for several of
+// its losses in turn. So the primary is another one as soon as an answer is late for as long as a silent server has, if
+// there is one in sync, and if it is not this host that is far from everybody.
+void WriteStream::linkSlow(const StorageLink& link) {
+  if (!tooSlow(link)) return;
+  leaveAgain_ = core_->now() + kLeaveAgain;
+  core_->runtime.spawn("leave slow primary", leave(link.id));
+}
+
+bool WriteStream::tooSlow(const StorageLink& link) const {
+  const TimePoint now = core_->now();
+  const auto since = window_.waitingSince();
+  if (recovering_ || now < leaveAgain_ || !since || now - *since < Duration(core_->options.pingLimit)) return false;
+  if (!route_->leadsToPrimary(link)) return false;
+  const auto& replicas = route_->layout().replicas;
+  const bool another = std::any_of(replicas.begin(), replicas.end(), [&](const Replica& replica) {
+    return replica.storage != link.id && replica.state == ReplicaState::inSync;
+  });
+  const auto tracker = core_->trackers->pingTime();
+  return another && tracker && *tracker * 2 <= link.connection->pingTime();
+}
+
+// Nothing is given up before a tracker has named another one: it may know that no other is in sync.
+Task<void> WriteStream::leave(StorageId slow) {
+  auto self = shared_from_this();
+  try {
+    Layout layout = co_await core_->failures->report(route_->inode(), route_->epoch(), slow);
+    route_->adopt(layout);
+  } catch (const Error&) {  // no tracker in time: nothing has changed
+  }
+  const Replica* primary = route_->layout().primary();
+  if (primary == nullptr || primary->storage == slow) {
+    leaveAgain_ = core_->now() + Duration(core_->options.pingLimit);
+    co_return;
+  }
+  log::info("client.primary.left", {{"inode", log::hex(route_->inode())}, {"storage", slow}, {"reason", "slow"}});
   recover(false);
 }
 

@@ -19,7 +19,7 @@ class NetworkCase(FaultCase):
         follower = next(r["storage"] for r in self.cluster.stat(PATH)["replicas"] if r["storage"] != primary)
         return self.host(primary), self.host(follower)
 
-    def goes_on_and_heals(self, stall_ms=HUNG_MS, replaced=None, kept=(), during=1_000_000):
+    def goes_on_and_heals(self, stall_ms=HUNG_MS, replaced=None, kept=(), during=1_000_000, figure="storage_cut"):
         """The recording goes on during the fault, for so many bytes, and after it, and ends with every replica equal. `replaced`: the
         host that is no in-sync replica any more while the fault lasts; `kept`: those that are. Returns what the recorder measured."""
         self.wait_for_growth(during)
@@ -29,7 +29,7 @@ class NetworkCase(FaultCase):
             self.assertLessEqual({host.name for host in kept}, in_sync)
         self.cluster.network.heal()
         self.wait_for_growth(300_000)
-        written = self.finish(stall_ms, figure="storage_cut" if replaced else None)
+        written = self.finish(stall_ms, figure=figure if replaced else None)
         self.assert_sealed()
         self.assert_replicas_equal()
         return written

@@ -2,10 +2,9 @@
 
 Fault model: every server has a host (network namespace) of its own. Packets to and from one host are late, or each of them is lost
 with some chance, or both, for seconds; nobody is told, and no connection ends. Processes and disks are well.
-Survival is expected because TCP sends again what was lost, and whoever is silent for longer than the ping limits is replaced as one
-that was cut off.
+Survival is expected because TCP sends again what was lost, whoever is silent for longer than the ping limits is replaced as one
+that was cut off, and a primary to which pings and calls take long is left for another server in sync.
 """
-import time
 import unittest
 
 from fault_case import HUNG_MS
@@ -14,9 +13,9 @@ from vcfs_test import env
 
 
 class SlowAndLossy(NetworkCase):
-    def goes_on_without_long_stalls(self, kept=()):
+    def goes_on_without_long_stalls(self, kept=(), replaced=None):
         """What fsync takes here usually is part of the fault: its whole time counts as a stall."""
-        written = self.goes_on_and_heals(kept=kept, during=2_500_000)
+        written = self.goes_on_and_heals(replaced=replaced, kept=kept, during=2_500_000, figure=None)
         self.assertLessEqual(written["fsync"]["max_ms"], HUNG_MS * env.SLOWDOWN)
 
     def test_primary_300_ms_away_slows(self):
@@ -26,14 +25,12 @@ class SlowAndLossy(NetworkCase):
         self.goes_on_without_long_stalls()
 
     def test_primary_300_ms_away_that_loses_5_percent_too(self):
-        """Such a cable does not carry the recording. The primary is replaced, unless it hears so little that it gives up the others
-        first: then nobody else has the last bytes, and calls wait for as long as the fault lasts."""
-        fault_seconds = 5
+        """Such a cable does not carry the recording: answers are late, one after the other, and no connection is silent for long. The
+        recorder's host leaves that primary for the other server."""
         self.start_recording()
-        self.servers()[0].slow(delay_ms=150, loss_percent=5)
-        time.sleep(fault_seconds)  # the fault's duration
-        self.cluster.network.heal()
-        self.goes_on_and_heals(fault_seconds * 1000 + HUNG_MS)
+        primary = self.servers()[0]
+        primary.slow(delay_ms=150, loss_percent=5)
+        self.goes_on_without_long_stalls(replaced=primary)
 
     def test_primary_loses_5_percent_of_its_packets(self):
         self.start_recording()

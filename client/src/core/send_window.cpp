@@ -177,6 +177,7 @@ const SendWindow::Item* SendWindow::next(TimePoint now) {
   if (item.state == Item::State::gathering) seal(item);
   item.state = Item::State::inFlight;
   item.everSent = true;
+  item.sentAt = now;
   ++nextToSend_;
   ++inFlightRequests_;
   if (item.kind == Kind::write) inFlightBytes_ += item.length;
@@ -239,6 +240,11 @@ void SendWindow::clear() {
 // ---- asking
 
 bool SendWindow::allSent() const { return nextToSend_ > last(); }
+
+std::optional<TimePoint> SendWindow::waitingSince() const {
+  if (items_.empty() || items_.front().state != Item::State::inFlight) return std::nullopt;
+  return items_.front().sentAt;
+}
 
 bool SendWindow::wholeAndUnsent() const { return first_ == start_ && hasOnlyUnsentWrite(); }
 

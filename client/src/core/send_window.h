@@ -63,6 +63,7 @@ class SendWindow {
     std::shared_ptr<rpc::Buffer> buffer;  // of gathered bytes; null when `owner` came from the caller
     std::uint64_t charged = 0;            // what it counts for in charged()
     TimePoint born;
+    TimePoint sentAt;
   };
 
   SendWindow(Limits limits, Sequence first);
@@ -106,6 +107,8 @@ class SendWindow {
   // Nothing was ever finished or sent, and there is one write.
   bool wholeAndUnsent() const;
   std::size_t inFlight() const { return inFlightRequests_; }
+  // Since when the oldest item has been waiting for its answer; nullopt when none is under way.
+  std::optional<TimePoint> waitingSince() const;
   Sequence last() const { return first_ + items_.size() - 1; }  // the newest item's sequence, also if finished
   Sequence first() const { return first_; }  // the oldest that is not finished; last() + 1 when there is none
   bool finishedUpTo(Sequence sequence) const { return first_ > sequence; }

@@ -76,6 +76,23 @@ TEST_F(SendWindowTest, nothing_is_sent_before_max_lag) {
   EXPECT_NE(window.next(now + milliseconds(50)), nullptr);
 }
 
+TEST_F(SendWindowTest, the_oldest_item_under_way_tells_since_when_an_answer_is_waited_for) {
+  write(0, "abc");
+  EXPECT_FALSE(window.waitingSince()) << "nothing was sent";
+  window.flush();
+  window.next(now);
+  write(100, "def");
+  window.flush();
+  window.next(now + milliseconds(10));
+  EXPECT_EQ(window.waitingSince(), now);
+  window.finish(1);
+  EXPECT_EQ(window.waitingSince(), now + milliseconds(10));
+  window.rewind();
+  EXPECT_FALSE(window.waitingSince()) << "it has to be sent again";
+  window.next(now + milliseconds(20));
+  EXPECT_EQ(window.waitingSince(), now + milliseconds(20));
+}
+
 TEST_F(SendWindowTest, lag_counts_from_the_oldest_byte) {
   write(0, "abc");
   now = now + milliseconds(30);
