@@ -125,8 +125,9 @@ interface Storage {
   # From the primary: truncate, allocate, sync, seal, in the order of the writes. `powerLoss`: as in replicate().
 
   adopt @14 (layout :Layout) -> (status :Status, info :FileInfo);
-  # From a tracker, after the catalog made the layout durable: raise the epoch, learn the replicas. A server that is
-  # the primary of the new layout takes over; one that is not in it any more stops serving the file.
+  # From a tracker, or from the new primary to whom it replaced, after the catalog made the layout durable: raise the
+  # epoch, learn the replicas. A server that is the primary of the new layout takes over; one that is not in it any more
+  # stops serving the file.
 
   fetch @15 (inode :UInt64, offset :UInt64, length :UInt32) -> (status :Status, data :Data, size :UInt64);
   # Catch-up and fsck: the bytes of this replica as they stand, whatever its epoch. Fewer than `length` at its end.

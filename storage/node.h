@@ -202,6 +202,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void rebuildSlots(FilePtr file, bool skipped);
   void endEpoch(FilePtr file);
   void takeOver(FilePtr file);
+  void tellReplaced(FilePtr file, const std::vector<Replica>& before);
   void expectWriters(File& file);
   void settleUncertain(FilePtr file);
   void applyHeldSeal(FilePtr file);

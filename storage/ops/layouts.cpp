@@ -1,6 +1,7 @@
 // How a file's layout changes here: taking over, stepping down, losing and gaining replicas; and telling trackers
 // about lost ones.
 #include "common/base/log.h"
+#include "schema/convert.h"
 #include "storage/node.h"
 
 namespace vcfs::storage {
@@ -28,6 +29,7 @@ void Node::adopt(FilePtr file, const Layout& layout) {
   const Role before = file->replica.role();
   const Epoch epochBefore = file->replica.epoch();
   const bool regains = before == Role::primary && file->replica.deposed();
+  const std::vector<Replica> replicasBefore = file->replica.layout().replicas;
   if (!file->replica.adopt(layout, self())) return;
   const Role now = file->replica.role();
   file->meta.epoch = layout.epoch;
@@ -47,6 +49,7 @@ void Node::adopt(FilePtr file, const Layout& layout) {
     if (regains && !file->replica.deposed()) expectWriters(*file);
     rebuildSlots(file, layout.epoch > epochBefore + 1);
     if (!file->replica.deposed()) settleUncertain(file);
+    if (before != Role::primary && epochBefore != 0 && layout.epoch > epochBefore) tellReplaced(file, replicasBefore);
   } else {
     file->uncertain = false;  // compared in full before it is in sync again
   }
@@ -71,6 +74,33 @@ void Node::applyHeldSeal(FilePtr file) {
     self->hardening_.insert(file->inode);
     file->changed.notifyAll();
   });
+}
+
+// A server that was replaced learns it from a tracker. While no tracker reaches it, those who read there would believe
+// that the file has ended where it stood. Told once, and not waited for: it is fenced in any case.
+void Node::tellReplaced(FilePtr file, const std::vector<Replica>& before) {
+  const Layout& now = file->replica.layout();
+  const auto taken = [&](StorageId storage) {
+    return std::any_of(now.replicas.begin(), now.replicas.end(), [&](const Replica& replica) {
+      return replica.storage == storage && replica.state != vcfs::ReplicaState::stale;
+    });
+  };
+  std::map<StorageId, std::string> replaced;
+  for (const auto* replicas : {&before, &now.replicas}) {
+    for (const Replica& replica : *replicas) {
+      const bool reachable = !replica.address.empty() && replica.storage != self();
+      if (reachable && !taken(replica.storage)) replaced[replica.storage] = replica.address;
+    }
+  }
+  for (const auto& [storage, address] : replaced) {
+    peers->withSession(address, storage, [file, epoch = now.epoch](PeerSession* session) {
+      const Layout& layout = file->replica.layout();
+      if (session == nullptr || layout.epoch != epoch) return;
+      auto request = session->client.adoptRequest();
+      schema::fill(request.initLayout(), layout);
+      request.send().ignoreResult().detach([](kj::Exception&&) {});
+    });
+  }
 }
 
 void Node::takeOver(FilePtr file) {

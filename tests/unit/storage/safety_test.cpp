@@ -221,6 +221,19 @@ TEST_F(Safety, what_a_deposed_primary_had_under_way_does_not_stay_on_it_alone) {
   EXPECT_TRUE(eventually([&] { return isInSync(2); }, 60s));
 }
 
+TEST_F(Safety, a_replaced_primary_hears_it_from_its_successor_while_no_tracker_tells_it) {
+  for (const auto state : {std::optional(stale), std::optional<ReplicaState>()}) {  // kept as stale, and dropped
+    const InodeId inode = state ? kFile : kFile + 1;
+    const Layout before = twoCopies(inode);
+    put(before);
+    ASSERT_EQ(of(write(1, before, 1, 0, "old")).code, Errc::ok);
+    put(state ? layout(2, {{2, in}, {1, *state}}, inode) : layout(2, {{2, in}}, inode));
+    ASSERT_EQ(of(write(2, current(inode), 2, 3, " and new")).code, Errc::ok);
+    EXPECT_TRUE(eventually([&] { return node(1).find(inode)->replica.epoch() == 2; }, 1s));
+    EXPECT_EQ(of(read(1, before, 0, 100)).code, Errc::staleEpoch);
+  }
+}
+
 // ---- what the disk has not got
 
 TEST_F(Safety, a_replica_whose_sync_failed_is_not_counted_as_stable_by_the_next_sync) {
