@@ -163,7 +163,9 @@ void StoragePool::lost(const std::string& address, StorageLink* raw) {
 
 void StoragePool::watch(StorageLink& link) {
   link.pace.note(runtime_.clock.now(), link.connection->link().arrived());
-  if (link.connection->pingTime() < Duration(options_.pingLimit) / kSlowPart || link.pace.busy()) return;
+  // Pings alone may be late because the server's loop is; the network alone may be far and well.
+  const Duration late = Duration(options_.pingLimit) / kSlowPart;
+  if (link.connection->pingTime() < late || link.connection->link().roundTrip() < late / 2 || link.pace.busy()) return;
   const auto users = link.users;
   for (const auto& [key, weak] : users) {
     if (auto user = weak.lock()) user->linkSlow(link);

@@ -20,7 +20,7 @@ class LinkUser {
  public:
   virtual ~LinkUser() = default;
   virtual void linkLost(const StorageLink& link) = 0;
-  // Pings take long on it, and it is not busy. Told again and again as long as that is so.
+  // Pings take long on it, the network to it does, and it is not busy. Told again and again as long as that is so.
   virtual void linkSlow(const StorageLink& link) = 0;
 };
 

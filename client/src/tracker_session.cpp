@@ -167,9 +167,9 @@ bool TrackerSession::leasesCount() const {
          runtime_.clock.now() - confirmed_ < std::chrono::milliseconds(schema::NAME_LEASE_MS);
 }
 
-std::optional<Duration> TrackerSession::pingTime() const {
+std::optional<Duration> TrackerSession::roundTrip() const {
   if (!session_ || !session_->connection->alive()) return std::nullopt;
-  return session_->connection->pingTime();
+  return session_->connection->link().roundTrip();
 }
 
 void TrackerSession::lost(rpc::Connection* connection) {

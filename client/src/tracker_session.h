@@ -48,8 +48,8 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   bool leasesCount() const;
   // The same for what was asked in this session of sealed files (Tracker.watch, `settles`).
   bool settles() const { return settles_ && leasesCount(); }
-  // Of the present tracker (rpc::Connection::pingTime); nullopt while there is none.
-  std::optional<Duration> pingTime() const;
+  // To the present tracker (Link::roundTrip); nullopt while there is none.
+  std::optional<Duration> roundTrip() const;
   const std::string& cluster() const { return cluster_; }
   const std::vector<std::string>& trackers() const { return addresses_; }
 

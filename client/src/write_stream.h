@@ -95,6 +95,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   Task<void> recovery(bool pause);
   bool tooSlow(const StorageLink& link) const;
   Task<void> leave(StorageId slow);
+  Task<bool> anotherAnswers(StorageId slow);
   Task<void> tellOpen(bool whileKept);
   Task<Reply> run(Sequence sequence);
   void watchLink(const std::shared_ptr<StorageLink>& link);
@@ -118,6 +119,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   std::weak_ptr<StorageLink> watched_;
   Epoch refusedAt_ = 0;   // the epoch whose primary's disk said no
   TimePoint leaveAgain_;  // a primary that is too slow is not left before
+  int left_ = 0;          // so often one was
   Epoch lostAt_ = 0;      // the epoch whose primary was lost, nothing acknowledged since
   std::uint64_t errors_ = 0;
   bool abandoned_ = false;  // failAll(), and nothing was answered since

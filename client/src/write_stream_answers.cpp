@@ -9,8 +9,11 @@
 namespace vcfs::client {
 
 namespace {
-// What is slow may be something else than that server: not from one to the next in a circle.
+// What is slow may be something else than that server: not from one to the next in a circle. Twice as long each time.
 constexpr Duration kLeaveAgain = std::chrono::seconds(5);
+constexpr int kLeaveDoublings = 6;
+// How much farther than a tracker: else it is this host that is far away. The one measures quicker than the other.
+constexpr int kMuchFarther = 4;
 }  // namespace
 
 // ---- answers
@@ -178,23 +181,43 @@ bool WriteStream::tooSlow(const StorageLink& link) const {
   const bool another = std::any_of(replicas.begin(), replicas.end(), [&](const Replica& replica) {
     return replica.storage != link.id && replica.state == ReplicaState::inSync;
   });
-  const auto tracker = core_->trackers->pingTime();
-  return another && tracker && *tracker * 2 <= link.connection->pingTime();
+  const auto tracker = core_->trackers->roundTrip();
+  return another && tracker && *tracker * kMuchFarther <= link.connection->link().roundTrip();
+}
+
+// One that counts as in sync may hang without anybody knowing yet: that may be what the slow primary waits for.
+Task<bool> WriteStream::anotherAnswers(StorageId slow) {
+  auto self = shared_from_this();
+  std::vector<Replica> others = route_->layout().replicas;
+  std::erase_if(others, [&](const Replica& r) { return r.storage == slow || r.state != ReplicaState::inSync; });
+  const Duration limit = Duration(core_->options.pingLimit) / 2;
+  try {
+    const auto link = co_await core_->storages->get(std::move(others), core_->now() + limit);
+    auto pong = link->storage.pingRequest().send();
+    co_await rpc::call(core_->runtime, kj::mv(pong), limit);
+    co_return true;
+  } catch (const std::exception&) {
+    co_return false;
+  }
 }
 
 // Nothing is given up before a tracker has named another one: it may know that no other is in sync.
 Task<void> WriteStream::leave(StorageId slow) {
   auto self = shared_from_this();
-  try {
-    Layout layout = co_await core_->failures->report(route_->inode(), route_->epoch(), slow);
-    route_->adopt(layout);
-  } catch (const Error&) {  // no tracker in time: nothing has changed
+  const Epoch epoch = route_->epoch();
+  if (co_await anotherAnswers(slow) && route_->epoch() == epoch && !recovering_) {
+    try {
+      Layout layout = co_await core_->failures->report(route_->inode(), epoch, slow);
+      route_->adopt(layout);
+    } catch (const Error&) {  // no tracker in time: nothing has changed
+    }
   }
   const Replica* primary = route_->layout().primary();
   if (primary == nullptr || primary->storage == slow) {
     leaveAgain_ = core_->now() + Duration(core_->options.pingLimit);
     co_return;
   }
+  leaveAgain_ = core_->now() + kLeaveAgain * (1 << std::min(left_++, kLeaveDoublings));
   log::info("client.primary.left", {{"inode", log::hex(route_->inode())}, {"storage", slow}, {"reason", "slow"}});
   recover(false);
 }

@@ -160,6 +160,10 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
   std::uint64_t received() const { return received_; }
   std::uint64_t sent() const { return sent_; }
   std::uint64_t arrived() const { return arrived_; }
+  Duration roundTrip() const {
+    const auto other = other_.lock();
+    return lastDelay_ + (other ? other->lastDelay_ : lastDelay_);
+  }
 
  private:
   void release(Segments segments) {
@@ -192,7 +196,8 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
     std::function<void()> action = [network = network_, way = way_, inner = std::move(inner)] {
       network->arrive(way, inner);
     };
-    const TimePoint due = network_->clock.now() + network_->delayOf(host_, peerHost_);
+    lastDelay_ = network_->delayOf(host_, peerHost_);
+    const TimePoint due = network_->clock.now() + lastDelay_;
     lastDue_ = std::max(lastDue_, due);
     // One that is due now may still stand behind others of the same moment.
     if (lastDue_ <= network_->clock.now() && *timed_ == 0) {
@@ -259,6 +264,7 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
   std::uint64_t received_ = 0;
   std::uint64_t sent_ = 0;
   std::uint64_t arrived_ = 0;
+  Duration lastDelay_{};
 };
 
 class MemoryLink final : public Link {
@@ -272,6 +278,7 @@ class MemoryLink final : public Link {
   std::uint64_t received() const override { return end_->received(); }
   std::uint64_t sent() const override { return end_->sent(); }
   std::uint64_t arrived() const override { return end_->arrived(); }
+  Duration roundTrip() const override { return end_->roundTrip(); }
 
  private:
   std::shared_ptr<End> end_;

@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -135,6 +136,13 @@ class TcpLink::State final : public capnp::MessageStream, public std::enable_sha
     if (error_ != nullptr || ::ioctl(fd_, SIOCOUTQ, &waiting) != 0) return arrived_;
     arrived_ = toKernel_ - std::min<std::uint64_t>(toKernel_, static_cast<std::uint64_t>(waiting));
     return arrived_;
+  }
+
+  Duration roundTrip() const {
+    tcp_info info{};
+    socklen_t length = sizeof info;
+    if (error_ != nullptr || ::getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return {};
+    return std::chrono::microseconds(info.tcpi_rtt);
   }
 
  private:
@@ -456,5 +464,6 @@ void TcpLink::close() { state_->close("closed"); }
 std::uint64_t TcpLink::received() const { return state_->received(); }
 std::uint64_t TcpLink::sent() const { return state_->sent(); }
 std::uint64_t TcpLink::arrived() const { return state_->arrived(); }
+Duration TcpLink::roundTrip() const { return state_->roundTrip(); }
 
 }  // namespace vcfs::rpc

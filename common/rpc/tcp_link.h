@@ -25,6 +25,7 @@ class TcpLink final : public Link {
   std::uint64_t received() const override;
   std::uint64_t sent() const override;
   std::uint64_t arrived() const override;
+  Duration roundTrip() const override;
 
  private:
   class State;

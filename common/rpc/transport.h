@@ -26,6 +26,9 @@ class Link {
   // that the way there carries, whether or not the peer's process lives.
   virtual std::uint64_t sent() const = 0;
   virtual std::uint64_t arrived() const = 0;
+  // How long the network takes to the peer's host and back, smoothed over the last messages; without what the peer's
+  // process needs for an answer. Zero while it is not known.
+  virtual Duration roundTrip() const = 0;
   // Reads and writes end with an error from now on. Idempotent.
   virtual void close() = 0;
 };

@@ -18,7 +18,11 @@ class StorageServer final : public schema::Storage::Server {
   }
   kj::Promise<void> ping(PingContext) override {
     if (self_.hanging) return kj::NEVER_DONE;
-    return kj::READY_NOW;
+    if (self_.pongAfter == Duration{}) return kj::READY_NOW;
+    auto pair = kj::newPromiseAndFulfiller<void>();
+    auto pong = std::make_shared<kj::Own<kj::PromiseFulfiller<void>>>(kj::mv(pair.fulfiller));
+    late_ = cluster_.clock.callAt(cluster_.clock.now() + self_.pongAfter, [pong] { (*pong)->fulfill(); });
+    return kj::mv(pair.promise);
   }
 
   kj::Promise<void> write(WriteContext context) override {
@@ -169,6 +173,7 @@ class StorageServer final : public schema::Storage::Server {
   }
 
   FakeCluster& cluster_;
+  std::unique_ptr<Clock::Timer> late_;
   FakeStorage& self_;
   std::map<InodeId, Epoch> layouts_;
 };

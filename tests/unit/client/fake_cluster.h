@@ -45,6 +45,7 @@ struct FakeStorage {
   std::uint64_t powerLoss = 0;   // of all its files
   bool silent = false;           // executes and never answers
   bool hanging = false;          // not even pings are answered
+  Duration pongAfter{};          // how late a ping is answered
   unsigned refusals = UINT_MAX;  // how many times `refuse` is said
   int writes = 0, reads = 0, closes = 0, syncs = 0, opens = 0, stats = 0, layoutsSeen = 0;
   std::vector<std::uint64_t> writeLengths;

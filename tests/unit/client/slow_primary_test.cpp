@@ -82,6 +82,24 @@ TEST_F(SlowPrimaryTest, it_is_kept_when_this_host_is_far_from_the_tracker_as_wel
   EXPECT_EQ(epoch(), 1u);
 }
 
+TEST_F(SlowPrimaryTest, it_is_kept_when_the_other_one_does_not_answer_at_all) {
+  fake.storage(1).silent = true;
+  slow("storage1");
+  fake.network.cut("client", "storage2");
+  write(5, " world");
+  wait(seconds(5));
+  EXPECT_EQ(epoch(), 1u);
+  EXPECT_EQ(fake.tracker().reports, 0);
+}
+
+TEST_F(SlowPrimaryTest, a_server_that_is_late_itself_is_not_a_slow_cable) {
+  fake.storage(1).silent = true;
+  fake.storage(1).pongAfter = milliseconds(300);
+  write(5, " world");
+  wait(seconds(5));
+  EXPECT_EQ(epoch(), 1u);
+}
+
 TEST_F(SlowPrimaryTest, it_is_kept_while_much_gets_through) {
   fake.storage(1).silent = true;
   slow("storage1");
