@@ -289,8 +289,10 @@ void Node::kept(FilePtr file) {
   empty.kind = Mutation::Kind::open;
   const Epoch epoch = file->replica.epoch();
   applyLocal(file, empty, [self = shared_from_this(), file, epoch](std::optional<Error> error) {
-    if (error || file->removed || file->replica.epoch() != epoch) return;  // asked again
-    self->goOn(file);
+    if (file->removed || file->replica.epoch() != epoch) return;  // asked again
+    // What the disk refuses now it may refuse for ever. Its writers are to hear why, and the mark comes with the file.
+    const bool refused = error && (refusedByDisk(error->code()) || error->code() == Errc::readOnly);
+    if (!error || refused) self->goOn(file);
   });
 }
 

@@ -115,6 +115,25 @@ TEST_F(PowerLoss, that_took_the_whole_file_is_told_by_the_next_process_too) {
   EXPECT_EQ(told(), name);
 }
 
+// Nobody waits for room: the writer hears of it, and of the loss when there is room again.
+TEST_F(PowerLoss, that_took_the_whole_file_leaves_a_full_disk_that_says_so) {
+  for (const Errc reason : {Errc::noSpace, Errc::readOnly}) {
+    SCOPED_TRACE(static_cast<int>(reason));
+    const InodeId inode = kFile + static_cast<InodeId>(reason);
+    put(twoCopies(inode));
+    of(write(1, twoCopies(inode), 1, 0, "abc"));
+    for (int n : {1, 2}) losePower(n);
+    for (int n : {1, 2}) stores_[n]->failWrites(reason);
+    for (int n : {1, 2}) startStorage(n);
+    const auto writes = [&] {
+      return of(write(static_cast<int>(current(inode).primary()->storage), current(inode), 2, 3, "def"));
+    };
+    EXPECT_TRUE(eventually([&] { return writes().code == reason; })) << "it waits";
+    for (int n : {1, 2}) stores_[n]->failWrites(Errc::ok);
+    EXPECT_TRUE(eventually([&] { return writes().powerLoss != 0; }));
+  }
+}
+
 // What would be synced when it ends is not there after a loss of power.
 TEST_F(PowerLoss, a_process_that_is_killed_does_not_sync_its_list_of_active_files) {
   settle(1500ms);
