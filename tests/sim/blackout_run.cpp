@@ -267,7 +267,7 @@ void BlackoutRun::look() {
     for (int n : cluster_.inSync(writer->inode())) {
       const bool synced = claim == SyncingWriter::Claim::synced;
       // It has lost its power after the close was answered, and has still to tell.
-      if (!synced && !cluster_.settled(n)) continue;
+      if (!synced && !cluster_.vouches(n, writer->inode())) continue;
       const std::string there =
           synced ? cluster_.disk(n).durable(writer->inode()) : cluster_.content(n, writer->inode());
       const std::string wrong = writer->judge(there);

@@ -246,6 +246,14 @@ bool SimCluster::settled(int n) {
          status.find("\"replicas_being_reported\":0") != std::string::npos;
 }
 
+bool SimCluster::vouches(int n, InodeId inode) {
+  if (!storageRuns(n)) return false;
+  storage::Node& node = storage(n).node();
+  if (node.statusJson().find("\"recovered\":true") == std::string::npos) return false;
+  const storage::FilePtr file = node.find(inode);
+  return !file || (file->ready && !file->replica.distrusted());
+}
+
 bool SimCluster::whole(InodeId inode, std::size_t copies) {
   std::size_t good = 0;
   for (const Replica& replica : entry(inode).layout.replicas) {

@@ -87,6 +87,8 @@ class SimCluster {
   bool whole(InodeId inode) { return whole(inode, copies_); }
   bool whole(InodeId inode, std::size_t copies);
   bool settled(int n);
+  // It runs, has checked what it has after a start, and does not doubt its replica of this file.
+  bool vouches(int n, InodeId inode);
   Host& host(const std::string& name);
 
   asio::io_context io{1};
