@@ -31,8 +31,9 @@ Task<void> askOne(std::shared_ptr<TrackerCore> core, std::shared_ptr<Question> q
   } catch (const Error& error) {
     failure = error;
   }
-  if (failure && failure->code() == Errc::notSupported) {  // of an earlier version
-    for (InodeId inode : inodes) note(*question, inode, storage, Standing::good);
+  if (failure && failure->code() == Errc::notSupported) {
+    // Of an earlier version, which cannot tell whether it lost its power: any that can and has everything comes first.
+    for (InodeId inode : inodes) note(*question, inode, storage, Standing::restarted);
   } else if (failure) {
     log::info("heir.silent", {{"storage", storage}, {"files", inodes.size()}, {"reason", failure->what()}});
   }
