@@ -150,7 +150,8 @@ interface Tracker {
   # the group has another server, a new syncing replica is added. layouts: one per request, in order, the present
   # layout whatever happened; that of a file that does not exist has inode 0. At most 1000 per call.
   # Where several replicas may follow a lost primary they are asked before (up to 1 s); nothing is changed as long as
-  # none says that it has everything and one may still say so: report it again.
+  # none says that it has everything and one may still say so: report it again. unavailable: of all these files nobody
+  # could be asked; another tracker may be able to.
 
   registerStorage @25 (name :Text, group :Text, zone :Text, address :Text, dataDirectory :Text, capacityBytes :UInt64,
                        freeBytes :UInt64, instance :UInt64, previous :UInt32)

@@ -162,6 +162,7 @@ struct LayoutChange {
   std::vector<StorageId> dropped;  // servers that shall delete their replica
   bool mayHandOver = false;        // evacuate(): only the primary's consent is missing
   std::vector<StorageId> heirs;    // reportFailure(): they are to be asked for their standings before
+  bool unheard = false;            // of those none could be reached from here, so nothing changed
 };
 // `reporter`: the storage server that says so; 0: a client. `asked`: the standings of those who were named as heirs.
 Task<std::vector<LayoutChange>> reportFailure(SqlTx& tx, std::vector<FailedReplica> failed, StorageId reporter,

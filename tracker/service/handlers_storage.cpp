@@ -133,16 +133,21 @@ Task<void> Handlers::reportFailure(ReportFailureContext context) {
   for (auto one : list) failed.push_back(ops::FailedReplica{one.getInode(), one.getEpoch(), one.getStorage()});
   const StorageId reporter = session_->storage;
   auto changes = co_await core_->loseReplicas(failed, reporter);
-  auto layouts = changedLayouts(changes);
-  if (!layouts.empty()) {
-    log::warn("replicas.lost", {{"files", layouts.size()},
+  const auto lost = std::count_if(changes.begin(), changes.end(), [](const auto& change) { return change.changed; });
+  if (lost != 0) {
+    log::warn("replicas.lost", {{"files", lost},
                                 {"storage", failed.front().storage},
                                 {"reporter", schema::toString(context.getParams().getReporter())}});
   }
+  std::vector<Layout> layouts;
   for (std::size_t i = 0; i < changes.size(); ++i) {
-    if (!changes[i].changed && core_->isNews(changes[i].layout, failed[i].epoch)) layouts.push_back(changes[i].layout);
+    if (core_->isNews(changes[i].layout, failed[i].epoch)) layouts.push_back(changes[i].layout);
   }
   co_await core_->announce(std::move(layouts), reporter, core_->options.adoptWait);
+  // This tracker may be cut off from the storage servers; another one may not be. Whatever else was reported with these
+  // is answered first: they come again alone.
+  const bool deaf = std::all_of(changes.begin(), changes.end(), [](const auto& change) { return change.unheard; });
+  if (deaf && !changes.empty()) throw Error(Errc::unavailable, "none of those who may follow a lost primary answers");
   auto results = context.getResults();
   fillAll(*core_, results.initLayouts(static_cast<unsigned>(changes.size())), changes);
 }

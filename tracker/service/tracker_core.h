@@ -88,7 +88,7 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   bool stopped = false;
 
  private:
-  Task<std::map<InodeId, Standings>> askHeirs(std::vector<ops::LayoutChange> files);
+  Task<std::map<InodeId, Standings>> askHeirs(std::vector<ops::LayoutChange> files, bool hurry);
   Task<void> adoptOne(Layout layout, StorageId storage, std::shared_ptr<std::size_t> awaited,
                       std::shared_ptr<Signal> done);
   void learnStorages();

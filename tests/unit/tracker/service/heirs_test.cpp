@@ -133,6 +133,26 @@ class HeirsTest : public ::testing::Test {
 
 }  // namespace
 
+TEST_F(HeirsTest, whoever_asks_a_tracker_that_hears_none_of_them_is_sent_to_another_tracker) {
+  const Layout layout = file("f");
+  ASSERT_EQ(layout.replicas.size(), 3u);
+  followersAre(layout, Behaviour::silent);
+  EXPECT_EQ(refused({primaryOf(layout)}), Errc::unavailable);
+  followersAre(layout, Behaviour::good);
+  EXPECT_EQ(report({primaryOf(layout)}).at(0).epoch, layout.epoch + 1) << "nothing was decided before";
+}
+
+TEST_F(HeirsTest, a_file_whose_heirs_are_silent_does_not_hold_up_what_else_is_reported) {
+  const Layout open = file("open");
+  const Layout other = file("other");
+  followersAre(open, Behaviour::silent);
+  const auto layouts = report({primaryOf(open), Lost{other, other.replicas[1].storage}});
+  EXPECT_LT(took_, kCallLimit / 2);
+  EXPECT_EQ(layouts.at(0).epoch, open.epoch);
+  EXPECT_EQ(layouts.at(1).epoch, other.epoch + 1);
+  EXPECT_EQ(storages_[other.replicas[0].storage].behaviour.adopted[other.inode], other.epoch + 1);
+}
+
 // It cannot know whether it lost its power.
 TEST_F(HeirsTest, a_server_of_an_earlier_version_comes_after_one_that_has_everything) {
   const Layout layout = file("f");
