@@ -96,6 +96,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   bool tooSlow(const StorageLink& link) const;
   Task<void> leave(StorageId slow);
   Task<bool> anotherAnswers(StorageId slow);
+  std::vector<Replica> othersInSync(StorageId storage) const;
   Task<void> tellOpen(bool whileKept);
   Task<Reply> run(Sequence sequence);
   void watchLink(const std::shared_ptr<StorageLink>& link);

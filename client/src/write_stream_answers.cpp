@@ -177,22 +177,23 @@ bool WriteStream::tooSlow(const StorageLink& link) const {
   const auto since = window_.waitingSince();
   if (recovering_ || now < leaveAgain_ || !since || now - *since < Duration(core_->options.pingLimit)) return false;
   if (!route_->leadsToPrimary(link)) return false;
-  const auto& replicas = route_->layout().replicas;
-  const bool another = std::any_of(replicas.begin(), replicas.end(), [&](const Replica& replica) {
-    return replica.storage != link.id && replica.state == ReplicaState::inSync;
-  });
   const auto tracker = core_->trackers->roundTrip();
-  return another && tracker && *tracker * kMuchFarther <= link.connection->link().roundTrip();
+  if (!tracker || *tracker * kMuchFarther > link.connection->link().roundTrip()) return false;
+  return !othersInSync(link.id).empty();
+}
+
+std::vector<Replica> WriteStream::othersInSync(StorageId storage) const {
+  std::vector<Replica> others = route_->layout().replicas;
+  std::erase_if(others, [&](const Replica& r) { return r.storage == storage || r.state != ReplicaState::inSync; });
+  return others;
 }
 
 // One that counts as in sync may hang without anybody knowing yet: that may be what the slow primary waits for.
 Task<bool> WriteStream::anotherAnswers(StorageId slow) {
   auto self = shared_from_this();
-  std::vector<Replica> others = route_->layout().replicas;
-  std::erase_if(others, [&](const Replica& r) { return r.storage == slow || r.state != ReplicaState::inSync; });
   const Duration limit = Duration(core_->options.pingLimit) / 2;
   try {
-    const auto link = co_await core_->storages->get(std::move(others), core_->now() + limit);
+    const auto link = co_await core_->storages->get(othersInSync(slow), core_->now() + limit);
     auto pong = link->storage.pingRequest().send();
     co_await rpc::call(core_->runtime, kj::mv(pong), limit);
     co_return true;

@@ -30,7 +30,9 @@ void Node::adopt(FilePtr file, const Layout& layout) {
   const Role before = file->replica.role();
   const Epoch epochBefore = file->replica.epoch();
   const bool regains = before == Role::primary && file->replica.deposed();
-  const std::vector<Replica> replicasBefore = file->replica.layout().replicas;
+  const bool newer = epochBefore != 0 && layout.epoch > epochBefore;
+  const bool overtakes = before != Role::primary && newer && roleOf(layout, self()) == Role::primary;
+  const std::vector<Replica> replicasBefore = overtakes ? file->replica.layout().replicas : std::vector<Replica>();
   if (!file->replica.adopt(layout, self())) return;
   const Role now = file->replica.role();
   file->meta.epoch = layout.epoch;
@@ -50,7 +52,7 @@ void Node::adopt(FilePtr file, const Layout& layout) {
     if (regains && !file->replica.deposed()) expectWriters(*file);
     rebuildSlots(file, layout.epoch > epochBefore + 1);
     if (!file->replica.deposed()) settleUncertain(file);
-    if (before != Role::primary && epochBefore != 0 && layout.epoch > epochBefore) tellReplaced(file, replicasBefore);
+    if (overtakes) tellReplaced(file, replicasBefore);
   } else {
     file->uncertain = false;  // compared in full before it is in sync again
   }

@@ -13,18 +13,15 @@ Task<LayoutChange> loseOne(SqlTx& tx, FailedReplica failed, StorageId reporter, 
   auto row = co_await findInode(tx, failed.inode, Lock::rows);
   if (!row || !row->isFile()) co_return change;
   if (row->attr.epoch == failed.epoch) {
-    FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
-    const bool bySelf = reporter == failed.storage;
     const auto said = asked.find(failed.inode);
-    if (said != asked.end()) {
-      needs.standings = said->second;
-    } else {
-      change.heirs = heirs(row->replicas, failed.storage);
-    }
+    if (said == asked.end()) change.heirs = heirs(row->replicas, failed.storage);
     if (!change.heirs.empty()) {
       change.layout = row->layout();
       co_return change;
     }
+    FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
+    if (said != asked.end()) needs.standings = said->second;
+    const bool bySelf = reporter == failed.storage;
     if (auto next = loseReplica(row->replicas, failed.storage, *occasion.view, needs, bySelf)) {
       row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
       change.changed = true;
