@@ -90,6 +90,11 @@ class PingsTest : public testing::Test {
     if (!until([&] { return !connection->alive(); }, look)) return std::nullopt;
     return clock.now() - begun;
   }
+  void expectGivenUpAtTheLimit() {
+    const auto after = givenUpAfter(1s);
+    ASSERT_TRUE(after);
+    EXPECT_LE(*after, 60ms);
+  }
 
   asio::io_context io{1};
   rpc::KjLoop kj{io};
@@ -115,9 +120,7 @@ TEST_F(PingsTest, ping_behind_data_that_goes_on_arriving_is_waited_for) {
 TEST_F(PingsTest, without_patience_it_is_given_up_at_the_limit) {
   sendBulk(15);
   startPings(false);
-  const auto after = givenUpAfter(1s);
-  ASSERT_TRUE(after);
-  EXPECT_LE(*after, 60ms);
+  expectGivenUpAtTheLimit();
 }
 
 TEST_F(PingsTest, data_that_arrives_and_arrives_is_waited_for_twice_as_long_as_the_limit_at_most) {
@@ -133,17 +136,13 @@ TEST_F(PingsTest, peer_that_is_cut_off_is_given_up_at_the_limit) {
   sendBulk(15);
   startPings(true);
   network.cut("near", "far");
-  const auto after = givenUpAfter(1s);
-  ASSERT_TRUE(after);
-  EXPECT_LE(*after, 60ms);
+  expectGivenUpAtTheLimit();
 }
 
 TEST_F(PingsTest, peer_that_hangs_is_given_up_at_the_limit_after_the_ping_has_arrived) {
   hang = true;
   startPings(true);
-  const auto after = givenUpAfter(1s);
-  ASSERT_TRUE(after);
-  EXPECT_LE(*after, 60ms);
+  expectGivenUpAtTheLimit();
 }
 
 TEST_F(PingsTest, peer_that_hangs_is_given_up_at_the_limit_although_its_host_goes_on_taking_data) {
@@ -151,9 +150,7 @@ TEST_F(PingsTest, peer_that_hangs_is_given_up_at_the_limit_although_its_host_goe
   startPings(true);
   until([] { return false; }, 6ms);
   sendBulk(30);
-  const auto after = givenUpAfter(1s);
-  ASSERT_TRUE(after);
-  EXPECT_LE(*after, 60ms);
+  expectGivenUpAtTheLimit();
 }
 
 TEST_F(PingsTest, ping_time_tells_what_the_last_one_took_and_what_one_has_been_waiting) {

@@ -133,4 +133,17 @@ class ClusterTest : public ::testing::Test {
   std::map<std::pair<int, ClientId>, std::shared_ptr<rpc::Connection>> connections_;
 };
 
+// Three servers; kFile is "abc" on all of them, server 1 the primary.
+class ThreeCopiesTest : public ClusterTest {
+ protected:
+  void SetUp() override {
+    startTracker();
+    for (int n : {1, 2, 3}) startStorage(n);
+    put(before_);
+    ASSERT_EQ(of(write(1, before_, 1, 0, "abc")).code, Errc::ok);
+  }
+
+  const Layout before_ = layout(1, {{1, ReplicaState::inSync}, {2, ReplicaState::inSync}, {3, ReplicaState::inSync}});
+};
+
 }  // namespace vcfs::storage

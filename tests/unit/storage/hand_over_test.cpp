@@ -7,15 +7,8 @@ namespace {
 constexpr auto in = ReplicaState::inSync;
 constexpr auto syncing = ReplicaState::syncing;
 
-class HandOver : public ClusterTest {
+class HandOver : public ThreeCopiesTest {
  protected:
-  void SetUp() override {
-    startTracker();
-    for (int n : {1, 2, 3}) startStorage(n);
-    put(before_);
-    ASSERT_EQ(of(write(1, before_, 1, 0, "abc")).code, Errc::ok);
-  }
-
   struct Answer {
     Errc code = Errc::ok;
     std::set<StorageId> equal;
@@ -48,8 +41,6 @@ class HandOver : public ClusterTest {
       return from == "s1" && (to == "s2" || to == "s3") ? delay : Duration{};
     });
   }
-
-  const Layout before_ = layout(1, {{1, in}, {2, in}, {3, in}});
 };
 
 TEST_F(HandOver, what_is_under_way_ends_before_and_nothing_begins_after) {

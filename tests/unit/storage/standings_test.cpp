@@ -7,14 +7,8 @@ namespace {
 using schema::Standing;
 constexpr auto in = ReplicaState::inSync;
 
-class Standings : public ClusterTest {
+class Standings : public ThreeCopiesTest {
  protected:
-  void SetUp() override {
-    startTracker();
-    for (int n : {1, 2, 3}) startStorage(n);
-    put(before_);
-    ASSERT_EQ(of(write(1, before_, 1, 0, "abc")).code, Errc::ok);
-  }
   std::vector<Standing> ask(int n, std::vector<InodeId> inodes) {
     auto request = to(n).standingsRequest();
     auto list = request.initInodes(static_cast<unsigned>(inodes.size()));
@@ -36,8 +30,6 @@ class Standings : public ClusterTest {
     network_.cut("s" + std::to_string(n), "t1");
     startStorage(n, nullptr, false);
   }
-
-  const Layout before_ = layout(1, {{1, in}, {2, in}, {3, in}});
 };
 
 TEST_F(Standings, a_replica_that_was_there_all_the_time_is_good) {
