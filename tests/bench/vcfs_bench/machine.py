@@ -1,10 +1,11 @@
 """CPU seconds of the whole machine, and helpers' processes. Run the bench on a machine that does nothing else."""
+import atexit
 import json
-import mmap
 import os
 import subprocess
 import time
 
+from vcfs_bench import memory
 from vcfs_test import env
 
 
@@ -63,21 +64,21 @@ def _json(line, timeout):
     return value
 
 
-_warm_bytes = 0
+_holder = None
 
 
-def warm_before_each_workload(size):
-    global _warm_bytes  # pylint: disable=global-statement
-    _warm_bytes = size
+def hold_memory():
+    """Until the end of this program: see memory.py."""
+    global _holder  # pylint: disable=global-statement
+    _holder = memory.Holder()
+    atexit.register(_holder.close)
 
 
 def settle():
-    """No dirty pages of the workload before, and memory that was touched just now (--warm)."""
+    """No dirty pages of the workload before, and free memory in our hands (--hold-memory)."""
     os.sync()
-    if _warm_bytes:
-        with mmap.mmap(-1, _warm_bytes) as memory:
-            for offset in range(0, _warm_bytes, mmap.PAGESIZE):
-                memory[offset] = 1
+    if _holder and not _holder.grab():
+        print("  WARNING: free memory was not taken in time: what follows may measure the machine's memory", flush=True)
 
 
 def run(line, timeout=120, check=True, **kw):

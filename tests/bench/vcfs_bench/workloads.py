@@ -49,6 +49,7 @@ def _big_file(system, options):
     if not path.exists() or path.stat().st_size < options.size:
         path.parent.mkdir(exist_ok=True)
         io("write", path, size=options.size, block=MIB)
+    io("read", path, block=MIB)  # into the servers' page cache; the mount's own goes with the mount
     system.remount()
     machine.settle()
     return system.mount / "bench" / "big"
