@@ -4,6 +4,7 @@ A host that takes free memory back gives it out again slowly, page by page, and 
 measures the host. This process takes all free memory but a little, touches it, and returns it in small pieces as fast as
 others need it: what they get is memory that the machine owns, and as on a server that has run for a while there is little of it.
 """
+import contextlib
 import mmap
 import os
 import select
@@ -22,14 +23,21 @@ class Holder:
         self._child = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def grab(self):
-        """Returns when there is hardly any memory left that nobody has; True if so in time."""
-        self._child.stdin.write(b"g")
-        self._child.stdin.flush()
-        ready, _, _ = select.select([self._child.stdout], [], [], GRAB_LIMIT)
-        return bool(ready) and self._child.stdout.read(1) == b"g"
+        """Returns when there is hardly any memory left that nobody has; True if so in time. After a failure it always fails."""
+        try:
+            self._child.stdin.write(b"g")
+            self._child.stdin.flush()
+            ready, _, _ = select.select([self._child.stdout], [], [], GRAB_LIMIT)
+            if ready:
+                return self._child.stdout.read(1) == b"g"
+            self._child.kill()  # what it has is worth more to others than a late answer
+        except BrokenPipeError:  # the kernel ended it: memory was short
+            pass
+        return False
 
     def close(self):
-        self._child.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._child.stdin.close()
         self._child.wait(timeout=30)
         self._child.stdout.close()
 
