@@ -111,10 +111,10 @@ class OpsTest : public ::testing::TestWithParam<std::string> {
   // Servers 1, 2, 3 of group g1 in zones of their own, those in `dead` not alive.
   void servers(std::vector<StorageId> dead = {});
 
-  // 0 when there is no such row.
   static Task<std::int64_t> askNumber(SqlTx& tx, Statement statement) {
     const Rows rows = co_await tx.exec(statement);
-    co_return rows.empty() ? 0 : rows.integer(0, 0);
+    if (rows.empty()) throw Error(Errc::notFound, std::string("no row for ") + statement.text);
+    co_return rows.integer(0, 0);
   }
 
   std::unique_ptr<Loop> loop_;
