@@ -62,6 +62,7 @@ class Stat final : public ClientCommand {
       // The catalog hears of an open file's size every few seconds; its primary knows.
       Entry now = co_await cluster->getAttr(entry.attr.inode);
       status["size"] = now.attr.size;
+      status["mtime_ns"] = now.attr.mtimeNs;
       status["state"] = stateName(now.attr.state);
     } else if (entry.attr.type == FileType::symlink) {
       status["target"] = co_await cluster->readLink(entry.attr.inode);
