@@ -34,11 +34,18 @@ struct Writer {
   first @2 :UInt64;     # the oldest sequence to which this client still wants an answer; those in between are under way.
                         # A server that has refused one of them refuses what follows it too (unavailable: repeat all, in
                         # order), or a later write would be executed before it. 0: not told, nothing is checked
+  writtenNs @3 :Int64;  # of a change (write, truncate, allocate, copyRange): the client's wall clock when the program made
+                        # it, later than that of every earlier change of the file that the client knows of. It becomes the
+                        # file's mtime, so that what fstat() showed there right after the change stays, unless the
+                        # primary's clock or the file's present mtime contradict it. A repeat says the same. 0: not told.
+                        # From a primary to a replica: the mtime that it decided on
+  sentNs @4 :Int64;     # the client's wall clock when this call was sent (again): a change may have waited for a new primary,
+                        # or for room, and how far the two clocks are apart is not to be judged by that. 0: not told
 }
 
 struct FileInfo {
   size @0 :UInt64;      # published: the end of the bytes that every in-sync replica has
-  mtimeNs @1 :Int64;    # of the last write or truncate, by the primary's clock
+  mtimeNs @1 :Int64;    # of the last change of bytes: Writer.writtenNs, or else the primary's clock. Every change raises it
   blocks @2 :UInt64;    # allocated, in 512-byte units, on this replica
   state @3 :FileState;
   epoch @4 :UInt64;

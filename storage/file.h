@@ -69,6 +69,7 @@ struct File {
 
   FileState state = FileState::open;  // as readers see it
   std::int64_t mtimeNs = 0;
+  std::int64_t takenOverNs = 0;  // primary: mtimes up to then may stand for contents that are not known here
   std::uint64_t blocks = 0;
   std::uint64_t changeId = 0;
   bool writerVanished = false;

@@ -5,6 +5,14 @@
 
 namespace vcfs::storage {
 
+namespace {
+
+// The disk's own mtime is what is known of a file that was being written when the process ended. The kernel takes it
+// from a clock that may be a tick behind; no later change may get an mtime that was told before.
+constexpr std::int64_t kDiskTickNs = 10'000'000;
+
+}  // namespace
+
 FilePtr Node::find(InodeId inode) const {
   auto found = files_.find(inode);
   return found == files_.end() ? nullptr : found->second;
@@ -66,7 +74,7 @@ void Node::loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optio
     file->blocks = replica->stat.blocks;
     file->state = replica->meta.state;
     const bool sealed = file->sealed();
-    file->mtimeNs = sealed && replica->meta.mtimeNs != 0 ? replica->meta.mtimeNs : replica->stat.mtimeNs;
+    file->mtimeNs = sealed && replica->meta.mtimeNs != 0 ? replica->meta.mtimeNs : replica->stat.mtimeNs + kDiskTickNs;
     // Sealed with bytes missing: the machine went down before they were on the disk.
     const bool shortened = sealed && replica->stat.size != replica->meta.sealedSize;
     if (shortened || replica->meta.unstable) suspects_.insert(file->inode);
@@ -148,7 +156,8 @@ void Node::touch(File& file, const Mutation& mutation) {
   if (!mutation.changesBytes()) return;
   const bool appends = mutation.kind == Mutation::Kind::write && mutation.offset >= file.localEnd;
   if (!appends) ++file.changeId;
-  file.mtimeNs = runtime.clock.wallNs();
+  // A follower takes what the primary decided on.
+  file.mtimeNs = mutation.mtimeNs != 0 ? mutation.mtimeNs : mtimeAfter(file.mtimeNs, {}, runtime.clock.wallNs());
   if (mutation.kind == Mutation::Kind::write) {
     // An estimate, until the disk is asked when the file is sealed.
     const auto blocks = [](std::uint64_t bytes) { return (bytes + 4095) / 4096 * 8; };

@@ -44,6 +44,8 @@ Task<CatchUp::Info> CatchUp::ask() {
   info.size = answer.getInfo().getSize();
   info.mtimeNs = answer.getInfo().getMtimeNs();
   info.bytesToGo = answer.getInfo().getBytesToGo();
+  // What it executes by itself meanwhile raises it further.
+  file_->mtimeNs = std::max(file_->mtimeNs, info.mtimeNs);
   const auto state = answer.getInfo().getState();
   if (state == schema::FileState::CLOSED) info.state = FileState::closed;
   if (state == schema::FileState::RECOVERED) info.state = FileState::recovered;
@@ -196,6 +198,7 @@ Task<void> CatchUp::run() {
   file_->live.clear();
   file_->liveEnd = 0;
   file_->heldSeal.reset();
+  file_->mtimeNs = 0;  // of what is to be replaced
   syncFailures_ = file_->syncFailures;
   // What a tracker was told in this epoch may have been heard, though the answer was not.
   if (file_->caughtUpIn != file_->replica.epoch()) file_->syncsCount = false;

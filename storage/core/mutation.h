@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -24,6 +25,26 @@ inline bool refusedByDisk(Errc code) {
   }
 }
 
+// What a writer tells of the time of a change (schema/storage.capnp, Writer); 0: not told.
+struct WriterTime {
+  std::int64_t writtenNs = 0;  // of its clock when the program made the change
+  std::int64_t sentNs = 0;     // of the same clock when it was sent
+};
+
+// Clocks that are farther apart than this are not of one time: a file that a host writes would be older than what
+// others see happen.
+inline constexpr std::int64_t kClocksApartNs = 1'000'000'000;
+
+// The mtime of a file of mtime `presentNs` after a change that its primary executes at `nowNs`. It is the writer's, so
+// that the writing host could tell it before the bytes were here, unless this server's clock calls it the future or the
+// writer's clock is far behind. Every change raises it: by the mtime contents are told apart (a strong ETag).
+inline std::int64_t mtimeAfter(std::int64_t presentNs, WriterTime told, std::int64_t nowNs) {
+  const std::int64_t clock = std::max(told.writtenNs, told.sentNs);
+  const bool agrees = told.writtenNs <= nowNs && clock >= nowNs - kClocksApartNs;
+  if (agrees && told.writtenNs > presentNs) return told.writtenNs;
+  return std::max(nowNs, presentNs + 1);
+}
+
 // One change of one file, as it is executed by every replica in the primary's order.
 struct Mutation {
   // clients, left: nothing on the disk, but what other replicas are to know (schema/storage.capnp, ReplicaOp).
@@ -39,7 +60,8 @@ struct Mutation {
   bool thenSync = false;            // write: with an fdatasync behind it
   bool thenSeal = false;            // write: the last one; seals with its end as size
   FileState sealAs = FileState::closed;
-  std::int64_t mtimeNs = 0;  // seal: of the last write; 0: not told
+  WriterTime told;           // what changes bytes: from its client
+  std::int64_t mtimeNs = 0;  // what changes bytes: the file's then, on every replica; seal: of the last; 0: not told
 
   bool seals() const { return kind == Kind::seal || thenSeal; }
   bool syncs() const { return kind == Kind::sync || thenSync; }

@@ -66,6 +66,8 @@ kj::Promise<void> onFile(NodePtr node, Context context, Body body) {
   });
 }
 
+inline WriterTime timeOf(schema::Writer::Reader writer) { return {writer.getWrittenNs(), writer.getSentNs()}; }
+
 // The bytes of a request in a form that outlives it: the received message itself where it is large, else a copy.
 struct Bytes {
   std::span<const std::byte> data;

@@ -11,6 +11,7 @@ struct Copy {
   Epoch epoch = 0;
   ClientId client = 0;
   std::uint64_t sequence = 0;
+  WriterTime told;
   std::uint64_t offset = 0;
   Layout source;
   bool sourceOpen = false;
@@ -27,6 +28,7 @@ CopyPtr toCopy(Server::CopyRangeContext& context) {
   copy->epoch = params.getEpoch();
   copy->client = params.getWriter().getClient();
   copy->sequence = params.getWriter().getSequence();
+  copy->told = timeOf(params.getWriter());
   copy->offset = params.getOffset();
   copy->length = params.getLength();
   copy->sourceOffset = params.getSourceOffset();
@@ -152,6 +154,7 @@ kj::Promise<void> write(NodePtr node, FilePtr file, Server::CopyRangeContext con
   Mutation mutation;
   mutation.client = copy->client;
   mutation.sequence = copy->sequence;
+  mutation.told = copy->told;
   mutation.offset = copy->offset;
   mutation.data = copy->bytes.data;
   ++node->counters.copied;

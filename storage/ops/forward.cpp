@@ -29,6 +29,12 @@ std::uint16_t flagsOf(const Mutation& mutation) {
   return flags;
 }
 
+void fillWriter(schema::Writer::Builder writer, const Mutation& mutation) {
+  writer.setClient(mutation.client);
+  writer.setSequence(mutation.sequence);
+  if (mutation.changesBytes()) writer.setWrittenNs(mutation.mtimeNs);
+}
+
 void fillOp(schema::ReplicaOp::Builder builder, const Mutation& mutation) {
   switch (mutation.kind) {
     case Mutation::Kind::truncate:
@@ -159,9 +165,7 @@ void Node::sendTo(const Sent& to, const OpPtr& op, PeerSession* session) {
     schema::Storage::ReplicateParams::Builder params = request;
     params.setInode(file->inode);
     params.setEpoch(file->replica.epoch());
-    auto writer = params.initWriter();
-    writer.setClient(mutation.client);
-    writer.setSequence(mutation.sequence);
+    fillWriter(params.initWriter(), mutation);
     params.setOffset(mutation.offset);
     params.setPublished(file->acks.published());
     params.setFlags(flagsOf(mutation));
@@ -175,9 +179,7 @@ void Node::sendTo(const Sent& to, const OpPtr& op, PeerSession* session) {
     schema::Storage::ReplicateOpParams::Builder params = request;
     params.setInode(file->inode);
     params.setEpoch(file->replica.epoch());
-    auto writer = params.initWriter();
-    writer.setClient(mutation.client);
-    writer.setSequence(mutation.sequence);
+    fillWriter(params.initWriter(), mutation);
     params.setPowerLoss(file->meta.powerLoss);
     if (mutation.kind == Mutation::Kind::clients) {
       fillClients(params.initOp(), file->sequences);

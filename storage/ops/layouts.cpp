@@ -117,6 +117,8 @@ void Node::takeOver(FilePtr file) {
     pools.writes->submit([] {}, [file] { file->settling = false; });
   }
   file->live.clear();
+  // What several writers send again may come in another order than the one in which the former primary showed it.
+  if (file->sequences.writers().size() > 1) file->takenOverNs = runtime.clock.wallNs();
   expectWriters(*file);
 }
 

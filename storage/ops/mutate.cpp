@@ -9,6 +9,10 @@ namespace vcfs::storage {
 OpPtr Node::begin(FilePtr file, const Mutation& mutation, std::shared_ptr<void> keep) {
   auto op = std::make_shared<PendingOp>();
   op->mutation = mutation;
+  if (mutation.changesBytes()) {
+    const std::int64_t present = std::max(file->mtimeNs, file->takenOverNs);
+    op->mutation.mtimeNs = mtimeAfter(present, mutation.told, runtime.clock.wallNs());
+  }
   op->keep = std::move(keep);
   noteClient(*file, mutation);
 
@@ -33,7 +37,7 @@ OpPtr Node::begin(FilePtr file, const Mutation& mutation, std::shared_ptr<void> 
   }
 
   forward(file, op);
-  applyLocal(file, mutation, [self = shared_from_this(), file, op](std::optional<Error> error) {
+  applyLocal(file, op->mutation, [self = shared_from_this(), file, op](std::optional<Error> error) {
     self->localAnswered(file, op, std::move(error));
   });
   return op;

@@ -117,6 +117,7 @@ kj::Promise<void> opReplicate(NodePtr node, SessionPtr session, Server::Replicat
     Mutation mutation;
     mutation.client = params.getWriter().getClient();
     mutation.sequence = params.getWriter().getSequence();
+    mutation.mtimeNs = params.getWriter().getWrittenNs();
     mutation.offset = params.getOffset();
     mutation.thenSync = (params.getFlags() & schema::WRITE_FLAG_SYNC) != 0;
     mutation.thenSeal = (params.getFlags() & schema::WRITE_FLAG_CLOSE) != 0;
@@ -132,6 +133,7 @@ kj::Promise<void> opReplicateOp(NodePtr node, SessionPtr session, Server::Replic
     Mutation mutation = toMutation(params.getOp());
     mutation.client = params.getWriter().getClient();
     mutation.sequence = params.getWriter().getSequence();
+    if (mutation.changesBytes()) mutation.mtimeNs = params.getWriter().getWrittenNs();
     node->admitReplication(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     node->learnPowerLoss(*file, params.getPowerLoss());
     // A primary asks a replica that joins whether it is there; nothing is to be done.

@@ -115,6 +115,7 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
     Mutation mutation;
     mutation.client = client;
     mutation.sequence = sequence;
+    mutation.told = timeOf(params.getWriter());
     mutation.offset = append ? file->acks.orderedEnd() : params.getOffset();
     if (append) limits::checkTransfer(mutation.offset, params.getData().size());
     const bool syncs = (flags & schema::WRITE_FLAG_SYNC) != 0;
@@ -167,6 +168,7 @@ kj::Promise<void> opTruncate(NodePtr node, SessionPtr session, Server::TruncateC
     mutation.kind = Mutation::Kind::truncate;
     mutation.client = client;
     mutation.sequence = sequence;
+    mutation.told = timeOf(params.getWriter());
     mutation.size = params.getSize();
     node->writerSeen(*file, client);
     return answerInfo(node, file, context, node->begin(file, mutation, nullptr));
@@ -188,6 +190,7 @@ kj::Promise<void> opAllocate(NodePtr node, SessionPtr session, Server::AllocateC
     mutation.kind = Mutation::Kind::allocate;
     mutation.client = client;
     mutation.sequence = sequence;
+    mutation.told = timeOf(params.getWriter());
     mutation.offset = params.getOffset();
     mutation.size = params.getLength();
     mutation.mode = params.getMode();

@@ -19,7 +19,7 @@ struct ReplicaMeta {
   Epoch epoch = 0;
   FileState state = FileState::open;
   std::uint64_t sealedSize = 0;  // when sealed
-  std::int64_t mtimeNs = 0;      // of the last write as of the seal, by the primary's clock; 0: the file's own
+  std::int64_t mtimeNs = 0;      // as of the seal, the same on every replica; 0: the file's own
   bool unstable = false;         // a sync failed: what can be read may not be on the disk. Until it was caught up
   std::uint64_t powerLoss = 0;   // FileInfo.powerLoss, as of when the machine had lost power `powerLosses` times
   std::uint64_t powerLosses = 0;

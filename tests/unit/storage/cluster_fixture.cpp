@@ -316,9 +316,11 @@ void address(Request& request, const Layout& layout) {
 }
 
 template <class Request>
-void sign(Request& request, ClientId client, std::uint64_t sequence) {
+void sign(Request& request, ClientId client, std::uint64_t sequence, WriterTime told = {}) {
   request.getWriter().setClient(client);
   request.getWriter().setSequence(sequence);
+  request.getWriter().setWrittenNs(told.writtenNs);
+  request.getWriter().setSentNs(told.sentNs);
 }
 
 }  // namespace
@@ -333,6 +335,7 @@ ClusterTest::ReplyPtr ClusterTest::watch(kj::Promise<Response> promise) {
             reply->code = static_cast<Errc>(response.getStatus().getCode());
             if (response.getStatus().hasLayout()) reply->newer = schema::toLayout(response.getStatus().getLayout());
             takeInfo(response, reply->size, reply->state, reply->writers);
+            reply->mtimeNs = response.getInfo().getMtimeNs();
             reply->powerLoss = response.getInfo().getPowerLoss();
             if constexpr (requires { response.getData(); }) reply->data = schema::toString(response.getData());
             if constexpr (requires { response.getOffset(); }) reply->offset = response.getOffset();
@@ -349,7 +352,7 @@ ClusterTest::ReplyPtr ClusterTest::write(int n, Layout layout, std::uint64_t seq
                                          std::string data, std::uint16_t flags, ClientId client) {
   auto request = to(n, client).writeRequest();
   address(request, layout);
-  sign(request, client, sequence);
+  sign(request, client, sequence, told_);
   request.setOffset(offset);
   request.setData(schema::toData(data));
   request.setFlags(flags);
@@ -375,9 +378,32 @@ ClusterTest::ReplyPtr ClusterTest::truncate(int n, Layout layout, std::uint64_t 
                                             ClientId client) {
   auto request = to(n, client).truncateRequest();
   address(request, layout);
-  sign(request, client, sequence);
+  sign(request, client, sequence, told_);
   request.setSize(size);
   return watch<capnp::Response<schema::Storage::TruncateResults>>(request.send());
+}
+
+ClusterTest::ReplyPtr ClusterTest::allocate(int n, Layout layout, std::uint64_t sequence, std::uint64_t offset,
+                                            std::uint64_t length) {
+  auto request = to(n).allocateRequest();
+  address(request, layout);
+  sign(request, 7, sequence, told_);
+  request.setOffset(offset);
+  request.setLength(length);
+  return watch<capnp::Response<schema::Storage::AllocateResults>>(request.send());
+}
+
+ClusterTest::ReplyPtr ClusterTest::copyWithin(int n, Layout layout, std::uint64_t sequence, std::uint64_t from,
+                                              std::uint64_t to, std::uint32_t length) {
+  auto request = this->to(n).copyRangeRequest();
+  address(request, layout);
+  sign(request, 7, sequence, told_);
+  schema::fill(request.initSource(), layout);
+  request.setSourceOpen(true);
+  request.setSourceOffset(from);
+  request.setOffset(to);
+  request.setLength(length);
+  return watch<capnp::Response<schema::Storage::CopyRangeResults>>(request.send());
 }
 
 ClusterTest::ReplyPtr ClusterTest::close(int n, Layout layout, std::uint64_t sequence, ClientId client) {

@@ -87,6 +87,7 @@ class ClusterTest : public ::testing::Test {
     FileState state = FileState::none;
     std::uint32_t writers = 0;
     std::uint64_t powerLoss = 0;
+    std::int64_t mtimeNs = 0;
     std::string data;
     Layout newer;
   };
@@ -102,6 +103,12 @@ class ClusterTest : public ::testing::Test {
   ReplyPtr open(int n, Layout layout, ClientId client = 7);
   ReplyPtr stat(int n, Layout layout);
   ReplyPtr waitGrowth(int n, Layout layout, std::uint64_t known, std::uint32_t timeoutMs);
+  ReplyPtr allocate(int n, Layout layout, std::uint64_t sequence, std::uint64_t offset, std::uint64_t length);
+  // Of the file itself, to another place.
+  ReplyPtr copyWithin(int n, Layout layout, std::uint64_t sequence, std::uint64_t from, std::uint64_t to,
+                      std::uint32_t length);
+  WriterTime told_;  // what calls from now on tell of their time
+  std::int64_t mtimeOnDisk(int n, InodeId inode = kFile) { return stores_.at(n)->load(inode)->meta.mtimeNs; }
   // Runs until the answer is there.
   Reply of(ReplyPtr reply) {
     EXPECT_TRUE(eventually([&] { return reply->answered; })) << "no answer";
