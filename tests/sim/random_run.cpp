@@ -1,6 +1,7 @@
 #include "tests/sim/random_run.h"
 
 #include <cstdlib>
+#include <set>
 
 namespace vcfs::sim {
 
@@ -236,6 +237,17 @@ void RandomRun::checkReplicas(InodeId inode, const std::string& name, const std:
     const std::string wrong = difference(cluster_.content(n, inode), expected);
     if (!wrong.empty()) complain(name + " on s" + std::to_string(n) + ": " + wrong);
   }
+  checkTimes(inode, name);
+}
+
+// By its mtime and size a file's content is known, whichever server tells them.
+void RandomRun::checkTimes(InodeId inode, const std::string& name) {
+  std::set<std::int64_t> times;
+  for (int n : cluster_.inSync(inode)) {
+    const auto replica = cluster_.disk(n).load(inode);
+    if (replica && replica->meta.state == FileState::closed) times.insert(replica->meta.mtimeNs);
+  }
+  if (times.size() > 1) complain(name + " has another mtime on each of its servers");
 }
 
 void RandomRun::complain(std::string what) {

@@ -34,6 +34,7 @@ class RandomRun {
   bool allSealed();
   void checkCoordinators();
   void checkReplicas(InodeId inode, const std::string& name, const std::string& expected);
+  void checkTimes(InodeId inode, const std::string& name);
   void checkLog();
   void complain(std::string what);
   void collect();
