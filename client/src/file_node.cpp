@@ -55,6 +55,7 @@ void FileNode::adopt(const Entry& entry) {
   // A caller's cache may hand in an old entry: only what the catalog changed since counts.
   const bool news = first || entry.attr.changeId > catalogChange_;
   catalogChange_ = std::max(catalogChange_, entry.attr.changeId);
+  sizes_->changedAt(entry.attr.ctimeNs);
   if (entry.attr.state == FileState::open) {
     if (first) sizes_->known(entry.attr);
     if (writers_ == 0) sizes_->setState(FileState::open);  // at worst the primary says that it is not
@@ -92,6 +93,7 @@ Task<void> FileNode::reopen() {
   Entry entry = schema::toEntry(answer.getEntry());
   route_->adopt(entry.layout);
   catalogChange_ = std::max(catalogChange_, entry.attr.changeId);
+  sizes_->changedAt(entry.attr.ctimeNs);
   sizes_->setState(FileState::open);
 }
 
@@ -224,6 +226,15 @@ std::uint64_t FileNode::size() const {
 void FileNode::mtimeWasSet(const Attr& attr) {
   setMtimeNs_ = attr.mtimeNs;
   setAtNs_ = attr.ctimeNs;
+  sizes_->changedAt(attr.ctimeNs);
+}
+
+// When the bytes were last changed, with this process's own changes. What the primary will say of those is known before
+// it has them; where it has told of something later it will be another time than any that was told.
+std::int64_t FileNode::changedNs() const {
+  const std::int64_t own = writes_ ? writes_->window().newestChangeNs() : 0;
+  if (own == 0) return sizes_->info().mtimeNs;
+  return own >= sizes_->toldMtimeNs() ? own : sizes_->toldMtimeNs() + 1;
 }
 
 void FileNode::merge(Attr& attr) {
@@ -241,8 +252,8 @@ void FileNode::merge(Attr& attr) {
   // Never nothing: tar takes a file without blocks for one big hole.
   if (attr.size > 0) attr.blocks = std::max<std::uint64_t>(attr.blocks, 8);
   // A write moves mtime and ctime; a later utimens or chmod (which the catalog knows) is not undone by an older write.
-  std::int64_t written = info.mtimeNs;
-  if (local) written = std::max(written, writes_->lastWriteNs());
+  const std::int64_t written = changedNs();
+  sizes_->changedAt(attr.ctimeNs);
   const bool set = (attr.acl & kMtimeSet) != 0;
   if (set && setMtimeNs_ != attr.mtimeNs) mtimeWasSet(attr);
   if (!set || written > attr.ctimeNs || written > setAtNs_) {

@@ -77,6 +77,7 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
   Task<void> closeWhenHeard();
   Task<void> refreshLayout();
   Task<void> refreshOnce();
+  std::int64_t changedNs() const;
 
   std::shared_ptr<Core> core_;
   const InodeId inode_;

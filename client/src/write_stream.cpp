@@ -1,5 +1,7 @@
 #include "client/src/write_stream.h"
 
+#include <algorithm>
+
 namespace vcfs::client {
 
 namespace {
@@ -54,11 +56,10 @@ std::size_t WriteStream::take(std::uint64_t offset, std::span<const std::byte> d
     const std::size_t piece = std::min(segment, data.size() - taken);
     const bool owned = owner != nullptr && piece >= kReferenceFrom;
     if (room(offset + taken, piece, append, owned) == 0) break;
-    window_.write(offset + taken, data.subspan(taken, piece), owned ? owner : nullptr, append, now);
+    window_.write(offset + taken, data.subspan(taken, piece), owned ? owner : nullptr, append, now, timeOfChange());
     charge();
     taken += piece;
   }
-  if (taken > 0) lastWriteNs_ = core_->runtime.clock.wallNs();
   if (taken < data.size()) window_.flush();
   pump();
   return taken;
@@ -81,6 +82,11 @@ void WriteStream::charge() {
   if (held > charged_) core_->sendBudget.take(held - charged_);
   if (held < charged_) core_->sendBudget.give(charged_ - held);
   charged_ = held;
+}
+
+std::int64_t WriteStream::timeOfChange() {
+  lastChangeNs_ = std::max({core_->runtime.clock.wallNs(), lastChangeNs_ + 1, sizes_->latestNs() + 1});
+  return lastChangeNs_;
 }
 
 // ---- sending
@@ -116,13 +122,19 @@ void WriteStream::send(const SendWindow::Item& item, const std::shared_ptr<Stora
                        await(item.sequence, item.kind, generation_, route_->epoch(), sent, link, kj::mv(promise)));
 }
 
+void WriteStream::fillWriter(schema::Writer::Builder writer, const SendWindow::Item& item) const {
+  writer.setClient(core_->clientId);
+  writer.setSequence(item.sequence);
+  writer.setFirst(window_.first());
+  if (!item.changesFile()) return;
+  writer.setWrittenNs(item.writtenNs);
+  writer.setSentNs(core_->runtime.clock.wallNs());
+}
+
 kj::Promise<Reply> WriteStream::request(const SendWindow::Item& item, StorageLink& link) {
   const auto fill = [&](auto& request) {
     address(request, *route_, link);
-    auto writer = request.initWriter();
-    writer.setClient(core_->clientId);
-    writer.setSequence(item.sequence);
-    writer.setFirst(window_.first());
+    fillWriter(request.initWriter(), item);
   };
   switch (item.kind) {
     case SendWindow::Kind::write:
@@ -169,10 +181,7 @@ kj::Promise<Reply> WriteStream::writeRequest(const SendWindow::Item& item, Stora
   const bool copied = item.length <= kCopyIntoMessage;
   auto request = link.storage.writeRequest(capnp::MessageSize{64 + (copied ? item.length / 8 : 0), 0});
   address(request, *route_, link);
-  auto writer = request.initWriter();
-  writer.setClient(core_->clientId);
-  writer.setSequence(item.sequence);
-  writer.setFirst(window_.first());
+  fillWriter(request.initWriter(), item);
   request.setOffset(item.offset);
   request.setFlags(static_cast<std::uint16_t>((item.append ? schema::WRITE_FLAG_APPEND : 0) |
                                               (item.closes ? schema::WRITE_FLAG_CLOSE : 0) |
@@ -235,21 +244,18 @@ Task<Reply> WriteStream::run(Sequence sequence) {
 
 Task<Reply> WriteStream::truncate(std::uint64_t size) {
   if (window_.empty()) progressAt_ = core_->now();
-  lastWriteNs_ = core_->runtime.clock.wallNs();
-  return run(window_.truncate(size));
+  return run(window_.truncate(size, timeOfChange()));
 }
 
 Task<Reply> WriteStream::allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) {
   if (window_.empty()) progressAt_ = core_->now();
-  lastWriteNs_ = core_->runtime.clock.wallNs();
-  return run(window_.allocate(offset, length, mode));
+  return run(window_.allocate(offset, length, mode, timeOfChange()));
 }
 
 Task<Reply> WriteStream::copy(std::uint64_t offset, std::uint64_t length,
                               std::shared_ptr<const SendWindow::Source> source) {
   if (window_.empty()) progressAt_ = core_->now();
-  lastWriteNs_ = core_->runtime.clock.wallNs();
-  return run(window_.copy(offset, length, std::move(source)));
+  return run(window_.copy(offset, length, std::move(source), timeOfChange()));
 }
 
 Task<Reply> WriteStream::sync() {

@@ -63,7 +63,6 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
 
   const SendWindow& window() const { return window_; }
   bool leaseKnown() const { return leaseKnown_; }
-  std::int64_t lastWriteNs() const { return lastWriteNs_; }  // wall clock; 0: nothing was written here
   Sequence lastSequence() const { return window_.last(); }
 
   void lagPassed(TimePoint until) override;
@@ -82,6 +81,10 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   void pumpUntil(TimePoint now);
   void armLag();
   void send(const SendWindow::Item& item, const std::shared_ptr<StorageLink>& link);
+  // For a change that is made now: this host's clock, but later than everything that is known of the file. So no two
+  // contents have one mtime, and a change after utimens() counts as later although this host's clock may be behind.
+  std::int64_t timeOfChange();
+  void fillWriter(schema::Writer::Builder writer, const SendWindow::Item& item) const;
   kj::Promise<Reply> request(const SendWindow::Item& item, StorageLink& link);
   kj::Promise<Reply> writeRequest(const SendWindow::Item& item, StorageLink& link);
   Task<void> await(Sequence sequence, SendWindow::Kind kind, std::uint64_t generation, Epoch epoch,
@@ -127,7 +130,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   std::optional<Error> lastError_;
   Unsynced unsynced_;
   std::uint64_t losses_ = 0;
-  std::int64_t lastWriteNs_ = 0;
+  std::int64_t lastChangeNs_ = 0;
 };
 
 }  // namespace vcfs::client

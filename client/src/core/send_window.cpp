@@ -79,8 +79,9 @@ void SendWindow::merge(Item& item, std::uint64_t offset, std::span<const std::by
 }
 
 void SendWindow::write(std::uint64_t offset, std::span<const std::byte> data, std::shared_ptr<const void> owner,
-                       bool append, TimePoint now) {
+                       bool append, TimePoint now, std::int64_t writtenNs) {
   if (!owner && newest() != nullptr && mergeable(items_.back(), offset, data.size(), append)) {
+    items_.back().writtenNs = writtenNs;
     return merge(items_.back(), offset, data);
   }
   Item& item = push(owner ? Item::State::ready : Item::State::gathering);
@@ -88,6 +89,7 @@ void SendWindow::write(std::uint64_t offset, std::span<const std::byte> data, st
   item.offset = append ? 0 : offset;
   item.length = data.size();
   item.born = now;
+  item.writtenNs = writtenNs;
   if (owner) {
     item.data = data.data();
     item.owner = std::move(owner);
@@ -102,29 +104,33 @@ void SendWindow::write(std::uint64_t offset, std::span<const std::byte> data, st
   charged_ += item.charged;
 }
 
-SendWindow::Sequence SendWindow::truncate(std::uint64_t size) {
+SendWindow::Sequence SendWindow::truncate(std::uint64_t size, std::int64_t writtenNs) {
   Item& item = push(Item::State::ready);
   item.kind = Kind::truncate;
   item.length = size;
+  item.writtenNs = writtenNs;
   return item.sequence;
 }
 
-SendWindow::Sequence SendWindow::allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) {
+SendWindow::Sequence SendWindow::allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode,
+                                          std::int64_t writtenNs) {
   Item& item = push(Item::State::ready);
   item.kind = Kind::allocate;
   item.offset = offset;
   item.length = length;
   item.mode = mode;
+  item.writtenNs = writtenNs;
   return item.sequence;
 }
 
-SendWindow::Sequence SendWindow::copy(std::uint64_t offset, std::uint64_t length,
-                                      std::shared_ptr<const Source> source) {
+SendWindow::Sequence SendWindow::copy(std::uint64_t offset, std::uint64_t length, std::shared_ptr<const Source> source,
+                                      std::int64_t writtenNs) {
   Item& item = push(Item::State::ready);
   item.kind = Kind::copy;
   item.offset = offset;
   item.length = length;
   item.source = std::move(source);
+  item.writtenNs = writtenNs;
   return item.sequence;
 }
 
@@ -251,11 +257,16 @@ bool SendWindow::wholeAndUnsent() const { return first_ == start_ && hasOnlyUnse
 bool SendWindow::overlaps(std::uint64_t offset, std::uint64_t length) const {
   const auto touches = [&](const Item& item) {
     if (item.state == Item::State::done) return false;
-    if (item.kind == Kind::sync || item.kind == Kind::close) return false;
+    if (!item.changesFile()) return false;
     if (item.kind != Kind::write || item.append) return true;
     return item.offset < offset + length && offset < item.end();
   };
   return std::any_of(items_.begin(), items_.end(), touches);
+}
+
+std::int64_t SendWindow::newestChangeNs() const {
+  const auto newest = std::find_if(items_.rbegin(), items_.rend(), [](const Item& item) { return item.changesFile(); });
+  return newest == items_.rend() || newest->state == Item::State::done ? 0 : newest->writtenNs;
 }
 
 std::uint64_t SendWindow::projectedSize(std::uint64_t size) const {

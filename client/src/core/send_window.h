@@ -41,16 +41,18 @@ class SendWindow {
   struct Item {
     Sequence sequence = 0;
     Kind kind = Kind::write;
-    bool append = false;       // of a write: goes to the end, `offset` is not known before the answer
-    bool closes = false;       // of a write: writeFlagClose
-    bool syncs = false;        // of a write: writeFlagSync
-    std::uint64_t offset = 0;  // of write, allocate and copy
-    std::uint64_t length = 0;  // of write, allocate and copy; the new size of truncate
-    std::uint32_t mode = 0;    // of allocate
+    bool append = false;         // of a write: goes to the end, `offset` is not known before the answer
+    bool closes = false;         // of a write: writeFlagClose
+    bool syncs = false;          // of a write: writeFlagSync
+    std::uint64_t offset = 0;    // of write, allocate and copy
+    std::uint64_t length = 0;    // of write, allocate and copy; the new size of truncate
+    std::uint32_t mode = 0;      // of allocate
+    std::int64_t writtenNs = 0;  // Writer.writtenNs; of the latest of the writes that were gathered here
     const std::byte* data = nullptr;
     std::shared_ptr<const void> owner;     // keeps `data`
     std::shared_ptr<const Source> source;  // of copy
 
+    bool changesFile() const { return kind != Kind::sync && kind != Kind::close; }
     // Appends too: where one goes is known when the one before has been answered.
     bool barrier() const { return kind != Kind::write || closes || append; }
     std::uint64_t end() const { return offset + length; }
@@ -74,10 +76,11 @@ class SendWindow {
   // already held.
   std::uint64_t costOf(std::uint64_t offset, std::size_t length, bool append, bool owned) const;
   void write(std::uint64_t offset, std::span<const std::byte> data, std::shared_ptr<const void> owner, bool append,
-             TimePoint now);
-  Sequence truncate(std::uint64_t size);
-  Sequence allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode);
-  Sequence copy(std::uint64_t offset, std::uint64_t length, std::shared_ptr<const Source> source);
+             TimePoint now, std::int64_t writtenNs = 0);
+  Sequence truncate(std::uint64_t size, std::int64_t writtenNs = 0);
+  Sequence allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode, std::int64_t writtenNs = 0);
+  Sequence copy(std::uint64_t offset, std::uint64_t length, std::shared_ptr<const Source> source,
+                std::int64_t writtenNs = 0);
   // sync() and close() ride on the last write, in one round trip, when that is the only thing in the window and was not
   // sent yet.
   Sequence sync();
@@ -115,6 +118,9 @@ class SendWindow {
   std::uint64_t charged() const { return charged_; }  // bytes of memory held
   // A read of this range must wait: it touches bytes that are not acknowledged, or whose place is not known.
   bool overlaps(std::uint64_t offset, std::uint64_t length) const;
+  // Item::writtenNs of the newest change, as long as it is not acknowledged; else 0: then no earlier one is unknown to
+  // the primary either, which executes them in order.
+  std::int64_t newestChangeNs() const;
   // The size of the file when all of this is executed on a file of `size` bytes.
   std::uint64_t projectedSize(std::uint64_t size) const;
 

@@ -33,11 +33,14 @@ class SizeView {
 
   void known(const Attr& attr) {
     info_.size = attr.size;
-    info_.mtimeNs = attr.mtimeNs;
+    info_.mtimeNs = std::min(attr.mtimeNs, attr.ctimeNs);  // one in the future was set by hand: nothing happened then
     info_.blocks = attr.blocks;
     info_.state = attr.state;
   }
+  // The catalog's ctime: somebody changed the inode then, perhaps its times (utimens).
+  void changedAt(std::int64_t ctimeNs) { changedNs_ = std::max(changedNs_, ctimeNs); }
   void observed(Stamp sent, const FileInfo& info) {
+    heard(info);
     if (sent < cut_) return;
     if (sent > exact_ && sent > grown_) {
       const std::uint64_t change = std::max(info_.changeId, info.changeId);
@@ -50,6 +53,7 @@ class SizeView {
     larger(info);
   }
   void wrote(Stamp sent, const FileInfo& info, std::uint64_t end) {
+    heard(info);
     grown_ = ++clock_;
     if (sent >= cut_) larger(info);
     info_.size = std::max(info_.size, end);
@@ -61,6 +65,7 @@ class SizeView {
     info_.state = info.state;
   }
   void truncated(const FileInfo& info, std::uint64_t size) {
+    heard(info);
     cut_ = exact_ = ++clock_;
     info_ = info;
     info_.size = size;
@@ -68,6 +73,10 @@ class SizeView {
 
   bool heard() const { return exact_ != 0 || grown_ != 0; }  // from a server, not only from the catalog
   const FileInfo& info() const { return info_; }
+  // The latest mtime that a server told. info() may have one that somebody set, from the catalog.
+  std::int64_t toldMtimeNs() const { return toldNs_; }
+  // The latest time at which something is known to have happened to the file, by whichever server's clock.
+  std::int64_t latestNs() const { return std::max(toldNs_, changedNs_); }
   std::uint64_t size() const { return info_.size; }
   FileState state() const { return info_.state; }
   // Once it is said to be open again, an answer to an earlier call does not close it.
@@ -77,9 +86,10 @@ class SizeView {
   }
 
  private:
+  void heard(const FileInfo& info) { toldNs_ = std::max(toldNs_, info.mtimeNs); }
   void larger(const FileInfo& info) {
     info_.size = std::max(info_.size, info.size);
-    info_.mtimeNs = std::max(info_.mtimeNs, info.mtimeNs);
+    info_.mtimeNs = toldNs_;
     info_.blocks = std::max(info_.blocks, info.blocks);
     info_.changeId = std::max(info_.changeId, info.changeId);
     info_.epoch = std::max(info_.epoch, info.epoch);
@@ -91,6 +101,8 @@ class SizeView {
   Stamp grown_ = 0;  // our last acknowledged write
   Stamp cut_ = 0;    // our last acknowledged truncate: older answers tell of a file that is no more
   Stamp opened_ = 0;
+  std::int64_t toldNs_ = 0;
+  std::int64_t changedNs_ = 0;
 };
 
 }  // namespace vcfs::client

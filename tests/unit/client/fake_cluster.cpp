@@ -30,6 +30,7 @@ class StorageServer final : public schema::Storage::Server {
     ++self_.writes;
     self_.writeLengths.push_back(params.getData().size());
     self_.writeFlags.push_back(params.getFlags());
+    self_.writtenTimes.push_back(params.getWriter().getWrittenNs());
     if (self_.refuse != Errc::ok && self_.refusals > 0) {
       --self_.refusals;
       schema::fill(context.getResults().initStatus(), Error(self_.refuse, "as told by the test"));
@@ -39,9 +40,11 @@ class StorageServer final : public schema::Storage::Server {
     std::uint64_t offset = params.getOffset();
     const std::string data = schema::toString(params.getData());
     const auto flags = params.getFlags();
+    const std::int64_t mtime = mtimeOf(params.getWriter());
     forEachReplica(params.getInode(), [&](FakeReplica& replica) {
       if ((flags & schema::WRITE_FLAG_APPEND) != 0) offset = replica.bytes.size();
       if (!fresh(replica, params.getWriter())) return;
+      replica.mtimeNs = mtime;
       if (offset < replica.bytes.size()) ++replica.changeId;
       if (replica.bytes.size() < offset + data.size()) replica.bytes.resize(offset + data.size(), '\0');
       replica.bytes.replace(offset, data.size(), data);
@@ -77,9 +80,12 @@ class StorageServer final : public schema::Storage::Server {
   }
   kj::Promise<void> truncate(TruncateContext context) override {
     auto params = context.getParams();
+    self_.writtenTimes.push_back(params.getWriter().getWrittenNs());
     if (!admit(params, context)) return kj::READY_NOW;
+    const std::int64_t mtime = mtimeOf(params.getWriter());
     forEachReplica(params.getInode(), [&](FakeReplica& replica) {
       if (!fresh(replica, params.getWriter())) return;
+      replica.mtimeNs = mtime;
       replica.bytes.resize(params.getSize(), '\0');
       ++replica.changeId;
       replica.state = FileState::open;
@@ -153,10 +159,16 @@ class StorageServer final : public schema::Storage::Server {
     executed = writer.getSequence();
     return true;
   }
+  std::int64_t mtimeOf(schema::Writer::Reader writer) const {
+    const std::int64_t written = writer.getWrittenNs();
+    return written == 0 || self_.ownTimes ? cluster_.clock.wallNs() : written;
+  }
   void seal(InodeId inode) {
     FakeFile& file = cluster_.files.at(inode);
     file.attr.state = FileState::closed;
     file.attr.size = self_.replicas[inode].bytes.size();
+    file.attr.mtimeNs = self_.replicas[inode].mtimeNs;
+    file.attr.ctimeNs = std::max(file.attr.ctimeNs, file.attr.mtimeNs);
   }
   template <class Context>
   kj::Promise<void> answer(InodeId inode, Context& context) {
@@ -167,7 +179,7 @@ class StorageServer final : public schema::Storage::Server {
     info.setEpoch(cluster_.files.at(inode).layout.epoch);
     info.setChangeId(replica.changeId);
     info.setPowerLoss(self_.powerLoss);
-    info.setMtimeNs(cluster_.clock.wallNs());
+    info.setMtimeNs(replica.mtimeNs);
     if (self_.silent || self_.hanging) return kj::NEVER_DONE;
     return kj::READY_NOW;
   }

@@ -31,6 +31,7 @@ struct FakeReplica {
   FileState state = FileState::none;
   std::map<std::uint64_t, std::uint64_t> executed;  // client → sequence
   std::uint64_t changeId = 1;
+  std::int64_t mtimeNs = 0;
 };
 
 struct FakeStorage {
@@ -45,12 +46,14 @@ struct FakeStorage {
   std::uint64_t powerLoss = 0;   // of all its files
   bool silent = false;           // executes and never answers
   bool hanging = false;          // not even pings are answered
+  bool ownTimes = false;         // what writers tell of the time does not count
   Duration pongAfter{};          // how late a ping is answered
   unsigned refusals = UINT_MAX;  // how many times `refuse` is said
   int writes = 0, reads = 0, closes = 0, syncs = 0, opens = 0, stats = 0, layoutsSeen = 0;
   std::vector<std::uint64_t> writeLengths;
   std::vector<std::uint16_t> writeFlags;
   std::vector<std::uint64_t> readOffsets;
+  std::vector<std::int64_t> writtenTimes;  // of writes and truncates, repeats too
 };
 
 struct FakeTracker {
