@@ -1,4 +1,5 @@
-/* For LD_PRELOAD: the process's wall clock is VCFS_TEST_CLOCK_AHEAD_MS ahead, its steady clock is right. */
+/* For LD_PRELOAD: the process's wall clock is VCFS_TEST_CLOCK_AHEAD_MS ahead (behind, if that is negative), its steady
+   clock is right. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -15,8 +16,8 @@ __attribute__((constructor)) static void read_environment(void) {
 int clock_gettime(clockid_t clock, struct timespec *now) {
   const int result = (int)syscall(SYS_clock_gettime, clock, now);
   if (result == 0 && clock == CLOCK_REALTIME) {
-    const long ns = now->tv_nsec + ahead_ms % 1000 * 1000000;
-    now->tv_sec += ahead_ms / 1000 + ns / 1000000000;
+    const long ns = now->tv_nsec + (ahead_ms % 1000 + 1000) * 1000000;
+    now->tv_sec += ahead_ms / 1000 - 1 + ns / 1000000000;
     now->tv_nsec = ns % 1000000000;
   }
   return result;

@@ -205,14 +205,19 @@ class Cluster:
 
     # ---- further mounts (each stands for another host)
 
-    def mount_again(self, name="other", options="", subdirectory="/"):
+    def mount_again(self, name="other", options="", subdirectory="/", ahead_ms=0):
+        """`ahead_ms`: the wall clock of the host that this mount stands for."""
+        clock = {}
+        if ahead_ms:
+            clock = {"LD_PRELOAD": str(env.helper("libvcfs-test-clock.so")), "VCFS_TEST_CLOCK_AHEAD_MS": str(ahead_ms)}
         point = self.scratch.path / name
         point.mkdir(exist_ok=True)
         source = f"{self.trackers}:{subdirectory}"
         line = [env.program("mount.vcfs"), source, str(point)] + (["-o", options] if options else [])
         # A daemonised mount keeps inherited pipes open, so its output goes to a file.
         with open(self.scratch.path / f"{name}.log", "w+") as log:
-            code = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=60, check=False).returncode
+            code = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=60, check=False,
+                                  env={**os.environ, **clock}).returncode
             log.seek(0)
             if code != 0:
                 raise AssertionError(f"{' '.join(line)}: exit code {code}: {log.read()}")
