@@ -44,8 +44,10 @@ Task<CatchUp::Info> CatchUp::ask() {
   info.size = answer.getInfo().getSize();
   info.mtimeNs = answer.getInfo().getMtimeNs();
   info.bytesToGo = answer.getInfo().getBytesToGo();
-  // What it executes by itself meanwhile raises it further.
-  file_->mtimeNs = std::max(file_->mtimeNs, info.mtimeNs);
+  // The first answer says what the bytes have that are to be copied, whatever this replica had; what it executes by
+  // itself meanwhile raises it further.
+  file_->mtimeNs = learnedTime_ ? std::max(file_->mtimeNs, info.mtimeNs) : info.mtimeNs;
+  learnedTime_ = true;
   const auto state = answer.getInfo().getState();
   if (state == schema::FileState::CLOSED) info.state = FileState::closed;
   if (state == schema::FileState::RECOVERED) info.state = FileState::recovered;
@@ -198,7 +200,7 @@ Task<void> CatchUp::run() {
   file_->live.clear();
   file_->liveEnd = 0;
   file_->heldSeal.reset();
-  file_->mtimeNs = 0;  // of what is to be replaced
+  learnedTime_ = false;
   syncFailures_ = file_->syncFailures;
   // What a tracker was told in this epoch may have been heard, though the answer was not.
   if (file_->caughtUpIn != file_->replica.epoch()) file_->syncsCount = false;

@@ -81,6 +81,7 @@ class CatchUp {
   std::optional<Joined> joined_;
   std::uint64_t total_ = 0;         // the source's size when the pass began
   std::uint64_t ownSize_ = 0;       // this replica's, of what is not live
+  bool learnedTime_ = false;        // in this pass, the file's mtime
   std::uint64_t syncFailures_ = 0;  // File's, when the pass began
 };
 
