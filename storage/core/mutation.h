@@ -42,7 +42,7 @@ inline std::int64_t mtimeAfter(std::int64_t presentNs, WriterTime told, std::int
   const std::int64_t clock = std::max(told.writtenNs, told.sentNs);
   const bool agrees = told.writtenNs <= nowNs && clock >= nowNs - kClocksApartNs;
   if (agrees && told.writtenNs > presentNs) return told.writtenNs;
-  return std::max(nowNs, presentNs + 1);
+  return std::max(nowNs, presentNs == INT64_MAX ? presentNs : presentNs + 1);
 }
 
 // One change of one file, as it is executed by every replica in the primary's order.

@@ -16,6 +16,9 @@ struct Session {
   std::weak_ptr<rpc::Connection> connection;
   ClientId client = 0;  // 0 until hello()
   std::string host;
+  // By how much, at the least, its writers' clock was behind this server's when a change came: timeOf().
+  std::int64_t leastBehindNs = INT64_MAX;
+  std::int64_t leastSinceNs = 0;
 };
 using SessionPtr = std::shared_ptr<Session>;
 
@@ -66,7 +69,9 @@ kj::Promise<void> onFile(NodePtr node, Context context, Body body) {
   });
 }
 
-inline WriterTime timeOf(schema::Writer::Reader writer) { return {writer.getWrittenNs(), writer.getSentNs()}; }
+// What a change tells of its time, as if it had come as quickly as the quickest one of its session in the last minute:
+// it may have stood in line for seconds, on its way or here, and that is not a clock that is behind.
+WriterTime timeOf(Session& session, schema::Writer::Reader writer, std::int64_t nowNs);
 
 // The bytes of a request in a form that outlives it: the received message itself where it is large, else a copy.
 struct Bytes {

@@ -21,14 +21,14 @@ struct Copy {
 };
 using CopyPtr = std::shared_ptr<Copy>;
 
-CopyPtr toCopy(Server::CopyRangeContext& context) {
+CopyPtr toCopy(Server::CopyRangeContext& context, Session& session, std::int64_t nowNs) {
   auto params = context.getParams();
   auto copy = std::make_shared<Copy>();
   copy->inode = params.getInode();
   copy->epoch = params.getEpoch();
   copy->client = params.getWriter().getClient();
   copy->sequence = params.getWriter().getSequence();
-  copy->told = timeOf(params.getWriter());
+  copy->told = timeOf(session, params.getWriter(), nowNs);
   copy->offset = params.getOffset();
   copy->length = params.getLength();
   copy->sourceOffset = params.getSourceOffset();
@@ -165,10 +165,10 @@ kj::Promise<void> write(NodePtr node, FilePtr file, Server::CopyRangeContext con
 
 }  // namespace
 
-kj::Promise<void> opCopyRange(NodePtr node, SessionPtr, Server::CopyRangeContext context) {
-  return onFile(node, context, [node](FilePtr file, Server::CopyRangeContext& context) -> kj::Promise<void> {
+kj::Promise<void> opCopyRange(NodePtr node, SessionPtr session, Server::CopyRangeContext context) {
+  return onFile(node, context, [node, session](FilePtr file, Server::CopyRangeContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
-    CopyPtr copy = toCopy(context);
+    CopyPtr copy = toCopy(context, *session, node->runtime.clock.wallNs());
     node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
     if (file->sequences.executed(copy->client, copy->sequence)) return answerRepeat(node, file, context, *copy);
     auto failure = std::make_shared<std::optional<Error>>();

@@ -81,8 +81,22 @@ Bytes keepBytes(capnp::Data::Reader data) {
   return kept;
 }
 
+WriterTime timeOf(Session& session, schema::Writer::Reader writer, std::int64_t nowNs) {
+  constexpr std::int64_t kMinuteNs = 60'000'000'000;
+  WriterTime told{writer.getWrittenNs(), writer.getSentNs()};
+  if (told.sentNs <= 0) return told;
+  const std::int64_t behind = std::max<std::int64_t>(nowNs - told.sentNs, 0);
+  const bool old = nowNs < session.leastSinceNs || nowNs - session.leastSinceNs > kMinuteNs;
+  if (old || behind <= session.leastBehindNs) {
+    session.leastBehindNs = behind;
+    session.leastSinceNs = nowNs;
+  }
+  told.sentNs = std::max(told.sentNs, nowNs - session.leastBehindNs);
+  return told;
+}
+
 kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext context) {
-  return onFile(node, context, [node](FilePtr file, Server::WriteContext& context) -> kj::Promise<void> {
+  return onFile(node, context, [node, session](FilePtr file, Server::WriteContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
     const ClientId client = params.getWriter().getClient();
     const std::uint64_t sequence = params.getWriter().getSequence();
@@ -115,7 +129,7 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
     Mutation mutation;
     mutation.client = client;
     mutation.sequence = sequence;
-    mutation.told = timeOf(params.getWriter());
+    mutation.told = timeOf(*session, params.getWriter(), node->runtime.clock.wallNs());
     mutation.offset = append ? file->acks.orderedEnd() : params.getOffset();
     if (append) limits::checkTransfer(mutation.offset, params.getData().size());
     const bool syncs = (flags & schema::WRITE_FLAG_SYNC) != 0;
@@ -155,7 +169,7 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
 }
 
 kj::Promise<void> opTruncate(NodePtr node, SessionPtr session, Server::TruncateContext context) {
-  return onFile(node, context, [node](FilePtr file, Server::TruncateContext& context) -> kj::Promise<void> {
+  return onFile(node, context, [node, session](FilePtr file, Server::TruncateContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
     const ClientId client = params.getWriter().getClient();
     const std::uint64_t sequence = params.getWriter().getSequence();
@@ -168,7 +182,7 @@ kj::Promise<void> opTruncate(NodePtr node, SessionPtr session, Server::TruncateC
     mutation.kind = Mutation::Kind::truncate;
     mutation.client = client;
     mutation.sequence = sequence;
-    mutation.told = timeOf(params.getWriter());
+    mutation.told = timeOf(*session, params.getWriter(), node->runtime.clock.wallNs());
     mutation.size = params.getSize();
     node->writerSeen(*file, client);
     return answerInfo(node, file, context, node->begin(file, mutation, nullptr));
@@ -176,7 +190,7 @@ kj::Promise<void> opTruncate(NodePtr node, SessionPtr session, Server::TruncateC
 }
 
 kj::Promise<void> opAllocate(NodePtr node, SessionPtr session, Server::AllocateContext context) {
-  return onFile(node, context, [node](FilePtr file, Server::AllocateContext& context) -> kj::Promise<void> {
+  return onFile(node, context, [node, session](FilePtr file, Server::AllocateContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
     const ClientId client = params.getWriter().getClient();
     const std::uint64_t sequence = params.getWriter().getSequence();
@@ -190,7 +204,7 @@ kj::Promise<void> opAllocate(NodePtr node, SessionPtr session, Server::AllocateC
     mutation.kind = Mutation::Kind::allocate;
     mutation.client = client;
     mutation.sequence = sequence;
-    mutation.told = timeOf(params.getWriter());
+    mutation.told = timeOf(*session, params.getWriter(), node->runtime.clock.wallNs());
     mutation.offset = params.getOffset();
     mutation.size = params.getLength();
     mutation.mode = params.getMode();

@@ -37,6 +37,8 @@ TEST(MtimeAfter, is_later_than_any_before) {
   EXPECT_EQ(mtimeAfter(kNow + kSecond, atOnce(kNow), kNow), kNow + kSecond + 1) << "this server's clock was set back";
 }
 
+TEST(MtimeAfter, stays_the_last_that_there_is) { EXPECT_EQ(mtimeAfter(INT64_MAX, atOnce(kNow), kNow), INT64_MAX); }
+
 TEST(MtimeAfter, is_this_servers_when_the_writer_tells_nothing) { EXPECT_EQ(mtimeAfter(0, {}, kNow), kNow); }
 
 class Times : public ClusterTest {
@@ -123,6 +125,34 @@ TEST_F(Times, what_is_sent_again_to_the_next_primary_keeps_its_time) {
   told_ = {second, now()};
   EXPECT_EQ(of(write(2, next, 2, 0, "ABC")).mtimeNs, second);
   EXPECT_EQ(of(write(2, next, 2, 0, "ABC")).mtimeNs, second) << "and once more";
+}
+
+TEST_F(Times, a_change_that_stood_in_line_is_not_one_of_a_clock_that_is_behind) {
+  told_ = atOnce(now());
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  told_ = atOnce(now() + kSecond);
+  const std::int64_t told = told_.writtenNs;
+  settle(5s);
+  EXPECT_EQ(of(write(1, twoCopies(), 2, 3, "def")).mtimeNs, told);
+}
+
+TEST_F(Times, a_clock_that_is_behind_is_so_in_every_change) {
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    settle(3s);
+    told_ = atOnce(now() - 2 * kSecond);
+    EXPECT_GT(of(write(1, twoCopies(), i, 0, "abc")).mtimeNs, told_.writtenNs);
+  }
+}
+
+TEST_F(Times, garbage_is_not_believed_and_does_no_harm) {
+  std::uint64_t sequence = 0;
+  for (const std::int64_t bad : {INT64_MAX, INT64_MIN, std::int64_t{-1}}) {
+    settle(10ms);
+    told_ = atOnce(bad);
+    const std::int64_t mtime = of(write(1, twoCopies(), ++sequence, 0, "abc")).mtimeNs;
+    EXPECT_LE(mtime, now());
+    EXPECT_GT(mtime, now() - kSecond);
+  }
 }
 
 // The former primary may have shown another content with that time: the other writer's bytes were there first.
