@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "client/src/budget.h"
+#include "client/src/core/clock_lead.h"
 #include "client/src/failure_reporter.h"
 #include "client/src/storage_pool.h"
 #include "client/src/tracker_session.h"
@@ -28,6 +29,7 @@ struct Core {
   std::shared_ptr<LagQueue> lags;
   Budget sendBudget;
   Budget readBudget;
+  ClockLead clockLead;
   // Above every write sequence this client ever used, so that a file which is opened again goes on counting upwards.
   std::uint64_t sequenceFloor = 0;
   std::uint64_t requestSequence = 0;                           // of RequestIds

@@ -234,7 +234,7 @@ void FileNode::mtimeWasSet(const Attr& attr) {
 std::int64_t FileNode::changedNs() const {
   const std::int64_t own = writes_ ? writes_->window().newestChangeNs() : 0;
   if (own == 0) return sizes_->info().mtimeNs;
-  return own >= sizes_->toldMtimeNs() ? own : sizes_->toldMtimeNs() + 1;
+  return own >= sizes_->toldMtimeNs() ? own : laterThan(sizes_->toldMtimeNs());
 }
 
 void FileNode::merge(Attr& attr) {

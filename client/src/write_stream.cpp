@@ -85,7 +85,10 @@ void WriteStream::charge() {
 }
 
 std::int64_t WriteStream::timeOfChange() {
-  lastChangeNs_ = std::max({core_->runtime.clock.wallNs(), lastChangeNs_ + 1, sizes_->latestNs() + 1});
+  // What is acknowledged is known by the time that the server told; one of a clock that was wrong is forgotten with it.
+  const std::int64_t own = window_.newestChangeNs() != 0 ? lastChangeNs_ : 0;
+  const std::int64_t clock = core_->runtime.clock.wallNs() - core_->clockLead.ns(core_->now());
+  lastChangeNs_ = std::max({clock, laterThan(own), laterThan(sizes_->latestNs())});
   return lastChangeNs_;
 }
 

@@ -62,6 +62,9 @@ void WriteStream::applied(const SendWindow::Item& item, SizeView::Stamp sent, co
   } else if (item.kind != SendWindow::Kind::sync) {
     leaseKnown_ = true;
   }
+  if (item.changesFile() && reply.info.mtimeNs != 0 && reply.info.mtimeNs < item.writtenNs) {
+    core_->clockLead.seen(item.writtenNs - reply.info.mtimeNs, core_->now());
+  }
   switch (item.kind) {
     case SendWindow::Kind::write:
       sizes_->wrote(sent, reply.info, (item.append ? reply.offset : item.offset) + item.length);

@@ -289,12 +289,22 @@ class TimesOfChanges(StoreCase):
         self.assertEqual(moved(os.stat(self.there(path))), shown)
 
     def test_of_each_write_are_later_than_those_of_the_one_before(self):
+        cluster()  # a local disk's clock has ticks
         fd = self.open(self.make("f", b"x"))
         seen = []
         for i in range(200):
             os.pwrite(fd, b"%d" % (i % 10), 0)
             seen.append(os.fstat(fd).st_mtime_ns)
         self.assertEqual(seen, sorted(set(seen)))
+
+    def test_stay_on_a_host_whose_clock_is_ahead_once_that_is_known(self):
+        fd = self.open(self.there(self.make("f", b"x"), 400))
+        os.pwrite(fd, b"first", 0)
+        os.fsync(fd)
+        os.pwrite(fd, b"second", 0)
+        shown = os.fstat(fd).st_mtime_ns
+        os.fsync(fd)
+        self.assertEqual(os.fstat(fd).st_mtime_ns, shown)
 
     def test_of_writes_on_two_hosts_are_later_than_those_of_the_one_before(self):
         path = self.make("f", b"x")

@@ -7,6 +7,9 @@
 
 namespace vcfs::client {
 
+// The next nanosecond; a time that somebody set may be the last there is.
+inline std::int64_t laterThan(std::int64_t ns) { return ns == INT64_MAX ? ns : ns + 1; }
+
 // What a storage server told about a file (schema/storage.capnp, FileInfo).
 struct FileInfo {
   std::uint64_t size = 0;  // published
