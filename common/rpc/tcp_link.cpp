@@ -18,7 +18,7 @@ constexpr std::size_t kInputBytes = 64u << 10;
 constexpr std::size_t kCopyUpTo = 8u << 10;      // messages up to this size are copied into the output buffer
 constexpr std::size_t kOutputHigh = 256u << 10;  // more than this waiting: writers wait
 constexpr std::size_t kLazyMessages = 8;         // bookkeeping messages that wait for company
-constexpr auto kLazyFor = std::chrono::milliseconds(1);
+constexpr auto kLazyFor = std::chrono::milliseconds(5);
 constexpr int kMessagesPerTurn = 64;  // then other connections get their turn
 constexpr std::size_t kBodyBytesPerTurn = 8u << 20;
 
