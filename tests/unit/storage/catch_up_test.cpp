@@ -12,11 +12,7 @@ constexpr auto stale = ReplicaState::stale;
 
 class CatchUpCluster : public ClusterTest {
  protected:
-  void SetUp() override {
-    startTracker();
-    startStorage(1);
-    startStorage(2);
-  }
+  void SetUp() override { startPair(); }
   bool inSync(StorageId storage) {
     for (const Replica& replica : current().replicas) {
       if (replica.storage == storage) return replica.state == in;

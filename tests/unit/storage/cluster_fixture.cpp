@@ -223,6 +223,12 @@ void ClusterTest::startTracker() {
                                                  });
 }
 
+void ClusterTest::startPair() {
+  startTracker();
+  startStorage(1);
+  startStorage(2);
+}
+
 void ClusterTest::startStorage(int n, std::function<void(Node&)> first, bool reaches) {
   if (!stores_[n]) stores_[n] = std::make_unique<MemoryStore>();
   Options options = options_;

@@ -61,6 +61,7 @@ class ClusterTest : public ::testing::Test {
   // s<n> at host "s<n>", storage id n. `first` is called before anything else is done.
   // It is waited for until it has registered, if it `reaches` the tracker.
   void startStorage(int n, std::function<void(Node&)> first = nullptr, bool reaches = true);
+  void startPair();                    // the tracker, s1 and s2
   void crash(int n);                   // the process dies; its disk stays
   void settle(Duration time = 100ms);  // moves the clock so far
   template <class Predicate>

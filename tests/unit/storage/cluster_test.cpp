@@ -12,9 +12,7 @@ constexpr auto stale = ReplicaState::stale;
 class StorageCluster : public ClusterTest {
  protected:
   void SetUp() override {
-    startTracker();
-    startStorage(1);
-    startStorage(2);
+    startPair();
     put(twoCopies());
   }
 };

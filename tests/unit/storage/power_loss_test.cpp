@@ -10,9 +10,7 @@ constexpr auto in = ReplicaState::inSync;
 class PowerLoss : public ClusterTest {
  protected:
   void SetUp() override {
-    startTracker();
-    startStorage(1);
-    startStorage(2);
+    startPair();
     put(twoCopies());
   }
   void losePower(int n) {

@@ -10,11 +10,7 @@ constexpr auto stale = ReplicaState::stale;
 
 class Safety : public ClusterTest {
  protected:
-  void SetUp() override {
-    startTracker();
-    startStorage(1);
-    startStorage(2);
-  }
+  void SetUp() override { startPair(); }
   Node& node(int n) { return storages_.at(n)->node(); }
   bool isInSync(StorageId storage) {
     for (const Replica& replica : current().replicas) {

@@ -44,9 +44,7 @@ TEST(MtimeAfter, is_this_servers_when_the_writer_tells_nothing) { EXPECT_EQ(mtim
 class Times : public ClusterTest {
  protected:
   void SetUp() override {
-    startTracker();
-    startStorage(1);
-    startStorage(2);
+    startPair();
     put(twoCopies());
     settle(2s);
   }
