@@ -1,12 +1,7 @@
 #pragma once
 
 #include <asio/ip/tcp.hpp>
-#include <deque>
-#include <unordered_map>
-#include <vector>
 
-#include "common/rpc/message_framing.h"
-#include "common/rpc/received.h"
 #include "common/rpc/transport.h"
 
 namespace vcfs::rpc {
