@@ -1,5 +1,6 @@
 #include "common/rpc/tcp_link.h"
 
+#include <fcntl.h>
 #include <kj/debug.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
@@ -152,6 +153,9 @@ class TcpLink::State final : public capnp::MessageStream, public std::enable_sha
   static int nonBlocking(asio::ip::tcp::socket& socket) {
     socket.non_blocking(true);
     socket.native_non_blocking(true);
+    // A child that our process starts (the library lives in conference servers) must not keep the connection up, and
+    // with it what the servers hold for us, when we are gone.
+    ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
     return socket.native_handle();
   }
 

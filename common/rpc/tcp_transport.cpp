@@ -1,5 +1,6 @@
 #include "common/rpc/tcp_transport.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 
 #include <asio/ip/tcp.hpp>
@@ -38,6 +39,7 @@ class TcpListener final : public Listener, public std::enable_shared_from_this<T
   void open(const std::string& address, const tcp::endpoint& endpoint) {
     asio::error_code error;
     acceptor_.open(endpoint.protocol(), error);
+    if (!error) ::fcntl(acceptor_.native_handle(), F_SETFD, FD_CLOEXEC);
     if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error) acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(1024, error);

@@ -1,8 +1,10 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <asio/ip/tcp.hpp>
 
 #include <cstring>
+#include <set>
 
 #include "common/rpc/bulk.h"
 #include "common/rpc/call.h"
@@ -312,6 +314,31 @@ TEST(TcpLinkTest, what_a_peer_has_no_room_for_has_not_arrived) {
   asio::co_spawn(io, test(), [&](std::exception_ptr) { done = true; });
   while (!done) io.run_one();
   for (int i = 0; i < 100; ++i) io.poll();
+}
+
+// Those of this process that a program which it starts would have as well.
+std::set<int> inheritable() {
+  std::set<int> found;
+  for (int fd = 3; fd < 1024; ++fd) {
+    const int flags = ::fcntl(fd, F_GETFD);
+    if (flags >= 0 && (flags & FD_CLOEXEC) == 0) found.insert(fd);
+  }
+  return found;
+}
+
+TEST(TcpLinkTest, programs_that_are_started_get_neither_connections_nor_ports) {
+  const std::set<int> before = inheritable();
+  asio::io_context io;
+  rpc::KjLoop kj{io};
+  SystemClock clock(io);
+  TcpTransport transport(io, clock);
+  std::vector<std::unique_ptr<Link>> links;
+  auto listener =
+      transport.listen("127.0.0.1:0", [&](std::unique_ptr<Link> link) { links.push_back(std::move(link)); });
+  auto test = [&]() -> Task<void> { links.push_back(co_await transport.connect(listener->address(), 5s)); };
+  asio::co_spawn(io, test(), asio::detached);
+  while (links.size() < 2) io.run_one();
+  EXPECT_EQ(inheritable(), before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Transports, RpcTest, testing::Bool(),
