@@ -38,7 +38,7 @@ class Planner {
   void addOptions(ProcessSpec& spec) {
     for (const auto& text : s_.options) {
       RoleOption option = parseRoleOption(text);
-      if (option.role == nameOf(spec.role)) add(spec, {"--" + option.name, option.value});
+      if (option.role == nameOf(spec.role)) add(spec, {"--" + option.name + "=" + option.value});
     }
   }
 

@@ -86,9 +86,16 @@ TEST(Plan, role_options_reach_their_role_only) {
   ClusterSettings s;
   s.options = {"storage.reserve=1GiB", "mount.max_lag=0", "mount.ro="};
   auto plan = planCluster(s, kDir);
-  EXPECT_EQ(valueOf(named(plan, "storage-s1"), "--reserve"), "1GiB");
-  EXPECT_EQ(valueOf(named(plan, "tracker-1"), "--reserve"), "");
+  EXPECT_THAT(named(plan, "storage-s1").arguments, Contains("--reserve=1GiB"));
+  EXPECT_THAT(named(plan, "tracker-1").arguments, testing::Not(Contains(HasSubstr("--reserve"))));
   EXPECT_EQ(valueOf(named(plan, "mount"), "-o"), "rw,max_lag=0,ro");
+}
+
+// In one word: as two, a switch would not take its value.
+TEST(Plan, switches_can_be_set_as_role_options) {
+  ClusterSettings s;
+  s.options = {"httpd.access-log=true"};
+  EXPECT_THAT(named(planCluster(s, kDir), "httpd-1").arguments, Contains("--access-log=true"));
 }
 
 // Not -f, which is mount(8)'s word for mounting nothing.
