@@ -38,6 +38,14 @@ OpPtr File::undecided() const {
   return nullptr;
 }
 
+bool File::sealsWithout(const ReplicaSlot& slot) const {
+  for (const auto& [ticket, op] : pending) {
+    if (ticket > slot.unsentUpTo) break;
+    if (op->mutation.seals()) return true;
+  }
+  return false;
+}
+
 std::uint64_t File::readableEnd() const { return replica.role() == Role::primary ? acks.published() : localEnd; }
 
 }  // namespace vcfs::storage

@@ -39,9 +39,10 @@ struct ReplicaSlot {
   std::uint64_t incarnation = 0;  // tells answers to an earlier slot of the same storage apart
   std::string address;
   bool syncing = false;
-  bool joined = false;   // syncing only: it answered a probe; every later operation is sent and waited for
-  bool failed = false;   // lost: nothing is sent any more, the tracker is being told
-  Epoch layoutSent = 0;  // over session `session`
+  bool joined = false;                // syncing only: it answered a probe; every later operation is sent and waited for
+  AckTracker::Ticket unsentUpTo = 0;  // syncing only: of what was undecided when it joined, it is sent nothing
+  bool failed = false;                // lost: nothing is sent any more, the tracker is being told
+  Epoch layoutSent = 0;               // over session `session`
   std::uint64_t session = 0;
 };
 
@@ -105,6 +106,8 @@ struct File {
   ReplicaSlot* slot(StorageId storage);
   // An operation that changes bytes and is not decided yet; the newest, null when there is none.
   OpPtr undecided() const;
+  // A seal is being decided that was not sent to `slot`, and that nobody who asks is told of yet.
+  bool sealsWithout(const ReplicaSlot& slot) const;
   // The end of what may be read here.
   std::uint64_t readableEnd() const;
   bool sealed() const { return state == FileState::closed || state == FileState::recovered; }

@@ -197,7 +197,8 @@ void Node::fillInfo(schema::FileInfo::Builder info, File& file) {
   std::uint64_t toGo = file.bytesToGo;
   if (primary) {
     for (const ReplicaSlot& slot : file.slots) {
-      if (slot.syncing && (!slot.joined || slot.failed)) ++toGo;  // a lost one has to begin anew
+      // A lost one has to begin anew.
+      if (slot.syncing && (!slot.joined || slot.failed || file.sealsWithout(slot))) ++toGo;
     }
   }
   info.setBytesToGo(toGo);

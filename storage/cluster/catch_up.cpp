@@ -124,6 +124,7 @@ Task<void> CatchUp::learnSeal() {
     if (info.bytesToGo != 0) throw Error(Errc::unavailable, "the primary began anew with this replica");
     // While it is written, how it is sealed comes as an operation too.
     stateKnown = info.state == FileState::open || seen == file_->replicatedOps;
+    if (info.state == FileState::open && seen == file_->replicatedOps) file_->heldSeal.reset();
     if (info.state != FileState::open && stateKnown) {
       if (file_->localEnd != info.size) throw Error(Errc::corrupted, "sizes differ after catch-up");
       Mutation seal;
@@ -195,15 +196,18 @@ Task<void> CatchUp::finish() {
 
 Task<void> CatchUp::run() {
   if (source_.empty()) throw Error(Errc::unavailable, "no replica is in sync");
-  // Nothing of an earlier pass is under way: what another primary's writes covered counts no more, nor how the file was
-  // sealed then. It may have been opened again, and have grown, while this replica was given up.
+  // Nothing of an earlier pass is under way: what another primary's writes covered counts no more.
   file_->live.clear();
   file_->liveEnd = 0;
-  file_->heldSeal.reset();
   learnedTime_ = false;
   syncFailures_ = file_->syncFailures;
-  // What a tracker was told in this epoch may have been heard, though the answer was not.
-  if (file_->caughtUpIn != file_->replica.epoch()) file_->syncsCount = false;
+  // What a tracker was told in this epoch may have been heard, though the answer was not: then this replica is in sync
+  // as it was, and the primary goes on waiting for it. Otherwise the file may have been opened again, and have grown,
+  // while this replica was given up.
+  if (file_->caughtUpIn != file_->replica.epoch()) {
+    file_->syncsCount = false;
+    file_->heldSeal.reset();
+  }
   session_ = co_await node_->peers->session(source_, sourceId_);
   checkStill();
   co_await waitJoined();

@@ -199,7 +199,10 @@ void Node::replicaAnswered(const Sent& sent, Errc code) {
   if (code == Errc::ok) {
     const bool joins = slot->syncing && !slot->joined && !slot->failed;
     slot->joined = slot->joined || !slot->failed;
-    if (joins) tellClients(file, sent.storage);
+    if (joins) {
+      if (!file->pending.empty()) slot->unsentUpTo = file->pending.rbegin()->first;
+      tellClients(file, sent.storage);
+    }
     if (sent.ticket != 0 && file->acks.ack(sent.ticket, sent.storage)) {
       complete(file, sent.ticket, std::nullopt);
     } else if (sent.ticket != 0) {

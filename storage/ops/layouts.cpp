@@ -72,6 +72,8 @@ void Node::applyHeldSeal(FilePtr file) {
   file->heldSeal.reset();
   if (seal.size == 0) seal.size = file->localEnd;
   applyLocal(file, seal, [file, state = seal.sealAs, self = shared_from_this()](std::optional<Error> error) {
+    // Nobody waits for this answer: whoever cannot seal his copy tells a tracker, and gets it anew.
+    if (error && file->replica.role() == Role::follower) self->distrustOwn(file, *error);
     if (error || file->meta.state != state) return;
     file->state = state;
     self->hardening_.insert(file->inode);

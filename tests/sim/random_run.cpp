@@ -116,6 +116,7 @@ void RandomRun::end() {
            (!logReader_ || logReader_->ended());
   };
   if (!cluster_.until(quiet, kPatience)) complain("a reader hangs");
+  cluster_.until([this] { return sealedOnDisks(); }, kPatience);
   if (healthy()) checkAll();
 }
 
@@ -204,6 +205,21 @@ bool RandomRun::allSealed() {
                      [this](InodeId inode) { return cluster_.entry(inode).attr.state != FileState::open; });
 }
 
+// A server that starts anew believes its own disk, and takes what is open there for a recording that goes on.
+bool RandomRun::sealedOnDisks() {
+  const std::vector<InodeId> all = inodes();
+  return std::all_of(all.begin(), all.end(), [this](InodeId inode) { return openOnDisks(inode).empty(); });
+}
+
+std::vector<int> RandomRun::openOnDisks(InodeId inode) {
+  std::vector<int> open;
+  for (int n : cluster_.inSync(inode)) {
+    const auto replica = cluster_.disk(n).load(inode);
+    if (replica && replica->meta.state == FileState::open) open.push_back(n);
+  }
+  return open;
+}
+
 void RandomRun::checkCoordinators() {
   if (cluster_.coordinators() > 1) complain("two trackers believe to be the coordinator");
 }
@@ -238,6 +254,7 @@ void RandomRun::checkReplicas(InodeId inode, const std::string& name, const std:
     if (!wrong.empty()) complain(name + " on s" + std::to_string(n) + ": " + wrong);
   }
   checkTimes(inode, name);
+  for (int n : openOnDisks(inode)) complain(name + " is sealed, and open on the disk of s" + std::to_string(n));
 }
 
 // By its mtime and size a file's content is known, whichever server tells them.

@@ -32,6 +32,8 @@ class RandomRun {
   std::vector<InodeId> inodes() const;
   bool allWhole();
   bool allSealed();
+  bool sealedOnDisks();
+  std::vector<int> openOnDisks(InodeId inode);  // in sync there, and not yet sealed
   void checkCoordinators();
   void checkReplicas(InodeId inode, const std::string& name, const std::string& expected);
   void checkTimes(InodeId inode, const std::string& name);
