@@ -224,6 +224,8 @@ class Node : public std::enable_shared_from_this<Node> {
   void suspectsSettled();
   Task<void> takeStale();
   Task<void> lookForStale();  // a round of: what the catalog knows to be out of sync here
+  Task<Errc> catchUpOnce(FilePtr file);
+  Task<Errc> learnLayout(FilePtr file);
   Task<void> catchUpFile(FilePtr file);
   Task<void> catchUpLater(FilePtr file);
   void endCatchUp(File& file);

@@ -124,7 +124,6 @@ Task<void> CatchUp::learnSeal() {
     if (info.bytesToGo != 0) throw Error(Errc::unavailable, "the primary began anew with this replica");
     // While it is written, how it is sealed comes as an operation too.
     stateKnown = info.state == FileState::open || seen == file_->replicatedOps;
-    if (info.state == FileState::open && seen == file_->replicatedOps) file_->heldSeal.reset();
     if (info.state != FileState::open && stateKnown) {
       if (file_->localEnd != info.size) throw Error(Errc::corrupted, "sizes differ after catch-up");
       Mutation seal;
@@ -233,21 +232,39 @@ void Node::catchUpNext() {
   }
 }
 
+Task<Errc> Node::catchUpOnce(FilePtr file) {
+  try {
+    CatchUp pass(shared_from_this(), file);
+    co_await pass.run();
+    co_return Errc::ok;
+  } catch (const Error& error) {
+    log::info("catchup.again", {{"inode", log::hex(file->inode)}, {"reason", error.what()}});
+    co_return error.code() == Errc::cancelled ? Errc::unavailable : error.code();
+  }
+}
+
+// The primary of the layout that is known here may have nothing of the file any more, and then cannot tell a newer one.
+Task<Errc> Node::learnLayout(FilePtr file) {
+  try {
+    const Layout present = co_await trackers->present(file->inode);
+    if (present.inode == file->inode && present.epoch > file->replica.epoch()) adopt(file, present);
+    co_return Errc::staleEpoch;
+  } catch (const Error& error) {
+    co_return error.code() == Errc::notFound ? Errc::notFound : Errc::staleEpoch;
+  }
+}
+
 // One pass; what does not come to its end has others go first, so that a few files whose primary cannot be reached hold
 // up nobody else.
 Task<void> Node::catchUpFile(FilePtr file) {
   auto self = shared_from_this();
-  bool again = false;
+  Errc outcome = Errc::cancelled;
   if (!stopping_ && !file->removed && file->replica.role() == Role::syncing) {
-    try {
-      CatchUp pass(self, file);
-      co_await pass.run();
-    } catch (const Error& error) {
-      log::info("catchup.again", {{"inode", log::hex(file->inode)}, {"reason", error.what()}});
-      again = error.code() != Errc::notFound;
-    }
-    again = again && file->replica.role() == Role::syncing;
+    outcome = co_await catchUpOnce(file);
+    if (outcome == Errc::staleEpoch && file->replica.role() == Role::syncing) outcome = co_await learnLayout(file);
   }
+  const bool wanted = outcome != Errc::ok && outcome != Errc::cancelled && outcome != Errc::notFound;
+  const bool again = wanted && file->replica.role() == Role::syncing;
   --catchingUp_;
   if (again) {
     run("storage.catchup.later", catchUpLater(file));
