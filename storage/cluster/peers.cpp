@@ -37,6 +37,11 @@ void Peers::withSession(const std::string& address, StorageId expected, kj::Func
     peer = std::make_shared<Peer>();
     peer->address = address;
   }
+  // It had no number yet when it was greeted, and may have one now.
+  if (peer->session && peer->waiting.empty() && peer->storage == 0 && expected != 0) {
+    const std::shared_ptr<PeerSession> unnamed = std::exchange(peer->session, nullptr);
+    unnamed->connection->close("it was not registered when it was greeted");
+  }
   if (peer->session && peer->waiting.empty()) {
     const std::shared_ptr<PeerSession> session = peer->session;
     send(expected == 0 || peer->storage == expected ? session.get() : nullptr);

@@ -58,6 +58,21 @@ TEST_F(CatchUpCluster, replica_that_was_dropped_and_added_again_begins_anew) {
   EXPECT_EQ(content(3), content(1));
 }
 
+// A new disk waits, refused, until the server of its name was removed; others had connected to its address before.
+TEST_F(CatchUpCluster, replica_joins_on_a_server_that_was_spoken_to_before_it_was_registered) {
+  network_.cut("s3", "t1");
+  startStorage(3, nullptr, false);
+  put(layout(1, {{1, in}, {3, syncing}}));
+  ASSERT_EQ(of(write(1, current(), 1, 0, std::string(1000, 'a'))).code, Errc::ok);
+  settle(1s);
+  ASSERT_FALSE(inSync(3));
+  network_.heal("s3", "t1");
+  settle(5s);
+  put(layout(current().epoch + 1, {{1, in}, {3, syncing}}));
+  of(stat(1, current()));
+  EXPECT_TRUE(eventually([&] { return inSync(3); }, 20s));
+}
+
 TEST_F(CatchUpCluster, how_the_file_was_sealed_in_an_earlier_pass_does_not_count) {
   startStorage(3);
   settle(2s);
