@@ -59,8 +59,9 @@ struct File {
   std::vector<kj::Function<void()>> line;
 
   std::shared_ptr<ReplicaFile> disk;
-  bool preexisting = false;  // it was there when this process started
-  bool onDisk = false;       // as of the end of the local queue, like meta and localEnd
+  bool preexisting = false;      // it was there when this process started
+  std::optional<Error> notMade;  // why its creation failed, for what was queued behind that
+  bool onDisk = false;           // as of the end of the local queue, like meta and localEnd
   ReplicaMeta meta;
   bool metaChanged = false;  // to be written by the next local job
   std::uint64_t localEnd = 0;

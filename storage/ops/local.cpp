@@ -247,6 +247,9 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
   const bool onLoop = mayRunOnLoop(*file, mutation, cuts);
 
   auto finish = [self = shared_from_this(), file, job, done](std::optional<Error> error) {
+    if (job->create) file->notMade = job->created ? std::nullopt : error;
+    // A writer is told what was the matter (there was no room), and not that its file does not exist.
+    if (error && error->code() == Errc::notFound && file->notMade) error = file->notMade;
     // What a sync in front of this one could not write is clean now: that this one succeeded means nothing.
     const bool overtaken = job->syncs && !job->syncFailed && file->syncFailures != job->failedSyncs;
     if (!error && (job->cannotSync || overtaken)) error = earlierSyncFailed();
