@@ -33,7 +33,9 @@ struct Writer {
   sequence @1 :UInt64;  # per file and client: 1, 2, 3 … in the order in which the calls are made
   first @2 :UInt64;     # the oldest sequence to which this client still wants an answer; those in between are under way.
                         # A server that has refused one of them refuses what follows it too (unavailable: repeat all, in
-                        # order), or a later write would be executed before it. 0: not told, nothing is checked
+                        # order), or a later write would be executed before it. A write for which there was no room
+                        # is answered with that, and so is every later one beyond its place whose `first` is not later
+                        # than it: its program did not know. 0: not told, nothing is checked
   writtenNs @3 :Int64;  # of a change (write, truncate, allocate, copyRange): the client's wall clock when the program made
                         # it, later than that of every earlier change of the file that the client knows of. It becomes the
                         # file's mtime, so that what fstat() showed there right after the change stays, unless the

@@ -7,6 +7,7 @@
 #include "storage/core/ack_tracker.h"
 #include "storage/core/mutation.h"
 #include "storage/core/range_set.h"
+#include "storage/core/refused_writes.h"
 #include "storage/core/replica_fence.h"
 #include "storage/core/sequence_table.h"
 #include "storage/store/store.h"
@@ -59,6 +60,7 @@ struct File {
   std::vector<kj::Function<void()>> line;
 
   std::shared_ptr<ReplicaFile> disk;
+  const std::shared_ptr<RefusedWrites> refused = std::make_shared<RefusedWrites>();
   bool preexisting = false;      // it was there when this process started
   std::optional<Error> notMade;  // why its creation failed, for what was queued behind that
   bool onDisk = false;           // as of the end of the local queue, like meta and localEnd

@@ -128,7 +128,8 @@ void WriteStream::send(const SendWindow::Item& item, const std::shared_ptr<Stora
 void WriteStream::fillWriter(schema::Writer::Builder writer, const SendWindow::Item& item) const {
   writer.setClient(core_->clientId);
   writer.setSequence(item.sequence);
-  writer.setFirst(window_.first());
+  const bool unaware = item.sequence <= unawareTo_;
+  writer.setFirst(unaware ? std::min(unawareFrom_, window_.first()) : window_.first());
   if (!item.changesFile()) return;
   writer.setWrittenNs(item.writtenNs);
   writer.setSentNs(core_->runtime.clock.wallNs());

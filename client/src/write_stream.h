@@ -126,7 +126,9 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   int left_ = 0;          // so often one was
   Epoch lostAt_ = 0;      // the epoch whose primary was lost, nothing acknowledged since
   std::uint64_t errors_ = 0;
-  bool abandoned_ = false;  // failAll(), and nothing was answered since
+  bool abandoned_ = false;    // failAll(), and nothing was answered since
+  Sequence unawareFrom_ = 0;  // a write that failed, and …
+  Sequence unawareTo_ = 0;    // … the newest call that the program had made when that became known
   std::optional<Error> lastError_;
   Unsynced unsynced_;
   std::uint64_t losses_ = 0;

@@ -134,7 +134,15 @@ void WriteStream::failed(Sequence sequence, Reply reply) {
                                     {"length", item->length},
                                     {"reason", reply.error().what()}});
   progressAt_ = core_->now();
-  if (item->kind == SendWindow::Kind::write) note(reply.error());
+  if (item->kind == SendWindow::Kind::write) {
+    // The program has given away what else is in the window without knowing of this. Servers refuse of it what would
+    // leave a gap here; they go by `first`.
+    if (sequence > unawareTo_) {
+      unawareFrom_ = sequence;
+      unawareTo_ = window_.last();
+    }
+    note(reply.error());
+  }
   if (auto waiting = outcomes_.find(sequence); waiting != outcomes_.end()) waiting->second.reply = std::move(reply);
   charge();
   progress_.notifyAll();

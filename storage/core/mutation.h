@@ -53,6 +53,7 @@ struct Mutation {
   Kind kind = Kind::write;
   ClientId client = 0;
   std::uint64_t sequence = 0;
+  std::uint64_t first = 0;          // write: Writer.first of its client
   std::uint64_t offset = 0;         // write, allocate
   std::uint64_t size = 0;           // truncate: the new size; allocate: the length; seal: the final size
   std::uint32_t mode = 0;           // allocate

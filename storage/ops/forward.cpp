@@ -32,6 +32,7 @@ std::uint16_t flagsOf(const Mutation& mutation) {
 void fillWriter(schema::Writer::Builder writer, const Mutation& mutation) {
   writer.setClient(mutation.client);
   writer.setSequence(mutation.sequence);
+  writer.setFirst(mutation.first);
   if (mutation.changesBytes()) writer.setWrittenNs(mutation.mtimeNs);
 }
 

@@ -10,6 +10,7 @@ using namespace std::chrono_literals;
 // What the pool's thread needs; nothing in it belongs to the loop.
 struct Node::LocalJob {
   std::shared_ptr<ReplicaFile> disk;
+  std::shared_ptr<RefusedWrites> refused;
   Mutation mutation;
   bool create = false;
   bool metaFirst = false;
@@ -33,6 +34,7 @@ struct Node::LocalJob {
       execute();
     } catch (const Error& failure) {
       error = failure;
+      if (mutation.kind == Mutation::Kind::write) refused->note(mutation, sizeBefore, failure);
     } catch (const std::exception& failure) {
       error = Error(Errc::internal, failure.what());
     }
@@ -59,6 +61,9 @@ struct Node::LocalJob {
 
  private:
   void execute() {
+    if (mutation.kind == Mutation::Kind::write) {
+      if (const auto earlier = refused->refuses(mutation)) throw *earlier;
+    }
     if (create) {
       // A file that is sealed by its first write gets its attributes once, in their final form.
       disk->create(metaLast ? last : first, user, name);
@@ -68,7 +73,9 @@ struct Node::LocalJob {
     }
     switch (mutation.kind) {
       case Mutation::Kind::write:
-        if (!mutation.data.empty()) disk->pwrite(mutation.data, mutation.offset);
+        if (mutation.data.empty()) break;
+        disk->pwrite(mutation.data, mutation.offset);
+        refused->executed(mutation);
         break;
       case Mutation::Kind::truncate:
         disk->truncate(mutation.size);
@@ -104,12 +111,16 @@ bool Node::mayRunInline(const File& file, const Mutation& mutation) const {
 }
 
 void Node::runInline(FilePtr file, const Mutation& mutation, LocalDone done) {
+  const std::uint64_t end = std::exchange(file->localEnd, mutation.sizeAfter(file->localEnd));
   const TimePoint begun = runtime.clock.now();
   std::optional<Error> error;
   try {
+    if (const auto earlier = file->refused->refuses(mutation)) throw *earlier;
     if (!mutation.data.empty()) file->disk->pwrite(mutation.data, mutation.offset);
+    file->refused->executed(mutation);
   } catch (const Error& failure) {
     error = failure;
+    file->refused->note(mutation, end, failure);
     ++counters.diskErrors;
   }
   ++counters.inlineWrites;
@@ -198,7 +209,6 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
   if (opens) file->heldSeal.reset();
   touch(*file, mutation);
   if (mayRunInline(*file, mutation)) {
-    file->localEnd = mutation.sizeAfter(file->localEnd);
     runInline(file, mutation, std::move(done));
     return;
   }
@@ -209,6 +219,7 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
 
   auto job = std::make_shared<LocalJob>();
   job->disk = file->disk;
+  job->refused = file->refused;
   job->mutation = mutation;
   job->reopens = reopens;
   job->syncs = syncs;

@@ -117,6 +117,7 @@ kj::Promise<void> opReplicate(NodePtr node, SessionPtr session, Server::Replicat
     Mutation mutation;
     mutation.client = params.getWriter().getClient();
     mutation.sequence = params.getWriter().getSequence();
+    mutation.first = params.getWriter().getFirst();
     mutation.mtimeNs = params.getWriter().getWrittenNs();
     mutation.offset = params.getOffset();
     mutation.thenSync = (params.getFlags() & schema::WRITE_FLAG_SYNC) != 0;

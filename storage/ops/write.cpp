@@ -129,6 +129,7 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
     Mutation mutation;
     mutation.client = client;
     mutation.sequence = sequence;
+    mutation.first = params.getWriter().getFirst();
     mutation.told = timeOf(*session, params.getWriter(), node->runtime.clock.wallNs());
     mutation.offset = append ? file->acks.orderedEnd() : params.getOffset();
     if (append) limits::checkTransfer(mutation.offset, params.getData().size());

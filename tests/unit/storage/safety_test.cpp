@@ -136,6 +136,36 @@ TEST_F(Safety, a_write_behind_one_that_was_refused_is_not_executed_before_it) {
   EXPECT_EQ(of(writeBehind(1, twoCopies(), 9, 9, 0, "d")).code, Errc::ok);
 }
 
+// A program that appends learns that there is no room when it has written more. Room that came back in between would
+// leave zeros in the middle of its file that nobody wrote.
+TEST_F(Safety, what_was_written_behind_a_write_for_which_there_was_no_room_is_not_executed) {
+  put(twoCopies());
+  ASSERT_EQ(of(writeBehind(1, twoCopies(), 1, 1, 0, "kept")).code, Errc::ok);
+  for (int n : {1, 2}) stores_[n]->failWrites(Errc::noSpace);
+  EXPECT_EQ(of(writeBehind(1, twoCopies(), 2, 2, 4, "none")).code, Errc::noSpace);
+  for (int n : {1, 2}) stores_[n]->failWrites(Errc::ok);
+  EXPECT_EQ(of(writeBehind(1, twoCopies(), 2, 3, 8, "gap?")).code, Errc::noSpace);
+  EXPECT_EQ(of(writeBehind(1, twoCopies(), 2, 4, 0, "KEPT")).code, Errc::ok);
+  EXPECT_EQ(content(1), "KEPT");
+  EXPECT_EQ(content(2), "KEPT");
+  // What comes now comes from a program that was told.
+  EXPECT_EQ(of(writeBehind(1, twoCopies(), 5, 5, 4, "told")).code, Errc::ok);
+  EXPECT_EQ(content(1), "KEPTtold");
+  EXPECT_EQ(content(2), "KEPTtold");
+  EXPECT_EQ(current().epoch, 1u);
+}
+
+TEST_F(Safety, so_it_is_where_the_file_itself_could_not_be_made) {
+  put(twoCopies());
+  for (int n : {1, 2}) stores_[n]->failWrites(Errc::noSpace);
+  EXPECT_EQ(of(writeBehind(1, twoCopies(), 1, 1, 0, "none")).code, Errc::noSpace);
+  for (int n : {1, 2}) stores_[n]->failWrites(Errc::ok);
+  EXPECT_EQ(of(writeBehind(1, twoCopies(), 1, 2, 4, "gap?")).code, Errc::noSpace);
+  EXPECT_EQ(of(writeBehind(1, twoCopies(), 3, 3, 0, "told")).code, Errc::ok);
+  EXPECT_EQ(content(1), "told");
+  EXPECT_EQ(content(2), "told");
+}
+
 // ---- sealing
 
 TEST_F(Safety, a_file_is_sealed_at_the_size_that_was_written_and_not_at_the_one_that_failed) {
