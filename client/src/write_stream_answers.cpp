@@ -269,6 +269,8 @@ Task<void> WriteStream::recovery(bool pause) {
   }
   recovering_ = false;
   window_.rewind();
+  // A primary that has not heard of the failed write would wait for its repeat.
+  unawareTo_ = 0;
   if (failure) {
     if (!window_.empty()) failAll(*failure);
     co_return;

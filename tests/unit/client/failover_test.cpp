@@ -38,6 +38,14 @@ class FailoverTest : public ::testing::Test {
   std::shared_ptr<File> file;
 };
 
+constexpr std::size_t kTwelve = 12u << 20;  // in requests of 1 MiB
+
+ClusterOptions manyAtOnce() {
+  ClusterOptions options;
+  options.sendWindow = 32u << 20;
+  return options;
+}
+
 TEST_F(FailoverTest, a_server_whose_address_the_tracker_does_not_know_yet_is_asked_for_again) {
   cluster = fake.connect({});
   Entry entry = fake.makeFile("b", "old", FileState::closed);
@@ -158,6 +166,34 @@ TEST_F(FailoverTest, when_every_disk_is_full_the_writer_is_told_once) {
   EXPECT_EQ(fake.failure(file->flush()), Errc::noSpace);
   EXPECT_EQ(fake.failure(file->flush()), Errc::ok);
   EXPECT_EQ(fake.tracker().reports, 0) << "the primary is not lost";
+}
+
+// Requests of 1 MiB, more of them than are sent at once: those that leave after the refusal was heard were made before
+// it.
+TEST_F(FailoverTest, servers_can_tell_what_was_written_by_a_program_that_did_not_know_of_a_refusal) {
+  start(manyAtOnce());
+  fake.storage(1).refuse = Errc::noSpace;
+  fake.storage(1).refusals = 1;
+  write(0, std::string(kTwelve, 'x'));
+  EXPECT_EQ(fake.failure(file->flush()), Errc::noSpace);
+  ASSERT_EQ(fake.storage(1).writeFirsts.size(), 12u);
+  EXPECT_EQ(fake.storage(1).writeFirsts.back(), fake.storage(1).writeFirsts.front());
+  write(0, "HELLO");
+  flush();
+  EXPECT_EQ(fake.storage(1).writeFirsts.back(), fake.storage(1).writeFirsts.front() + 12);
+}
+
+TEST_F(FailoverTest, a_primary_that_is_new_is_not_asked_about_a_refusal_that_it_did_not_see) {
+  start(manyAtOnce());
+  fake.storage(1).refuse = Errc::noSpace;
+  fake.storage(1).refusals = 1;
+  fake.storage(1).silent = true;
+  write(0, std::string(kTwelve, 'x'));
+  ASSERT_TRUE(fake.until([&] { return fake.storage(1).writes == 9; })) << "eight at once, and one for that refused";
+  fake.killStorage(1);
+  EXPECT_EQ(fake.failure(file->flush()), Errc::noSpace);
+  ASSERT_FALSE(fake.storage(2).writeFirsts.empty());
+  EXPECT_EQ(fake.storage(2).writeFirsts.front(), fake.storage(1).writeFirsts.front() + 1);
 }
 
 TEST_F(FailoverTest, an_overloaded_primary_is_asked_again) {

@@ -29,6 +29,7 @@ class StorageServer final : public schema::Storage::Server {
     auto params = context.getParams();
     ++self_.writes;
     self_.writeLengths.push_back(params.getData().size());
+    self_.writeFirsts.push_back(params.getWriter().getFirst());
     self_.writeFlags.push_back(params.getFlags());
     self_.writtenTimes.push_back(params.getWriter().getWrittenNs());
     if (self_.refuse != Errc::ok && self_.refusals > 0) {

@@ -52,6 +52,7 @@ struct FakeStorage {
   int writes = 0, reads = 0, closes = 0, syncs = 0, opens = 0, stats = 0, layoutsSeen = 0;
   std::vector<std::uint64_t> writeLengths;
   std::vector<std::uint16_t> writeFlags;
+  std::vector<std::uint64_t> writeFirsts;  // Writer.first
   std::vector<std::uint64_t> readOffsets;
   std::vector<std::int64_t> writtenTimes;  // of writes and truncates, repeats too
 };
