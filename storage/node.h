@@ -81,6 +81,7 @@ class Node : public std::enable_shared_from_this<Node> {
 
   // ---- layouts ----
   void adopt(FilePtr file, const Layout& layout);
+  void adoptNewer(FilePtr file, const Layout& layout);  // if it is this file's, and of a later epoch than is known here
   void depose(FilePtr file);
   // Ends what is under way and is not the primary any more; the other replicas that have the same bytes. Throws Error
   // (overloaded: still the primary).
@@ -225,7 +226,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Task<void> takeStale();
   Task<void> lookForStale();  // a round of: what the catalog knows to be out of sync here
   Task<Errc> catchUpOnce(FilePtr file);
-  Task<Errc> learnLayout(FilePtr file);
+  Task<bool> learnLayout(FilePtr file);
   Task<void> catchUpFile(FilePtr file);
   Task<void> catchUpLater(FilePtr file);
   void endCatchUp(File& file);

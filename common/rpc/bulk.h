@@ -25,9 +25,9 @@ class Buffer {
   std::size_t capacity_;
 };
 
-// The owner of received bytes: what keeps the message alive that `p` points into, if it was received by a
-// TcpTransport or MemoryTransport link of this thread as a large message; else null (then the bytes must be copied
-// to outlive the call). Lets a primary forward and write what it received without a copy.
+// The owner of received bytes: what keeps the message alive that `p` points into, if it was received by a TcpTransport
+// or MemoryTransport link of this thread as a large message; else null (then the bytes must be copied to outlive the
+// call). Lets a primary forward and write what it received without a copy.
 std::shared_ptr<const void> ownerOf(const void* p);
 
 // `bytes` (8-aligned; up to 7 bytes behind its end are read) as an orphan that can be adopted by `builder`'s message

@@ -37,8 +37,7 @@ Task<CatchUp::Info> CatchUp::ask() {
   const Duration limit = node_->options.pingLimit * 2;
   auto answer = co_await rpc::call(node_->runtime, kj::mv(promise), limit);
   checkStill();
-  Layout newer = layoutOf(answer.getStatus());
-  if (newer.inode == file_->inode && newer.epoch > file_->replica.epoch()) node_->adopt(file_, newer);
+  node_->adoptNewer(file_, layoutOf(answer.getStatus()));
   schema::check(answer.getStatus());
   Info info;
   info.size = answer.getInfo().getSize();
@@ -80,7 +79,7 @@ Task<void> CatchUp::waitJoined() {
 Task<void> CatchUp::confirmLayout() {
   const Layout present = co_await node_->trackers->present(file_->inode);
   checkStill();
-  if (present.inode == file_->inode && present.epoch > file_->replica.epoch()) node_->adopt(file_, present);
+  node_->adoptNewer(file_, present);
   checkStill();
 }
 
@@ -239,18 +238,19 @@ Task<Errc> Node::catchUpOnce(FilePtr file) {
     co_return Errc::ok;
   } catch (const Error& error) {
     log::info("catchup.again", {{"inode", log::hex(file->inode)}, {"reason", error.what()}});
-    co_return error.code() == Errc::cancelled ? Errc::unavailable : error.code();
+    co_return error.code();
   }
 }
 
 // The primary of the layout that is known here may have nothing of the file any more, and then cannot tell a newer one.
-Task<Errc> Node::learnLayout(FilePtr file) {
+// False: the file is gone.
+Task<bool> Node::learnLayout(FilePtr file) {
   try {
     const Layout present = co_await trackers->present(file->inode);
-    if (present.inode == file->inode && present.epoch > file->replica.epoch()) adopt(file, present);
-    co_return Errc::staleEpoch;
+    adoptNewer(file, present);
+    co_return true;
   } catch (const Error& error) {
-    co_return error.code() == Errc::notFound ? Errc::notFound : Errc::staleEpoch;
+    co_return error.code() != Errc::notFound;
   }
 }
 
@@ -258,13 +258,13 @@ Task<Errc> Node::learnLayout(FilePtr file) {
 // up nobody else.
 Task<void> Node::catchUpFile(FilePtr file) {
   auto self = shared_from_this();
-  Errc outcome = Errc::cancelled;
+  bool again = false;
   if (!stopping_ && !file->removed && file->replica.role() == Role::syncing) {
-    outcome = co_await catchUpOnce(file);
-    if (outcome == Errc::staleEpoch && file->replica.role() == Role::syncing) outcome = co_await learnLayout(file);
+    const Errc outcome = co_await catchUpOnce(file);
+    again = outcome != Errc::ok && outcome != Errc::notFound;
+    if (outcome == Errc::staleEpoch && file->replica.role() == Role::syncing) again = co_await learnLayout(file);
+    again = again && file->replica.role() == Role::syncing;
   }
-  const bool wanted = outcome != Errc::ok && outcome != Errc::cancelled && outcome != Errc::notFound;
-  const bool again = wanted && file->replica.role() == Role::syncing;
   --catchingUp_;
   if (again) {
     run("storage.catchup.later", catchUpLater(file));

@@ -25,6 +25,10 @@ bool isAlone(const Layout& layout) {
 
 }  // namespace
 
+void Node::adoptNewer(FilePtr file, const Layout& layout) {
+  if (layout.inode == file->inode && layout.epoch > file->replica.epoch()) adopt(std::move(file), layout);
+}
+
 void Node::adopt(FilePtr file, const Layout& layout) {
   if (file->removed) return;
   const Role before = file->replica.role();

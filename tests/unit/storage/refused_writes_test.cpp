@@ -18,25 +18,29 @@ Mutation write(std::uint64_t sequence, std::uint64_t first, std::uint64_t offset
   return mutation;
 }
 
-TEST(RefusedWrites, what_was_given_away_before_the_refusal_was_known_is_refused_too) {
+// There was no room for the fifth write, at the end of a file of 400 bytes.
+RefusedWrites fullAtTheEnd() {
   RefusedWrites refused;
-  EXPECT_FALSE(refused.refuses(write(5, 3, 400)));
   refused.note(write(5, 3, 400), 400, kFull);
+  return refused;
+}
+
+TEST(RefusedWrites, what_was_given_away_before_the_refusal_was_known_is_refused_too) {
+  EXPECT_FALSE(RefusedWrites().refuses(write(5, 3, 400)));
+  const RefusedWrites refused = fullAtTheEnd();
   ASSERT_TRUE(refused.refuses(write(6, 3, 500)));
   EXPECT_EQ(refused.refuses(write(6, 3, 500))->code(), Errc::noSpace);
   EXPECT_TRUE(refused.refuses(write(7, 5, 600)));
 }
 
 TEST(RefusedWrites, a_client_that_was_told_goes_on) {
-  RefusedWrites refused;
-  refused.note(write(5, 3, 400), 400, kFull);
+  RefusedWrites refused = fullAtTheEnd();
   EXPECT_FALSE(refused.refuses(write(6, 6, 400)));
   EXPECT_FALSE(refused.refuses(write(6, 6, 900)));
 }
 
 TEST(RefusedWrites, what_stays_in_front_of_the_gap_is_executed) {
-  RefusedWrites refused;
-  refused.note(write(5, 3, 400), 400, kFull);
+  RefusedWrites refused = fullAtTheEnd();
   EXPECT_FALSE(refused.refuses(write(6, 3, 0)));
   EXPECT_FALSE(refused.refuses(write(6, 3, 300)));
   EXPECT_TRUE(refused.refuses(write(6, 3, 301)));
@@ -49,8 +53,7 @@ TEST(RefusedWrites, one_within_the_file_leaves_no_gap) {
 }
 
 TEST(RefusedWrites, other_clients_are_none_of_its_business) {
-  RefusedWrites refused;
-  refused.note(write(5, 3, 400), 400, kFull);
+  RefusedWrites refused = fullAtTheEnd();
   Mutation other = write(6, 3, 500);
   other.client = 8;
   EXPECT_FALSE(refused.refuses(other));
@@ -64,8 +67,7 @@ TEST(RefusedWrites, only_what_the_disk_refuses_counts) {
 
 // At the next primary, which had refused them as well.
 TEST(RefusedWrites, repeats_in_order_make_up_for_it) {
-  RefusedWrites refused;
-  refused.note(write(5, 3, 400), 400, kFull);
+  RefusedWrites refused = fullAtTheEnd();
   refused.note(write(6, 3, 500), 500, kFull);
   EXPECT_FALSE(refused.refuses(write(5, 3, 400)));
   refused.executed(write(5, 3, 400));
@@ -74,15 +76,13 @@ TEST(RefusedWrites, repeats_in_order_make_up_for_it) {
 }
 
 TEST(RefusedWrites, what_is_executed_in_front_of_the_gap_makes_up_for_nothing) {
-  RefusedWrites refused;
-  refused.note(write(5, 3, 400), 400, kFull);
+  RefusedWrites refused = fullAtTheEnd();
   refused.executed(write(6, 3, 0));
   EXPECT_TRUE(refused.refuses(write(7, 3, 600)));
 }
 
 TEST(RefusedWrites, a_later_refusal_counts_by_itself) {
-  RefusedWrites refused;
-  refused.note(write(5, 3, 400), 400, kFull);
+  RefusedWrites refused = fullAtTheEnd();
   refused.note(write(9, 9, 400), 400, kFull);
   EXPECT_TRUE(refused.refuses(write(10, 9, 500)));
   EXPECT_FALSE(refused.refuses(write(10, 10, 500)));
