@@ -43,18 +43,15 @@ void Node::start() {
   hooks.registered = [weak] {
     if (auto self = weak.lock()) self->catchUpSignal_.notifyAll();
   };
-  hooks.identity = [weak](StorageId id, std::string cluster) {
+  hooks.identity = [weak](StorageId id, std::string cluster) -> Task<void> {
     auto self = weak.lock();
-    if (!self) return;
-    self->pools.syncs->submit(
-        [self, id, cluster] {
-          try {
-            self->store.setIdentity(id, cluster);
-          } catch (const Error& error) {
-            log::error("identity.write.failed", {{"reason", error.what()}});
-          }
-        },
-        [] {});
+    if (!self) throw Error(Errc::cancelled);
+    return self->keepIdentity(id, std::move(cluster));
+  };
+  hooks.empty = [weak]() -> Task<bool> {
+    auto self = weak.lock();
+    if (!self) throw Error(Errc::cancelled);
+    return self->diskIsEmpty();
   };
   trackers = std::make_unique<Trackers>(runtime, options, store, std::move(hooks));
 
@@ -117,6 +114,34 @@ Task<Heartbeat> Node::heartbeat() {
   now.loadBytesPerSecond = loadBytes_;
   loadBytes_ = 0;
   co_return now;
+}
+
+Task<void> Node::keepIdentity(StorageId id, std::string cluster) {
+  auto self = shared_from_this();
+  auto write = [self, id, cluster] { self->store.setIdentity(id, cluster); };
+  auto pending = pools.syncs->run(std::move(write));
+  std::string reason;
+  try {
+    co_await std::move(pending);
+  } catch (const Error& error) {
+    reason = error.what();
+  }
+  if (!reason.empty()) throw Error(Errc::unavailable, "the disk does not take which server's it is: " + reason);
+}
+
+Task<bool> Node::diskIsEmpty() {
+  auto self = shared_from_this();
+  struct Found {};
+  auto look = [self] {
+    try {
+      self->store.scan([](InodeId) { throw Found(); });
+    } catch (const Found&) {
+      return false;
+    }
+    return true;
+  };
+  auto pending = pools.reads->run(std::move(look));
+  co_return co_await std::move(pending);
 }
 
 Task<void> Node::tick() {

@@ -62,6 +62,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void noteRemoved(InodeId inode, Epoch epoch) { removed_.note(inode, epoch); }
 
   // ---- admission (throws what the caller is to be told) ----
+  void requireRegistered() const;
   void admit(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
   void requirePrimary(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout);
   // The same, for what is to be put in order.
@@ -148,6 +149,8 @@ class Node : public std::enable_shared_from_this<Node> {
   Task<void> pause(Duration duration);  // shorter when the server stops
   Task<void> tick();                    // a round of: leases, eviction, hung peers
   Task<Heartbeat> heartbeat();
+  Task<void> keepIdentity(StorageId id, std::string cluster);
+  Task<bool> diskIsEmpty();
   // files.cpp
   void load(FilePtr file);
   void loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optional<Error> error);

@@ -14,7 +14,8 @@ struct Trackers::Link {
 };
 
 namespace {
-constexpr std::size_t kMaxTrackers = 32;  // learnt ones included
+constexpr std::size_t kMaxTrackers = 32;                             // learnt ones included
+constexpr Duration kTakingIdentity = std::chrono::milliseconds(10);  // looked at so often
 
 void tellProblem(const std::string& tracker, const Error& error) {
   if (remedyOf(error.code()) != Remedy::fixRequest) {
@@ -25,8 +26,8 @@ void tellProblem(const std::string& tracker, const Error& error) {
   log::error("storage.refused", {{"tracker", tracker},
                                  {"reason", error.detail()},
                                  {"remedy",
-                                  "nothing on the disk is changed and nothing is served through this tracker; "
-                                  "stop this server, put its settings right, and start it again"}});
+                                  "nothing on the disk is changed and nothing is served through this tracker; do what "
+                                  "the reason says, or stop this server, put its settings right, and start it again"}});
 }
 }  // namespace
 
@@ -72,6 +73,7 @@ Task<void> Trackers::maintain(std::shared_ptr<Link> link) {
   const Duration interval = options_.heartbeatInterval;
   while (*alive) {
     bool good = false;
+    bool refused = false;  // that takes a person, and is no matter of moments
     try {
       if (!link->connection) co_await openSession(link);
       if (!*alive) co_return;
@@ -80,6 +82,7 @@ Task<void> Trackers::maintain(std::shared_ptr<Link> link) {
       link->lastProblem.clear();
     } catch (const Error& error) {
       if (!*alive) co_return;
+      refused = error.code() == Errc::invalid;
       if (link->lastProblem != error.what()) {
         link->lastProblem = error.what();
         tellProblem(link->address, error);
@@ -87,7 +90,7 @@ Task<void> Trackers::maintain(std::shared_ptr<Link> link) {
       if (link->connection) link->connection->close("no answer to a heartbeat");
       link->connection = nullptr;
     }
-    const Duration pause = good ? interval : interval / 4;
+    const Duration pause = good || refused ? interval : interval / 4;
     const std::shared_ptr<Signal> stopping = stopping_;
     co_await stopping->waitFor(runtime.clock, pause);
   }
@@ -144,7 +147,13 @@ Task<void> Trackers::registerAt(std::shared_ptr<Link> link) {
   request.setCapacityBytes(now.space.capacityBytes);
   request.setFreeBytes(now.space.freeBytes);
   request.setInstance(instance_);
-  request.setPrevious(storageId_);
+  const StorageId previous = storageId_ != 0 ? storageId_ : given_;
+  request.setPrevious(previous);
+  if (previous == 0) {
+    const bool empty = co_await hooks_.empty();
+    if (!*alive) co_return;
+    request.setEmpty(empty);
+  }
   auto promise = request.send();
   auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
   if (!*alive) co_return;
@@ -152,17 +161,51 @@ Task<void> Trackers::registerAt(std::shared_ptr<Link> link) {
   const StorageId id = answer.getStorage();
   const std::string cluster = schema::toString(answer.getCluster());
   if (id == 0) throw Error(Errc::internal, "the tracker gave storage id 0");
-  if (id != storageId_ || cluster != cluster_) {
-    if (storageId_ != 0 && id != storageId_) {
-      throw Error(Errc::invalid, fmt::format("this disk is storage {} of its cluster, but the catalog knows \"{}\" as "
-                                             "{}: it is not the disk of that name",
-                                             storageId_, options_.name, id));
-    }
-    storageId_ = id;
-    cluster_ = cluster;
-    hooks_.identity(id, cluster);
-  }
+  co_await takeIdentity(id, cluster);
+  if (!*alive) co_return;
   log::info("storage.registered", {{"tracker", link->address}, {"storage", id}});
+}
+
+// Nothing is served, and no file placed here, before the disk knows whose it is: the next process would be taken for
+// that of a new server.
+Task<void> Trackers::takeIdentity(StorageId id, std::string cluster) {
+  const std::shared_ptr<bool> alive = alive_;
+  const std::shared_ptr<Signal> stopping = stopping_;
+  while (takingIdentity_) {
+    co_await stopping->waitFor(runtime_.clock, kTakingIdentity);
+    if (!*alive) co_return;
+  }
+  checkIdentity(id, cluster);
+  if (id == storageId_ && cluster == cluster_) co_return;
+  given_ = id;
+  givenCluster_ = cluster;
+  takingIdentity_ = true;
+  std::optional<Error> failure;
+  try {
+    co_await hooks_.identity(id, cluster);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (!*alive) co_return;
+  takingIdentity_ = false;
+  if (failure) throw *failure;
+  storageId_ = id;
+  cluster_ = cluster;
+}
+
+// Two trackers that disagree are not of one cluster, or the catalog was changed by hand.
+void Trackers::checkIdentity(StorageId id, const std::string& cluster) const {
+  const StorageId mine = storageId_ != 0 ? storageId_ : given_;
+  if (mine != 0 && id != mine) {
+    throw Error(Errc::invalid, fmt::format("this disk is storage {} of its cluster, but the catalog knows \"{}\" as "
+                                           "{}: it is not the disk of that name",
+                                           mine, options_.name, id));
+  }
+  if (storageId_ == 0 && given_ != 0 && cluster != givenCluster_) {
+    throw Error(Errc::invalid, fmt::format("a tracker of cluster \"{}\" has taken this new disk, and this one is of "
+                                           "\"{}\"; give the trackers of one cluster only",
+                                           givenCluster_, cluster));
+  }
 }
 
 Task<bool> Trackers::beat(std::shared_ptr<Link> link) {

@@ -39,8 +39,10 @@ class Trackers {
  public:
   struct Hooks {
     std::function<Task<Heartbeat>()> heartbeat;
-    std::function<void()> registered;                              // at any tracker, again after each reconnect
-    std::function<void(StorageId, std::string cluster)> identity;  // the first time, or when it changed
+    std::function<void()> registered;  // at any tracker, again after each reconnect
+    // The first time, or when it changed: durable when it ends, throws Error when it is not.
+    std::function<Task<void>(StorageId, std::string cluster)> identity;
+    std::function<Task<bool>()> empty;  // no replica is on the disk
   };
   Trackers(Runtime& runtime, const Options& options, Store& store, Hooks hooks);
   ~Trackers();
@@ -77,6 +79,8 @@ class Trackers {
   Task<void> maintain(std::shared_ptr<Link> link);
   Task<void> openSession(std::shared_ptr<Link> link);
   Task<void> registerAt(std::shared_ptr<Link> link);
+  Task<void> takeIdentity(StorageId id, std::string cluster);
+  void checkIdentity(StorageId id, const std::string& cluster) const;
   Task<bool> beat(std::shared_ptr<Link> link);
   void learn(const std::string& address);
   std::vector<std::shared_ptr<Link>> up() const;
@@ -87,7 +91,10 @@ class Trackers {
   Hooks hooks_;
   std::string address_;
   std::uint64_t instance_;
-  StorageId storageId_;
+  StorageId storageId_;  // as the disk has it, like the cluster
+  StorageId given_ = 0;  // by a tracker, with the cluster; the disk may not have taken it yet
+  std::string givenCluster_;
+  bool takingIdentity_ = false;
   std::string cluster_;
   std::vector<std::shared_ptr<Link>> links_;
   std::shared_ptr<Signal> stopping_;

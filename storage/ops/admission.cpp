@@ -3,7 +3,14 @@
 
 namespace vcfs::storage {
 
+// Which of a layout's replicas is this server's is not known before: a layout that was adopted now would have none
+// here, and not be looked at again.
+void Node::requireRegistered() const {
+  if (self() == 0) throw Error(Errc::unavailable, "this server has not been registered at a tracker yet");
+}
+
 void Node::admit(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
+  requireRegistered();
   if (file->removed) throw replicaRemoved();
   if (file->broken) throw *file->broken;
   if (!file->onDisk && removed_.removedIn(file->inode, epoch)) throw replicaRemoved();
@@ -23,7 +30,6 @@ void Node::admit(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layou
 
 void Node::requirePrimary(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
   admit(file, epoch, hasLayout, layout);
-  if (self() == 0) throw Error(Errc::unavailable, "this server has not been registered at a tracker yet");
   if ((file->preexisting && !recovered_) || mayLackFiles()) {
     throw Error(Errc::unavailable, "this server is being checked after its start");
   }
@@ -40,7 +46,6 @@ void Node::requireOrdering(const FilePtr& file, Epoch epoch, bool hasLayout, sch
 
 void Node::requireReadable(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
   admit(file, epoch, hasLayout, layout);
-  if (self() == 0) throw Error(Errc::unavailable, "this server has not been registered at a tracker yet");
   if ((file->preexisting && !recovered_) || mayLackFiles()) {
     throw Error(Errc::unavailable, "this server is being checked after its start");
   }
@@ -51,6 +56,7 @@ void Node::requireReadable(const FilePtr& file, Epoch epoch, bool hasLayout, sch
 }
 
 void Node::admitReplication(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
+  requireRegistered();
   if (file->removed) throw replicaRemoved();
   if (file->broken && !hasLayout) throw *file->broken;
   switch (file->replica.admitReplication(epoch, hasLayout)) {

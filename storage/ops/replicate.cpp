@@ -164,6 +164,7 @@ kj::Promise<void> opAdopt(NodePtr node, SessionPtr session, Server::AdoptContext
     auto reader = context.getParams().getLayout();
     limits::checkFile(reader.getInode(), reader.getEpoch());
     layout = limits::toLayout(reader, reader.getInode(), reader.getEpoch());
+    node->requireRegistered();
   } catch (const Error& error) {
     refuse(context, error);
     return kj::READY_NOW;

@@ -148,7 +148,7 @@ void DataDirectory::markClean() {
 
 void DataDirectory::readIdentity() {
   if (::faccessat(fd_, kIdentity, F_OK, 0) != 0) {
-    writeIdentity();
+    writeIdentity(storageId_, cluster_);
     return;
   }
   std::istringstream text(readSmall(path_ + "/" + kIdentity));
@@ -172,16 +172,15 @@ void DataDirectory::readIdentity() {
   }
 }
 
-void DataDirectory::writeIdentity() {
-  replaceFile(fd_, path_, kIdentity,
-              fmt::format("{}\nname {}\ncluster {}\nstorage {}\n", kMagic, name_, cluster_, storageId_));
+void DataDirectory::writeIdentity(StorageId id, const std::string& cluster) {
+  replaceFile(fd_, path_, kIdentity, fmt::format("{}\nname {}\ncluster {}\nstorage {}\n", kMagic, name_, cluster, id));
 }
 
 void DataDirectory::setIdentity(StorageId id, const std::string& cluster) {
   if (id == storageId_ && cluster == cluster_) return;
+  writeIdentity(id, cluster);
   storageId_ = id;
   cluster_ = cluster;
-  writeIdentity();
 }
 
 void DataDirectory::checkAttributes() {

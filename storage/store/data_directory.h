@@ -35,7 +35,7 @@ class DataDirectory {
   void writeLock(const std::string& text);
   void countPowerLosses(const std::string& boot);
   void readIdentity();
-  void writeIdentity();
+  void writeIdentity(StorageId id, const std::string& cluster);
   void checkAttributes();
 
   std::string path_;

@@ -30,8 +30,8 @@ void eachName(int parent, const char* path, Visit visit) {
     ::close(fd);
     return;
   }
+  const std::unique_ptr<DIR, int (*)(DIR*)> closing(directory, &::closedir);  // a visitor may throw
   while (const dirent* entry = ::readdir(directory)) visit(::dirfd(directory), entry->d_name);
-  ::closedir(directory);
 }
 
 }  // namespace

@@ -273,6 +273,7 @@ std::vector<InodeId> MemoryStore::activeFiles() {
 }
 
 void MemoryStore::setIdentity(StorageId id, const std::string& cluster) {
+  if (writeError_ != Errc::ok) throw Error(writeError_, "injected");
   storageId_ = id;
   cluster_ = cluster;
 }

@@ -17,6 +17,7 @@ class TrackerEndpoint final : public schema::Tracker::Server {
     auto p = context.getParams();
     const StorageId id = tracker_.ids.at(schema::toString(p.getName()));
     tracker_.addresses[id] = schema::toString(p.getAddress());
+    tracker_.registrations.push_back({p.getPrevious(), p.getEmpty()});
     context.getResults().setStorage(id);
     context.getResults().setCluster("test");
     return kj::READY_NOW;

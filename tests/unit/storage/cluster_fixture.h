@@ -27,6 +27,11 @@ struct FakeTracker {
   std::map<InodeId, File> files;
   std::map<std::string, StorageId> ids;
   std::map<StorageId, std::string> addresses;
+  struct Registration {
+    StorageId previous = 0;
+    bool empty = false;
+  };
+  std::vector<Registration> registrations;
   std::size_t failuresReported = 0;
   bool hearsCaughtUp = true;    // caughtUp arrives …
   bool answersCaughtUp = true;  // … and its answer does

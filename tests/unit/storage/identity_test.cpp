@@ -1,0 +1,52 @@
+// Whose a disk is: it has to be on the disk before anything is served.
+#include "cluster_fixture.h"
+
+namespace vcfs::storage {
+namespace {
+
+using IdentityTest = ClusterTest;
+
+TEST_F(IdentityTest, nothing_is_served_before_the_disk_has_taken_it) {
+  startTracker();
+  stores_[1] = std::make_unique<MemoryStore>();
+  stores_[1]->failWrites(Errc::noSpace);
+  startStorage(1, nullptr, false);
+  settle(2s);
+  EXPECT_EQ(storages_[1]->node().self(), 0u);
+  EXPECT_EQ(stores_[1]->storageId(), 0u);
+  put(layout(1, {{1, ReplicaState::inSync}}));
+  EXPECT_EQ(of(write(1, current(), 1, 0, "abc")).code, Errc::unavailable);
+  stores_[1]->failWrites(Errc::ok);
+  ASSERT_TRUE(eventually([&] { return storages_[1]->node().self() == 1; })) << "it is tried again";
+  EXPECT_EQ(stores_[1]->storageId(), 1u);
+  EXPECT_EQ(of(write(1, current(), 1, 0, "abc")).code, Errc::ok) << "the layout was not taken for that of others";
+}
+
+TEST_F(IdentityTest, a_new_disk_says_so_until_it_was_given_an_id) {
+  startTracker();
+  stores_[1] = std::make_unique<MemoryStore>();
+  stores_[1]->failWrites(Errc::noSpace);
+  startStorage(1, nullptr, false);
+  ASSERT_TRUE(eventually([&] { return tracker_.registrations.size() >= 2; }));
+  EXPECT_EQ(tracker_.registrations[0].previous, 0u);
+  EXPECT_TRUE(tracker_.registrations[0].empty);
+  EXPECT_EQ(tracker_.registrations[1].previous, 1u) << "though the disk has not taken it yet";
+}
+
+TEST_F(IdentityTest, a_disk_that_has_only_forgotten_whose_it_is_does_not_say_that_it_is_new) {
+  startTracker();
+  startStorage(1);
+  put(layout(1, {{1, ReplicaState::inSync}}));
+  ASSERT_EQ(of(write(1, current(), 1, 0, "abc")).code, Errc::ok);
+  settle();
+  storages_[1].reset();
+  stores_[1]->setIdentity(0, "");
+  tracker_.registrations.clear();
+  startStorage(1);
+  ASSERT_FALSE(tracker_.registrations.empty());
+  EXPECT_EQ(tracker_.registrations[0].previous, 0u);
+  EXPECT_FALSE(tracker_.registrations[0].empty);
+}
+
+}  // namespace
+}  // namespace vcfs::storage
