@@ -166,6 +166,8 @@ class Up final : public Command {
       if (std::chrono::steady_clock::now() >= deadline) {
         say(fmt::format("warning: {} of {} storage servers and {} of {} trackers are heard of; see `vcfs status`",
                         storages, settings.storages, trackers, settings.trackers));
+        if (const std::string refused = refusals(status.value("storages", Json::array())); !refused.empty())
+          say(refused);
         return status;
       }
       std::this_thread::sleep_for(50ms);

@@ -92,6 +92,11 @@ void mergeOne(Json& list, const ProcessSpec& spec, const LocalState& state, cons
   if (state.pid != 0) (*it)["pid"] = state.pid;
 }
 
+std::string storageState(const Json& storage) {
+  return field(storage, "state") + (storage.contains("refused") ? ", refused" : "") +
+         (storage.value("draining", false) ? ", draining" : "");
+}
+
 void section(std::string& text, const Json& status, const char* list, std::vector<std::string> heading,
              std::vector<bool> right, const std::function<std::vector<std::string>(const Json&)>& row) {
   auto it = status.find(list);
@@ -115,6 +120,15 @@ void mergeLocal(Json& status, const std::vector<ProcessSpec>& plan, const std::m
   }
 }
 
+std::string refusals(const Json& storages) {
+  std::string text;
+  for (const auto& storage : storages) {
+    const std::string reason = field(storage, "refused");
+    if (!reason.empty()) text += (text.empty() ? "" : "\n") + field(storage, "name") + " is refused: " + reason;
+  }
+  return text;
+}
+
 std::string statusText(const Json& status) {
   std::string text;
   section(text, status, "trackers", {"TRACKER", "STATE", "PID"}, {false, false, true}, [](const Json& i) {
@@ -128,12 +142,14 @@ std::string statusText(const Json& status) {
             return std::vector{field(i, "name"),
                                field(i, "group"),
                                field(i, "address"),
-                               field(i, "state") + (i.value("draining", false) ? ", draining" : ""),
+                               storageState(i),
                                field(i, "pid"),
                                bytesField(i, "free_bytes"),
                                bytesField(i, "capacity_bytes"),
                                field(i, "data")};
           });
+  const std::string refused = refusals(status.value("storages", Json::array()));
+  if (!refused.empty()) text += refused + "\n";
   section(text, status, "httpds", {"HTTP SERVER", "STATE", "PID"}, {false, false, true}, [](const Json& i) {
     return std::vector{field(i, "address"), field(i, "state"), field(i, "pid")};
   });

@@ -32,4 +32,7 @@ void mergeLocal(nlohmann::ordered_json& status, const std::vector<ProcessSpec>& 
 // The same for people.
 std::string statusText(const nlohmann::ordered_json& status);
 
+// A line for each storage server that runs and is refused by the trackers, with the reason; "": none.
+std::string refusals(const nlohmann::ordered_json& storages);
+
 }  // namespace vcfs::cli

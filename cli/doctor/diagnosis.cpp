@@ -182,11 +182,17 @@ void judgeDisks(const std::vector<Daemon>& daemons, Findings& findings) {
 void judgeStatus(const nlohmann::ordered_json& status, Findings& findings) {
   for (const auto& storage : status.value("storages", nlohmann::ordered_json::array())) {
     const std::string name = field(storage, "name");
+    if (const std::string reason = field(storage, "refused"); !reason.empty()) {
+      findings.push_back({Level::bad, "storage", name + " runs, and is refused: " + reason,
+                          "do what the reason says; `vcfs storage remove --help` has the steps for a broken disk"});
+      continue;
+    }
     if (field(storage, "state") != "up") {
       findings.push_back({Level::bad, "storage", name + " is " + field(storage, "state"),
                           fmt::format("start it (`vcfs up`; under systemd the unit of that disk, e.g. `systemctl start "
                                       "vcfs-storage@disk1`), or if it is gone for good: `vcfs storage drain {0} "
-                                      "--wait`, then `vcfs storage remove {0}`",
+                                      "--wait`, then `vcfs storage remove {0}` (where the group has no other server "
+                                      "to copy to: only that, with --force)",
                                       name)});
       continue;
     }

@@ -203,12 +203,17 @@ struct StorageRow {
   bool draining = false;
   std::int64_t awaySinceNs = 0;
 };
-// `previous`: the id that the server's disk remembers; 0: none.
-Task<StorageId> registerStorage(SqlTx& tx, StorageRow row, std::uint32_t defaultCopies, StorageId previous = 0);
+struct Disk {
+  StorageId previous = 0;  // the id that it remembers; 0: none
+  bool empty = false;      // there is no replica on it
+  bool isNew() const { return previous == 0 && empty; }
+};
+// Throws invalid: it is not the disk of the server of that name.
+Task<StorageId> registerStorage(SqlTx& tx, StorageRow row, std::uint32_t defaultCopies, Disk disk);
 Task<std::vector<StorageRow>> listStorages(SqlTx& tx);
 Task<bool> setDraining(SqlTx& tx, StorageId storage, bool draining);
 Task<bool> setAwaySince(SqlTx& tx, StorageId storage, std::int64_t since);
-// Throws notEmpty while it has a replica. Its id is never given to another one.
+// Throws notEmpty while it has a replica, unavailable when it has come back. Its id is never given to another one.
 Task<Outcome> removeStorage(SqlTx& tx, StorageId storage, Occasion occasion);
 struct GroupRow {
   std::string name;

@@ -6,7 +6,7 @@ namespace vcfs::tracker::ops {
 
 namespace {
 
-constexpr Statement kFindByName{"SELECT id FROM storages WHERE name = ? /*lock*/"};
+constexpr Statement kFindByName{"SELECT id, draining FROM storages WHERE name = ? /*lock*/"};
 constexpr Statement kNextId{
     "SELECT COALESCE(MAX(v), 0) + 1 FROM (SELECT id AS v FROM storages"
     " UNION ALL SELECT value AS v FROM counters WHERE name = 'storage') used"};
@@ -19,10 +19,12 @@ constexpr Statement kForget{"DELETE FROM storages WHERE id = ?"};
 constexpr Statement kForgetRemovals{"DELETE FROM removals WHERE storage = ?"};
 constexpr Statement kAnyReplica{"SELECT inode FROM replicas WHERE storage = ? AND state = 0 ORDER BY inode LIMIT 1"};
 constexpr Statement kAnyBehind{"SELECT inode FROM replicas WHERE storage = ? AND state > 0 ORDER BY inode LIMIT 1"};
+// Registering takes that back.
+constexpr Statement kAwaySince{"SELECT away_since FROM storages WHERE id = ? /*lock*/"};
 constexpr Statement kInsert{
     "INSERT INTO storages (id, name, group_name, zone, address, data_directory) VALUES (?, ?, ?, ?, ?, ?)"};
 constexpr Statement kUpdate{
-    "UPDATE storages SET group_name = ?, zone = ?, address = ?, data_directory = ? WHERE id = ?"};
+    "UPDATE storages SET group_name = ?, zone = ?, address = ?, data_directory = ?, away_since = 0 WHERE id = ?"};
 constexpr Statement kList{
     "SELECT id, name, group_name, zone, address, data_directory, draining, away_since FROM storages ORDER BY id"};
 constexpr Statement kFindGroup{"SELECT copies FROM storage_groups WHERE name = ?"};
@@ -51,15 +53,37 @@ Task<bool> addIfNew(SqlTx& tx, const Statement& insert, Values... values) {
 
 }  // namespace
 
-Task<StorageId> registerStorage(SqlTx& tx, StorageRow row, std::uint32_t defaultCopies, StorageId previous) {
+namespace {
+
+// A new disk has nothing: what the catalog believes to be on it would be read as empty files, and older copies
+// elsewhere be made equal to that. Not while the server is being emptied or removed either: it would take over its id
+// in the middle of that, and the old disk could come back under it.
+Task<void> refuseNewDisk(SqlTx& tx, StorageId id, const std::string& name, bool draining) {
+  const Rows inSync = co_await tx.exec(kAnyReplica, id);
+  const Rows behind = co_await tx.exec(kAnyBehind, id);
+  const bool files = !inSync.empty() || !behind.empty();
+  if (!files && !draining) co_return;
+  const std::string why = files ? "the catalog has files on " + name : name + " is being emptied";
+  throw Error(Errc::invalid, "the disk of " + name + " is new and empty, and " + why +
+                                 ": bring its old disk back, or if that is gone for good `vcfs storage remove " + name +
+                                 "`; this one is taken by itself then");
+}
+
+void refuseOther(const std::string& name, StorageId id, StorageId previous) {
+  if (previous == 0 || previous == id) return;
+  const std::string now = id == 0 ? "is not in the catalog (it was removed)" : "is storage " + std::to_string(id);
+  throw Error(Errc::invalid, "the disk of " + name + " was storage " + std::to_string(previous) +
+                                 " of this cluster, but " + name + " " + now +
+                                 ": give the right --name, or an empty --data for a new server");
+}
+
+}  // namespace
+
+Task<StorageId> registerStorage(SqlTx& tx, StorageRow row, std::uint32_t defaultCopies, Disk disk) {
   const Rows known = co_await tx.exec(kFindByName, row.name);
   const auto id = known.empty() ? StorageId{0} : static_cast<StorageId>(known.integer(0, 0));
-  if (previous != 0 && previous != id) {
-    const std::string now = id == 0 ? "is not in the catalog (it was removed)" : "is storage " + std::to_string(id);
-    throw Error(Errc::invalid, "the disk of " + row.name + " was storage " + std::to_string(previous) +
-                                   " of this cluster, but " + row.name + " " + now +
-                                   ": give the right --name, or an empty --data for a new server");
-  }
+  refuseOther(row.name, id, disk.previous);
+  if (disk.isNew() && id != 0) co_await refuseNewDisk(tx, id, row.name, known.integer(0, 1) != 0);
   const Rows group = co_await tx.exec(kFindGroup, row.group);
   if (group.empty()) co_await addIfNew(tx, kAddGroup, row.group, defaultCopies);
   if (!known.empty()) {
@@ -102,11 +126,13 @@ Task<bool> setAwaySince(SqlTx& tx, StorageId storage, std::int64_t since) {
 }
 
 Task<Outcome> removeStorage(SqlTx& tx, StorageId storage, Occasion occasion) {
+  const Rows away = co_await tx.exec(kAwaySince, storage);
   const Rows replica = co_await tx.exec(kAnyReplica, storage);
   const Rows behind = co_await tx.exec(kAnyBehind, storage);
   if (!replica.empty() || !behind.empty()) {
     throw Error(Errc::notEmpty, "files were placed on the server meanwhile: repeat");
   }
+  if (away.empty() || away.integer(0, 0) == 0) throw Error(Errc::unavailable, "the server has just come back");
   co_await tx.exec(kNoteHighest);
   co_await tx.exec(kForgetRemovals, storage);
   co_await tx.exec(kForget, storage);

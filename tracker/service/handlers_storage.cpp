@@ -48,11 +48,53 @@ ops::FileReport toReport(schema::FileReport::Reader reader) {
 
 // A second process under a live server's name would be two writers of one identity.
 void refuseTwin(TrackerCore& core, const std::string& name, std::uint64_t instance) {
+  const TimePoint now = core.runtime.clock.now();
   const StorageServer* present = core.map.findByName(name);
-  if (present == nullptr || !core.map.alive(present->id, core.runtime.clock.now())) return;
-  if (present->instance != instance) {
+  const bool alive = present != nullptr && core.map.alive(present->id, now);
+  if (alive && present->instance != instance) {
     throw Error(Errc::exists, "a storage server named " + name + " is live at " + present->address +
                                   "; give each server its own --name");
+  }
+  if (!alive && core.applicants.expectsAnother(name, instance, now)) {
+    throw Error(Errc::exists, "another new storage server named " + name + " has just been registered" +
+                                  "; give each server its own --name");
+  }
+}
+
+ops::StorageRow toRow(schema::Tracker::RegisterStorageParams::Reader p) {
+  ops::StorageRow row;
+  row.name = schema::toString(p.getName());
+  row.group = schema::toString(p.getGroup());
+  row.zone = schema::toString(p.getZone());
+  row.address = schema::toString(p.getAddress());
+  row.dataDirectory = schema::toString(p.getDataDirectory());
+  checkLabel("server name", row.name);
+  checkLabel("group", row.group);
+  checkLabel("zone", row.zone);
+  parseAddress(row.address);
+  if (row.dataDirectory.size() > kMaxPath) {
+    throw Error(Errc::invalid, "the data directory's path is longer than 4096 bytes");
+  }
+  return row;
+}
+
+// What is said once a second would fill the log.
+void noteRefusal(TrackerCore& core, const ops::StorageRow& row, std::uint64_t instance, const Error& error) {
+  if (error.code() != Errc::invalid && error.code() != Errc::exists) return;
+  if (!core.applicants.refused(row.name, instance, error.detail(), core.runtime.clock.now())) return;
+  log::warn("storage.refused", {{"name", row.name}, {"address", row.address}, {"reason", error.detail()}});
+}
+
+Task<StorageId> addToCatalog(std::shared_ptr<TrackerCore> core, ops::StorageRow row, ops::Disk disk) {
+  const std::uint32_t copies = core->options.map.defaultCopies;
+  for (int attempt = 1;; ++attempt) {
+    auto op = [=](SqlTx& tx) { return ops::registerStorage(tx, row, copies, disk); };
+    try {
+      co_return co_await core->catalog.write(std::move(op), Durability::stable);
+    } catch (const Error& error) {
+      // Another tracker has registered this server, or one that took the same id, at the same moment: now that is seen.
+      if (error.code() != Errc::exists || attempt == kRegisterAttempts) throw;
+    }
   }
 }
 
@@ -60,32 +102,16 @@ void refuseTwin(TrackerCore& core, const std::string& name, std::uint64_t instan
 
 Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   auto p = context.getParams();
-  ops::StorageRow row;
-  row.name = schema::toString(p.getName());
-  row.group = schema::toString(p.getGroup());
-  row.zone = schema::toString(p.getZone());
-  row.address = schema::toString(p.getAddress());
-  row.dataDirectory = schema::toString(p.getDataDirectory());
+  const ops::StorageRow row = toRow(p);
   const std::uint64_t instance = p.getInstance();
-  const StorageId previous = p.getPrevious();
-  checkLabel("server name", row.name);
-  checkLabel("group", row.group);
-  checkLabel("zone", row.zone);
-  parseAddress(row.address);
-  if (row.dataDirectory.size() > kMaxPath)
-    throw Error(Errc::invalid, "the data directory's path is longer than 4096 bytes");
-  refuseTwin(*core_, row.name, instance);
-
-  const std::uint32_t copies = core_->options.map.defaultCopies;
+  const ops::Disk disk{p.getPrevious(), p.getEmpty()};
   StorageServer server;
-  for (int attempt = 1; server.id == 0; ++attempt) {
-    auto op = [=](SqlTx& tx) { return ops::registerStorage(tx, row, copies, previous); };
-    try {
-      server.id = co_await core_->catalog.write(std::move(op), Durability::stable);
-    } catch (const Error& error) {
-      // Another tracker has registered this server, or one that took the same id, at the same moment: now that is seen.
-      if (error.code() != Errc::exists || attempt == kRegisterAttempts) throw;
-    }
+  try {
+    refuseTwin(*core_, row.name, instance);
+    server.id = co_await addToCatalog(core_, row, disk);
+  } catch (const Error& error) {
+    noteRefusal(*core_, row, instance, error);
+    throw;
   }
   server.name = row.name;
   server.group = row.group;
@@ -97,6 +123,15 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   server.capacityBytes = p.getCapacityBytes();
   server.freeBytes = p.getFreeBytes();
   const StorageId id = server.id;
+  auto results = context.getResults();
+  results.setStorage(id);
+  results.setCluster(core_->cluster.name);
+  if (disk.isNew()) {
+    // Its heartbeat is answered with notFound, and it comes back with its id when that is on its disk.
+    core_->applicants.admitted(row.name, instance, core_->runtime.clock.now());
+    co_return;
+  }
+  core_->applicants.arrived(row.name);
   // The connection may be gone by now; then its end was noticed before the server was in the map.
   auto connection = session_->connection.lock();
   const bool connected = connection && connection->alive();
@@ -107,9 +142,6 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   }
   log::info("storage.registered",
             {{"name", row.name}, {"storage", id}, {"address", row.address}, {"group", row.group}});
-  auto results = context.getResults();
-  results.setStorage(id);
-  results.setCluster(core_->cluster.name);
 }
 
 Task<void> Handlers::heartbeat(HeartbeatContext context) {

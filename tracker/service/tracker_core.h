@@ -8,6 +8,7 @@
 
 #include "common/runtime/runtime.h"
 #include "tracker/catalog/catalog.h"
+#include "tracker/core/applicants.h"
 #include "tracker/core/cluster_map.h"
 #include "tracker/ops/operations.h"
 #include "tracker/service/census.h"
@@ -74,6 +75,7 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   const TrackerOptions options;
   const ClientId self;  // this process, towards storage servers and peers
   ClusterMap map;
+  Applicants applicants;
   WatchHub hub;
   NameRecall names;
   StorageLinks storages;

@@ -109,6 +109,18 @@ TEST(Doctor, a_disk_that_the_kernel_closed_after_an_error_is_bad) {
   }
 }
 
+TEST(Doctor, a_server_that_is_refused_need_not_be_started) {
+  const auto status = nlohmann::ordered_json::parse(R"({
+    "coordinator": "a:1", "trackers": [{"address": "a:1"}],
+    "storages": [{"name": "s1", "state": "unreachable", "refused": "its disk is new"}]})");
+  Findings findings;
+  judgeStatus(status, findings);
+  ASSERT_FALSE(findings.empty());
+  EXPECT_EQ(findings[0].level, Level::bad);
+  EXPECT_NE(findings[0].what.find("its disk is new"), std::string::npos) << findings[0].what;
+  EXPECT_EQ(findings[0].remedy.find("start it"), std::string::npos) << findings[0].remedy;
+}
+
 TEST(Doctor, the_cluster_s_own_account_is_judged) {
   const auto status = nlohmann::ordered_json::parse(R"({
     "coordinator": "a:1", "candidate": "", "trackers": [{"address": "a:1"}],

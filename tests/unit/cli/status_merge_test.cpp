@@ -82,6 +82,15 @@ TEST_F(StatusMerge, without_an_answer_it_tells_what_was_found_here) {
   EXPECT_EQ(status["mounts"][0]["path"], "/mnt/vcstore");
 }
 
+TEST_F(StatusMerge, people_see_why_a_server_that_runs_takes_no_part) {
+  status["storages"][0]["state"] = "unreachable";
+  status["storages"][0]["refused"] = "its disk is new";
+  merge();
+  const std::string text = statusText(status);
+  EXPECT_THAT(text, testing::HasSubstr("unreachable, refused"));
+  EXPECT_THAT(text, testing::HasSubstr("\ns1 is refused: its disk is new\n"));
+}
+
 TEST_F(StatusMerge, people_see_every_section) {
   merge();
   std::string text = statusText(status);

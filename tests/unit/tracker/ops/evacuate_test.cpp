@@ -62,20 +62,61 @@ class EvacuateTest : public OpsTest {
     }
     return list;
   }
-  StorageId registered(const std::string& name, StorageId previous = 0) {
+  StorageId registered(const std::string& name, StorageId previous = 0, bool empty = true) {
+    const ops::Disk disk{previous, empty};
     ops::StorageRow row;
     row.name = name;
     row.group = "g1";
     row.zone = name;
     row.address = name + ":1";
     row.dataDirectory = "/" + name;
-    return write([=](SqlTx& tx) { return ops::registerStorage(tx, row, 2, previous); });
+    return write([=](SqlTx& tx) { return ops::registerStorage(tx, row, 2, disk); });
+  }
+  Errc refusedAs(const std::string& name, StorageId previous) {
+    return codeOf([&] { registered(name, previous); });
+  }
+  void away(StorageId storage) {
+    write([storage, now = now_](SqlTx& tx) { return ops::setAwaySince(tx, storage, now); });
   }
   void remove(StorageId storage) {
     write([storage, o = occasion()](SqlTx& tx) { return ops::removeStorage(tx, storage, o); });
   }
 };
 INSTANTIATE_TEST_SUITE_P(Engines, EvacuateTest, ::testing::Values("sqlite", "mariadb"));
+
+TEST_P(EvacuateTest, a_new_disk_does_not_pass_for_one_that_has_files) {
+  for (const char* name : {"s1", "s2", "s3"}) registered(name);
+  const Layout layout = create(kRootInode, "f").entry.layout;
+  const StorageId id = layout.primary()->storage;
+  const std::string name = "s" + std::to_string(id);
+  EXPECT_EQ(refusedAs(name, 0), Errc::invalid) << "it is being recorded";
+  close(layout);
+  EXPECT_EQ(refusedAs(name, 0), Errc::invalid);
+  EXPECT_EQ(registered(name, 0, false), id) << "it has forgotten only whose it is";
+  EXPECT_EQ(registered(name, id), id) << "the disk that has them";
+}
+
+TEST_P(EvacuateTest, a_new_disk_does_not_pass_for_one_that_is_being_emptied_or_removed) {
+  const StorageId id = registered("s1");
+  EXPECT_EQ(registered("s1"), id) << "nothing was ever placed there";
+  write([id](SqlTx& tx) { return ops::setDraining(tx, id, true); });
+  EXPECT_EQ(refusedAs("s1", 0), Errc::invalid);
+  EXPECT_EQ(registered("s1", id), id);
+  away(id);
+  remove(id);
+  EXPECT_EQ(registered("s1"), id + 1);
+  EXPECT_EQ(refusedAs("s1", id), Errc::invalid);
+}
+
+TEST_P(EvacuateTest, a_server_that_has_come_back_is_not_removed) {
+  const StorageId id = registered("s1");
+  EXPECT_EQ(codeOf([&] { remove(id); }), Errc::unavailable);
+  away(id);
+  registered("s1", id);  // at another tracker
+  EXPECT_EQ(codeOf([&] { remove(id); }), Errc::unavailable);
+  away(id);
+  remove(id);
+}
 
 TEST_P(EvacuateTest, a_drained_server_loses_its_replica_when_the_new_one_is_in_sync) {
   const Layout before = create(kRootInode, "f").entry.layout;
@@ -242,6 +283,7 @@ TEST_P(EvacuateTest, a_removed_server_leaves_no_rows_and_its_id_is_not_given_aga
   const StorageId one = registered("s1");
   const StorageId two = registered("s2");
   EXPECT_EQ(two, one + 1);
+  away(two);
   remove(two);
   EXPECT_EQ(read([](SqlTx& tx) { return ops::listStorages(tx); }).size(), 1u);
   EXPECT_EQ(codeOf([&] { registered("s2", two); }), Errc::invalid);

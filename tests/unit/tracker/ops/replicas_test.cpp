@@ -283,11 +283,11 @@ TEST_P(ReplicasTest, a_storage_server_keeps_its_id_when_it_moves) {
   row.zone = "z";
   row.address = "a:1";
   row.dataDirectory = "/d";
-  const StorageId first = write([row](SqlTx& tx) { return ops::registerStorage(tx, row, 3); });
+  const StorageId first = write([row](SqlTx& tx) { return ops::registerStorage(tx, row, 3, ops::Disk()); });
   row.address = "b:2";
-  EXPECT_EQ(write([row](SqlTx& tx) { return ops::registerStorage(tx, row, 3); }), first);
+  EXPECT_EQ(write([row](SqlTx& tx) { return ops::registerStorage(tx, row, 3, ops::Disk()); }), first);
   row.name = "s2";
-  EXPECT_NE(write([row](SqlTx& tx) { return ops::registerStorage(tx, row, 3); }), first);
+  EXPECT_NE(write([row](SqlTx& tx) { return ops::registerStorage(tx, row, 3, ops::Disk()); }), first);
   const auto all = read([](SqlTx& tx) { return ops::listStorages(tx); });
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].address, "b:2");
