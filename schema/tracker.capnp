@@ -208,10 +208,13 @@ interface Tracker {
   # returns), and the coordinator moves what it has to others of its group; not drain: no more of that, what was moved
   # stays moved. Repeating it is harmless. json: the server as in storages(). Errors: notFound.
 
-  removeStorage @38 (name :Text, request :RequestId) -> (status :Status);
-  # Forgets a server, its name and its id, for ever; should it come back it is a new one, and what is on its disk is
-  # extra. Errors: notFound; notEmpty (files have a replica there: drain it, or if it is gone for good, wait until they
-  # were copied elsewhere; `detail` says how many and which only it has); exists (it is up: stop its process first).
+  removeStorage @38 (name :Text, request :RequestId, force :Bool) -> (status :Status, more :Bool);
+  # Forgets a server that is away, its name and its id, for ever; should it come back it is a new one, and what is on its
+  # disk is extra. force: although its in-sync replicas are not replaced yet, as long as every file has another one on a
+  # server that is there; the files go on with those. more: there was not the time for all of it, call again.
+  # Errors: notFound; notEmpty (files need a replica there: drain it, or if it is gone for good, wait until they
+  # were copied elsewhere; `detail` says how many and which only it has); exists (it is up: stop its process first);
+  # unavailable (it was heard of within the last seconds, or comes back).
 
   # ---- vcfs fsck --------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/commands/nested.h"
+#include "cli/core/status_merge.h"
 #include "cli/core/text.h"
 #include "cli/remote/links.h"
 
@@ -37,6 +38,7 @@ std::string stateText(const Json& server) {
   if (const auto away = server.value("away_seconds", 0); text.starts_with("unreachable") && away > 0) {
     text += fmt::format(" for {} s", away);
   }
+  if (server.contains("refused")) text += ", refused";
   return text;
 }
 
@@ -76,6 +78,7 @@ class StorageList final : public ClientCommand {
                  humanBytes(server.value("capacity_bytes", std::uint64_t{0})), leftText(server)});
     }
     printLine(table.text());
+    if (const std::string refused = refusals(servers); !refused.empty()) printLine(refused);
     co_return kOk;
   }
 };
@@ -161,16 +164,21 @@ class StorageDrain final : public ClientCommand {
 class StorageRemove final : public ClientCommand {
  public:
   CLI::App* declare(CLI::App& parent) override {
-    auto* app = storageCommand(parent)->add_subcommand("remove", "Forget a storage server that is stopped and empty");
+    auto* app = storageCommand(parent)->add_subcommand("remove", "Forget a storage server that is stopped");
     app->add_option("NAME", name_, "the server's name")->required();
+    app->add_flag("--force", force_,
+                  "although its files have fewer copies then: its disk is gone, and the group has no other server");
     app->footer(
-        "Refused while the server is up, and while a file needs the copy on it; the message says what to do.\n"
+        "Refused while the server is up, and while a file needs the copy on it; the message says what to do. With\n"
+        "--force files need it only if nobody else who is up has an up-to-date copy: no data is given up.\n"
         "A new disk may take the name afterwards; the old disk is refused under it.\n"
         "Stop the unit of its disk: the one whose /etc/vcfs/storage-DISK.conf has the server's name.\n"
         "Example, with the disk disk3 of host1:\n"
         "  vcfs storage drain host1-disk3 --wait\n"
         "  systemctl disable --now vcfs-storage@disk3\n"
-        "  vcfs storage remove host1-disk3");
+        "  vcfs storage remove host1-disk3\n"
+        "Its disk broke, there is a new one, and no other server in the group that could take the copies:\n"
+        "  vcfs storage remove host1-disk3 --force      (a server that runs on the new disk is taken then)");
     declareCommon(*app, "30s");
     return app;
   }
@@ -183,16 +191,21 @@ class StorageRemove final : public ClientCommand {
     auto build = [&](TrackerClient& tracker) {
       auto request = tracker.removeStorageRequest();
       request.setName(name_);
+      request.setForce(force_);
       auto id = request.initRequest();
       id.setClient(links->client());
       id.setSequence(sequence);
       return request.send();
     };
-    co_await links->tracker(build);
+    for (bool more = true; more;) {
+      auto answer = co_await links->tracker(build);
+      more = answer.getMore();
+    }
     printLine(name_ + ": removed");
     co_return kOk;
   }
   std::string name_;
+  bool force_ = false;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "schema/convert.h"
 #include "tracker/service/coordinator.h"
 #include "tracker/service/handlers.h"
+#include "tracker/service/removal.h"
 #include "tracker/service/status_report.h"
 
 // `vcfs storage`: storage servers are listed, emptied and removed.
@@ -12,9 +13,6 @@ namespace vcfs::tracker {
 namespace {
 
 constexpr Duration kPeerLimit = std::chrono::milliseconds(500);
-constexpr std::uint32_t kCountPage = 500;
-constexpr int kCountPages = 200;           // what a refusal counts before it says "at least"
-constexpr std::uint32_t kDropBatch = 200;  // files per transaction
 
 // The other trackers read the list of servers again; one that cannot be reached does within a second of being back.
 Task<void> tellPeers(std::shared_ptr<TrackerCore> core) {
@@ -39,32 +37,6 @@ StorageId idOf(TrackerCore& core, const std::string& name) {
 
 Error unknownServer(const std::string& name) {
   return Error(Errc::notFound, "there is no storage server " + name + "; `vcfs storage list` shows them");
-}
-
-// Refuses while a file needs the replica on this server.
-Task<void> refuseNeeded(std::shared_ptr<TrackerCore> core, StorageId storage, std::string name) {
-  ops::CensusPage total;
-  InodeId after = 0;
-  bool more = true;
-  for (int pages = 0; more && pages < kCountPages; ++pages) {
-    auto op = [storage, after](SqlTx& tx) { return ops::census(tx, storage, after, kCountPage); };
-    const ops::CensusPage page = co_await core->catalog.read(std::move(op));
-    total.files += page.files;
-    total.onlyHere += page.onlyHere;
-    if (total.example.empty()) total.example = page.example;
-    after = page.last;
-    more = page.more;
-  }
-  if (total.files == 0) co_return;
-  const std::string count = (more ? "at least " : "") + std::to_string(total.files);
-  std::string detail = count + " files have an up-to-date copy on " + name;
-  if (total.onlyHere > 0) {
-    detail += ", " + std::to_string(total.onlyHere) + " of them their only one (for example " + total.example +
-              "): start the server again, then `vcfs storage drain " + name + " --wait`";
-  } else {
-    detail += " that is not replaced yet: `vcfs storage drain " + name + " --wait`, then remove it";
-  }
-  throw Error(Errc::notEmpty, detail);
 }
 
 }  // namespace
@@ -93,6 +65,7 @@ Task<void> Handlers::drainStorage(DrainStorageContext context) {
 
 Task<void> Handlers::removeStorage(RemoveStorageContext context) {
   const std::string name = schema::toString(context.getParams().getName());
+  const bool force = context.getParams().getForce();
   const ops::Occasion occasion = core_->occasion(toRequest(context.getParams().getRequest()));
   const ops::Request request = occasion.request;
   co_await core_->loadStorages();
@@ -103,18 +76,11 @@ Task<void> Handlers::removeStorage(RemoveStorageContext context) {
     if (earlier) co_return;
     throw unknownServer(name);
   }
-  if (core_->map.alive(storage, core_->runtime.clock.now())) {
-    throw Error(Errc::exists, name + " is up: stop its process first (and empty it before: `vcfs storage drain " +
-                                  name + " --wait`)");
-  }
-  co_await refuseNeeded(core_, storage, name);
-  for (bool more = true; more;) {
-    auto drop = [=](SqlTx& tx) { return ops::dropBehind(tx, storage, kDropBatch, occasion); };
-    ops::LayoutPage page = co_await core_->catalog.write(std::move(drop), Durability::stable);
-    std::vector<Layout> changed;
-    for (ops::LayoutChange& change : page.layouts) changed.push_back(std::move(change.layout));
-    co_await core_->announce(std::move(changed), 0, core_->options.adoptWait);
-    more = page.more;
+  Removal removal(core_, *core_->map.find(storage));
+  const bool done = co_await removal.empty(force, occasion);
+  if (!done) {
+    context.getResults().setMore(true);
+    co_return;
   }
   auto forget = [=](SqlTx& tx) { return ops::removeStorage(tx, storage, occasion); };
   co_await mutate(request, ops::RequestOp::removeStorage, std::move(forget));

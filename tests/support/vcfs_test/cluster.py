@@ -41,6 +41,7 @@ class Cluster:
         self._added = []
         self._stopped = set()
         self._pids = {}
+        self._lines = {}  # of killed processes: how they were started
 
     # ---- life
 
@@ -142,6 +143,9 @@ class Cluster:
     def kill(self, name, number=signal.SIGKILL):
         pid = self._pids.pop(name, None) or self.pid(name)
         self._pids.pop(name, None)
+        if is_running(pid):
+            with open(f"/proc/{pid}/cmdline") as f:
+                self._lines[name] = f.read().split("\0")[:-1]
         self._signal(pid, number)
         wait_for(lambda: not is_running(pid), 10, f"the end of {name} (pid {pid})", interval=0.001)
 
@@ -158,6 +162,13 @@ class Cluster:
         """Starts a killed process again, as `vcfs up` does, and waits until it is up."""
         self.up()
         wait_for(lambda: name in self.names() and is_running(self.pid(name)), 20, f"{name} to run again")
+
+    def restart_alone(self, name):
+        """Starts a killed process again as it was started; others that are missing stay so. Waits for nothing."""
+        with open(self.scratch.path / f"{name}.log", "a") as log:
+            process = subprocess.Popen(self._lines[name], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._added.append(process)
+        self._pids[name] = process.pid
 
     def add_storage(self, name):
         """One more server than `vcfs up` knows of, started by hand as docs/operations.md says."""

@@ -54,7 +54,7 @@ class Client {
     return call(std::move(request));
   }
 
-  StorageId registerStorage(const std::string& name, std::uint64_t instance = 1) {
+  auto registration(const std::string& name, std::uint64_t instance, StorageId previous, bool empty) {
     auto request = tracker().registerStorageRequest();
     request.setName(name);
     request.setGroup("g1");
@@ -64,7 +64,13 @@ class Client {
     request.setCapacityBytes(std::uint64_t{100} << 30);
     request.setFreeBytes(std::uint64_t{90} << 30);
     request.setInstance(instance);
-    return call(std::move(request)).getStorage();
+    request.setPrevious(previous);
+    request.setEmpty(empty);
+    return request;
+  }
+  StorageId registerStorage(const std::string& name, std::uint64_t instance = 1, StorageId previous = 0,
+                            bool empty = false) {
+    return call(registration(name, instance, previous, empty)).getStorage();
   }
 
   Runtime& runtime() { return runtime_; }

@@ -1,0 +1,149 @@
+#include "tracker/service/removal.h"
+
+#include <algorithm>
+
+#include "common/base/error.h"
+
+namespace vcfs::tracker {
+
+namespace {
+
+constexpr std::uint32_t kCountPage = 500;
+constexpr int kCountPages = 200;                       // what a refusal counts before it says "at least"
+constexpr std::uint32_t kBatch = 200;                  // files per transaction
+constexpr Duration kBudget = std::chrono::seconds(5);  // of one call
+
+}  // namespace
+
+Removal::Removal(std::shared_ptr<TrackerCore> core, StorageServer server)
+    : core_(std::move(core)), server_(std::move(server)), deadline_(core_->runtime.clock.now() + kBudget) {}
+
+Task<bool> Removal::empty(bool force, ops::Occasion occasion) {
+  requireAway();
+  const std::uint64_t inSync = co_await needed(force);
+  co_await bar();
+  if (inSync > 0) {
+    const bool done = co_await loseInSync();
+    if (!done) co_return false;
+  }
+  co_return co_await dropBehind(occasion);
+}
+
+// That this tracker was cut off from it, or has just started, does not count: the coordinator has noted that it is
+// away, and any tracker that hears of it takes that back.
+void Removal::requireAway() const {
+  const TimePoint now = core_->runtime.clock.now();
+  const std::string& name = server_.name;
+  if (core_->map.alive(server_.id, now)) {
+    throw Error(Errc::exists, name + " is up: stop its process first (and empty it before: `vcfs storage drain " +
+                                  name + " --wait`)");
+  }
+  if (server_.awaySince != 0 && !core_->map.settling(now)) return;
+  throw Error(Errc::unavailable, name + " was heard of within the last seconds: has its process ended?");
+}
+
+Task<std::uint64_t> Removal::needed(bool force) {
+  const StorageId storage = server_.id;
+  ops::CensusPage total;
+  InodeId after = 0;
+  bool more = true;
+  for (int pages = 0; more && pages < kCountPages; ++pages) {
+    auto op = [storage, after](SqlTx& tx) { return ops::census(tx, storage, after, kCountPage); };
+    const ops::CensusPage page = co_await core_->catalog.read(std::move(op));
+    total.files += page.files;
+    total.onlyHere += page.onlyHere;
+    if (total.example.empty()) total.example = page.example;
+    after = page.last;
+    more = page.more;
+  }
+  if (total.files == 0 || (force && total.onlyHere == 0)) co_return total.files;
+  const std::string& name = server_.name;
+  std::string detail =
+      (more ? "at least " : "") + std::to_string(total.files) + " files have an up-to-date copy on " + name;
+  if (total.onlyHere > 0) {
+    detail += ", " + std::to_string(total.onlyHere) + " of them their only one (for example " + total.example +
+              "): start the server again, then `vcfs storage drain " + name + " --wait`";
+  } else {
+    detail += " that is not replaced yet. Where the group has another server with room: `vcfs storage drain " + name +
+              " --wait`, then remove it. Where it has none: `vcfs storage remove " + name +
+              " --force`; all of them have another copy, and are copied again as soon as there is a server for it";
+  }
+  throw Error(Errc::notEmpty, detail);
+}
+
+// Nothing new is placed there, and no empty disk takes over its id, at whichever tracker it asks.
+Task<void> Removal::bar() {
+  if (server_.draining) co_return;
+  auto op = [storage = server_.id](SqlTx& tx) { return ops::setDraining(tx, storage, true); };
+  co_await core_->catalog.write(std::move(op), Durability::stable);
+  co_await core_->loadStorages();
+}
+
+Task<bool> Removal::loseInSync() {
+  const StorageId storage = server_.id;
+  InodeId after = 0;
+  bool all = true;
+  for (bool more = true; more;) {
+    if (late()) co_return false;
+    auto op = [storage, after](SqlTx& tx) { return ops::replicasHere(tx, storage, after, kBatch); };
+    const ops::LayoutPage page = co_await core_->catalog.read(std::move(op));
+    const bool lost = co_await losePage(page);
+    all = all && lost;
+    after = page.last;
+    more = page.more;
+  }
+  if (!all) throw Error(Errc::unavailable, "some files changed meanwhile, or their servers do not answer: repeat");
+  co_return true;
+}
+
+// As after any failure: where several may follow, they are asked what they have. False: not all of them could be taken
+// off it.
+Task<bool> Removal::losePage(const ops::LayoutPage& page) {
+  std::vector<ops::FailedReplica> failed;
+  for (const ops::LayoutChange& here : page.layouts) {
+    if (here.layout.inode != 0) failed.push_back(judge(here.layout));
+  }
+  if (failed.empty()) co_return true;
+  std::vector<ops::LayoutChange> changes = co_await core_->loseReplicas(std::move(failed), 0);
+  std::vector<Layout> changed;
+  bool all = true;
+  for (ops::LayoutChange& change : changes) {
+    for (const Replica& replica : change.layout.replicas) {
+      if (replica.storage == server_.id && replica.state == ReplicaState::inSync) all = false;
+    }
+    if (change.changed) changed.push_back(std::move(change.layout));
+  }
+  co_await core_->announce(std::move(changed), 0, core_->options.adoptWait);
+  co_return all;
+}
+
+// Throws when nobody who is there has the file in sync: nothing is given up for the sake of a server that is away too.
+ops::FailedReplica Removal::judge(const Layout& layout) const {
+  const TimePoint now = core_->runtime.clock.now();
+  bool other = false;
+  for (const Replica& replica : layout.replicas) {
+    if (replica.storage == server_.id || replica.state != ReplicaState::inSync) continue;
+    if (core_->map.alive(replica.storage, now)) return ops::FailedReplica{layout.inode, layout.epoch, server_.id};
+    other = true;
+  }
+  if (!other) throw Error(Errc::notEmpty, "a file has its only up-to-date copy on " + server_.name + " now: repeat");
+  throw Error(Errc::notEmpty,
+              "a file's other up-to-date copies are on servers that are away, too: start these first "
+              "(`vcfs storage list`)");
+}
+
+Task<bool> Removal::dropBehind(ops::Occasion occasion) {
+  const StorageId storage = server_.id;
+  for (bool more = true; more;) {
+    if (late()) co_return false;
+    auto drop = [=](SqlTx& tx) { return ops::dropBehind(tx, storage, kBatch, occasion); };
+    ops::LayoutPage page = co_await core_->catalog.write(std::move(drop), Durability::stable);
+    std::vector<Layout> changed;
+    for (ops::LayoutChange& change : page.layouts) changed.push_back(std::move(change.layout));
+    co_await core_->announce(std::move(changed), 0, core_->options.adoptWait);
+    more = page.more;
+  }
+  co_return true;
+}
+
+}  // namespace vcfs::tracker
