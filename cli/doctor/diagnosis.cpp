@@ -183,7 +183,7 @@ void judgeStatus(const nlohmann::ordered_json& status, Findings& findings) {
   for (const auto& storage : status.value("storages", nlohmann::ordered_json::array())) {
     const std::string name = field(storage, "name");
     if (const std::string reason = field(storage, "refused"); !reason.empty()) {
-      findings.push_back({Level::bad, "storage", name + " runs, and is refused: " + reason,
+      findings.push_back({Level::bad, "storage", fmt::format("{} runs, and is refused: {}", name, reason),
                           "do what the reason says; `vcfs storage remove --help` has the steps for a broken disk"});
       continue;
     }
