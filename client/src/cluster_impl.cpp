@@ -24,8 +24,10 @@ namespace vcfs::client {
 namespace {
 
 constexpr Duration kTick = std::chrono::seconds(4);
-constexpr unsigned kTicksPerPin = 5;  // each 20 s; a pin holds for 60 s
+constexpr unsigned kTicksPerPin = 5;  // each 20 s
 constexpr std::size_t kPinsPerCall = 1000;
+constexpr Duration kPinGather = std::chrono::milliseconds(10);
+constexpr Duration kPinPause = std::chrono::seconds(1);  // after one that failed
 
 }  // namespace
 
@@ -46,6 +48,9 @@ Task<void> ClusterImpl::start() {
   core_->trackers->onChanged([weak](const Change& change) {
     if (auto self = weak.lock()) self->changed(change);
   });
+  core_->nameless = [weak](InodeId inode) {
+    if (auto self = weak.lock()) self->pinSoon(inode);
+  };
   core_->trackers->onRecall([weak](InodeId directory) {
     if (auto self = weak.lock()) self->leases_->recalled(directory);
   });
@@ -57,6 +62,9 @@ Task<void> ClusterImpl::shutdown() {
   auto self = shared_from_this();
   if (std::exchange(stopped_, true)) co_return;
   tickTimer_.reset();
+  toPin_.timer.reset();
+  unpinned_.timer.reset();
+  core_->nameless = nullptr;
   std::vector<std::shared_ptr<FileNode>> nodes;
   for (auto& [inode, weak] : core_->nodes) {
     if (auto node = weak.lock()) nodes.push_back(std::move(node));
@@ -97,9 +105,7 @@ void ClusterImpl::changed(const Change& change) {
     for (auto& node : nodes) node->changed(change);
   } else if (auto node = known(change.inode)) {
     node->changed(change);
-    if (change.unlinked && node->handles > 0) {
-      core_->runtime.spawn("pin", pin(std::vector<InodeId>{change.inode}));
-    }
+    if (change.unlinked && node->handles > 0) pinSoon(change.inode);
   }
   if (callback_) callback_(change);
 }
@@ -109,7 +115,7 @@ void ClusterImpl::gone(const Entry& entry) {
   auto node = known(entry.attr.inode);
   if (!node || node->handles == 0) return;
   node->setUnlinked(true);
-  core_->runtime.spawn("pin", pin(std::vector<InodeId>{entry.attr.inode}));
+  pinSoon(entry.attr.inode);
 }
 
 void ClusterImpl::armTick() {
@@ -135,11 +141,42 @@ void ClusterImpl::tick() {
   if (!pins.empty()) core_->runtime.spawn("pin", pin(std::move(pins)));
 }
 
+// Those that lose their names together are told together.
+void ClusterImpl::pinSoon(InodeId inode) {
+  toPin_.inodes.insert(inode);
+  armPins(toPin_, kPinGather);
+}
+
+// Where there is no room, what nobody has pinned for a minute is gone: that is not left to the next round.
+void ClusterImpl::pinAgain(std::span<const InodeId> inodes) {
+  unpinned_.inodes.insert(inodes.begin(), inodes.end());
+  armPins(unpinned_, kPinPause);
+}
+
+void ClusterImpl::armPins(Pins& pins, Duration pause) {
+  if (stopped_ || pins.timer) return;
+  std::weak_ptr<ClusterImpl> weak = weak_from_this();
+  pins.timer = core_->runtime.clock.callAt(core_->now() + pause, [weak, &pins] {
+    if (auto self = weak.lock()) self->pinGathered(pins);
+  });
+}
+
+void ClusterImpl::pinGathered(Pins& pins) {
+  pins.timer.reset();
+  std::vector<InodeId> open;
+  for (InodeId inode : std::exchange(pins.inodes, {})) {
+    const auto node = known(inode);
+    if (node && node->handles > 0) open.push_back(inode);
+  }
+  if (!open.empty()) core_->runtime.spawn("pin", pin(std::move(open)));
+}
+
 Task<void> ClusterImpl::pin(std::vector<InodeId> inodes) {
+  auto self = shared_from_this();
   auto core = core_;
   for (std::size_t from = 0; from < inodes.size(); from += kPinsPerCall) {
+    const std::size_t count = std::min(kPinsPerCall, inodes.size() - from);
     auto fill = [&](auto& request) {
-      const std::size_t count = std::min(kPinsPerCall, inodes.size() - from);
       auto list = request.initInodes(static_cast<unsigned>(count));
       for (unsigned i = 0; i < count; ++i) list.set(i, inodes[from + i]);
       request.setClient(core->clientId);
@@ -148,6 +185,7 @@ Task<void> ClusterImpl::pin(std::vector<InodeId> inodes) {
       co_await askFor(*core, kTick, &Tracker::pinRequest, fill);
     } catch (const Error& error) {
       log::warn("client.pin.failed", {{"files", inodes.size()}, {"reason", error.what()}});
+      pinAgain(std::span(inodes).subspan(from, count));
     }
   }
 }
@@ -163,6 +201,7 @@ Task<std::shared_ptr<File>> ClusterImpl::open(Entry entry, OpenMode mode) {
   }
   auto node = FileNode::of(core_, entry);
   auto handle = std::make_shared<FileHandle>(node, mode, weak_from_this(), names_);
+  if (node->unlinked() && node->handles == 1) pinSoon(entry.attr.inode);
   const bool fresh = fresh_.erase(entry.attr.inode) != 0;
   co_await handle->begin(fresh);
   std::shared_ptr<File> result = handle;

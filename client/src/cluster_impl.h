@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <unordered_set>
 
 #include "client/src/core.h"
@@ -80,6 +81,15 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
   void armTick();
   void tick();
   Task<void> pin(std::vector<InodeId> inodes);
+  void pinSoon(InodeId inode);
+  void pinAgain(std::span<const InodeId> inodes);  // a pin of them failed
+  // Inodes that are pinned together, if they are open then.
+  struct Pins {
+    std::unordered_set<InodeId> inodes;
+    std::unique_ptr<Clock::Timer> timer;
+  };
+  void armPins(Pins& pins, Duration pause);
+  void pinGathered(Pins& pins);
 
   std::shared_ptr<Core> core_;
   std::shared_ptr<NameLog> names_;
@@ -88,6 +98,8 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
   std::function<void(const Change&)> callback_;
   std::unordered_set<InodeId> fresh_;  // created here and not opened yet: nobody else can have sealed them
   std::unique_ptr<Clock::Timer> tickTimer_;
+  Pins toPin_;
+  Pins unpinned_;
   unsigned ticks_ = 0;
   bool stopped_ = false;
 };

@@ -34,6 +34,7 @@ struct Core {
   std::uint64_t sequenceFloor = 0;
   std::uint64_t requestSequence = 0;                           // of RequestIds
   std::unordered_map<InodeId, std::weak_ptr<FileNode>> nodes;  // files in use
+  std::function<void(InodeId)> nameless;                       // a file that is open here has no name any more
 };
 
 // The RequestId of one mutating call at the trackers; made once, put into every attempt.

@@ -48,10 +48,16 @@ std::shared_ptr<ReadStream> FileNode::makeReadStream() {
   return stream;
 }
 
+// Nobody told it: there was no tracker to do that, perhaps.
+void FileNode::sawLinks(const Attr& attr) {
+  if (attr.nlink != 0 || std::exchange(unlinked_, true)) return;
+  if (handles > 0 && core_->nameless) core_->nameless(inode_);
+}
+
 void FileNode::adopt(const Entry& entry) {
   const bool first = route_->epoch() == 0;
   const bool newer = route_->adopt(entry.layout);
-  if (entry.attr.nlink == 0) unlinked_ = true;
+  sawLinks(entry.attr);
   // A caller's cache may hand in an old entry: only what the catalog changed since counts.
   const bool news = first || entry.attr.changeId > catalogChange_;
   catalogChange_ = std::max(catalogChange_, entry.attr.changeId);
@@ -92,6 +98,7 @@ Task<void> FileNode::reopen() {
   auto answer = co_await core_->trackers->call(build);
   Entry entry = schema::toEntry(answer.getEntry());
   route_->adopt(entry.layout);
+  sawLinks(entry.attr);
   catalogChange_ = std::max(catalogChange_, entry.attr.changeId);
   sizes_->changedAt(entry.attr.ctimeNs);
   sizes_->setState(FileState::open);

@@ -25,6 +25,8 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
 
   // Takes what a tracker said about the file.
   void adopt(const Entry& entry);
+  // The same of its names only.
+  void sawLinks(const Attr& attr);
 
   // ---- being open for writing
 

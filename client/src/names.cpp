@@ -40,6 +40,7 @@ Task<void> ClusterImpl::refresh(Entry& entry) {
   auto self = shared_from_this();
   if (entry.attr.type != FileType::regular || entry.layout.inode == 0) co_return;
   auto node = known(entry.attr.inode);
+  if (node) node->sawLinks(entry.attr);
   const bool writing = node && node->writers() > 0;
   if (entry.attr.state != FileState::open && !writing) co_return;
   node = FileNode::of(core_, entry);

@@ -282,7 +282,9 @@ class TrackerServer final : public schema::Tracker::Server {
     return finish();
   }
   kj::Promise<void> pin(PinContext context) override {
-    if (begin(context)) self_.pins += static_cast<int>(context.getParams().getInodes().size());
+    if (!begin(context)) return kj::READY_NOW;
+    self_.pins += static_cast<int>(context.getParams().getInodes().size());
+    ++self_.pinCalls;
     return finish();
   }
   kj::Promise<void> reportFailure(ReportFailureContext context) override {

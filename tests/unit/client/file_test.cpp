@@ -26,6 +26,13 @@ class FileTest : public ::testing::Test {
     return textOf(fake.run(file.read(offset, length)));
   }
   FakeStorage& primary() { return fake.storage(1); }
+  // As when somebody else did it.
+  void tellUnlinked(InodeId inode) {
+    Change change;
+    change.inode = inode;
+    change.unlinked = true;
+    fake.tell(change);
+  }
 
   FakeCluster fake;
   std::shared_ptr<Cluster> cluster;
@@ -254,11 +261,104 @@ TEST_F(FileTest, an_open_file_that_is_unlinked_is_pinned_until_it_is_closed) {
 
 TEST_F(FileTest, an_open_file_that_somebody_else_unlinks_is_pinned) {
   auto file = open(fake.makeFile("b", "old", FileState::closed), false);
-  Change change;
-  change.inode = file->inode();
-  change.unlinked = true;
-  fake.tell(change);
+  tellUnlinked(file->inode());
   EXPECT_TRUE(fake.until([&] { return fake.tracker().pins == 1; }, seconds(1)));
+}
+
+// Nobody could tell it: the trackers were away, or it was cut off from them. Where there is no room its data would be
+// gone before the next round of pins.
+TEST_F(FileTest, an_open_file_that_turns_out_to_have_lost_its_names_is_pinned_at_once_and_once) {
+  auto file = open(fake.makeFile("b", "old", FileState::closed), false);
+  const Change anything;
+  fake.tell(anything);
+  fake.advance(seconds(1));
+  EXPECT_EQ(fake.tracker().pins, 0) << "it has its name";
+  fake.file(file->inode()).attr.nlink = 0;
+  fake.tell(anything);
+  ASSERT_TRUE(fake.until([&] { return fake.tracker().pins == 1; }, seconds(1)));
+  fake.tell(anything);
+  fake.advance(seconds(1));
+  EXPECT_EQ(fake.tracker().pins, 1) << "from then on in rounds";
+}
+
+TEST_F(FileTest, an_open_file_whose_attributes_show_that_it_lost_its_names_is_pinned_at_once) {
+  auto file = open(fake.makeFile("b", "old", FileState::closed), false);
+  fake.file(file->inode()).attr.nlink = 0;
+  EXPECT_EQ(fake.run(cluster->getAttr(file->inode())).attr.nlink, 0u);
+  EXPECT_TRUE(fake.until([&] { return fake.tracker().pins == 1; }, seconds(1)));
+}
+
+TEST_F(FileTest, a_file_that_turns_out_to_have_no_name_when_it_is_opened_for_writing_is_pinned_at_once) {
+  Entry entry = fake.makeFile("b", "old", FileState::closed);
+  fake.file(entry.attr.inode).attr.nlink = 0;
+  auto file = open(entry, true);
+  EXPECT_TRUE(fake.until([&] { return fake.tracker().pins == 1; }, seconds(1)));
+}
+
+TEST_F(FileTest, a_file_that_is_known_to_have_no_name_is_pinned_when_it_is_opened_and_once) {
+  Entry entry = fake.makeFile("b", "old", FileState::closed);
+  fake.file(entry.attr.inode).attr.nlink = entry.attr.nlink = 0;
+  auto file = open(entry, false);
+  EXPECT_TRUE(fake.until([&] { return fake.tracker().pins == 1; }, seconds(1)));
+  auto again = open(entry, false);
+  fake.advance(seconds(1));
+  EXPECT_EQ(fake.tracker().pins, 1);
+}
+
+TEST_F(FileTest, files_that_lose_their_names_together_are_pinned_with_few_calls) {
+  constexpr unsigned kFiles = 10'000;
+  std::vector<std::shared_ptr<File>> files;
+  for (unsigned i = 0; i < kFiles; ++i) {
+    files.push_back(open(fake.makeFile("f" + std::to_string(i), "", FileState::closed), false));
+  }
+  fake.tracker().pins = fake.tracker().pinCalls = 0;
+  auto request = fake.tracker().watchers.at(0).changedRequest();
+  auto changes = request.initChanges(kFiles);
+  for (unsigned i = 0; i < kFiles; ++i) {
+    changes[i].setInode(files[i]->inode());
+    changes[i].setUnlinked(true);
+  }
+  request.send().ignoreResult().detach([](kj::Exception&&) {});
+  EXPECT_TRUE(fake.until([&] { return fake.tracker().pins == static_cast<int>(kFiles); }, seconds(1)));
+  EXPECT_LE(fake.tracker().pinCalls, 12);
+}
+
+TEST_F(FileTest, a_pin_that_failed_is_soon_tried_again) {
+  auto file = open(fake.makeFile("b", "old", FileState::closed), false);
+  tellUnlinked(file->inode());
+  ASSERT_TRUE(fake.until([&] { return fake.tracker().pins == 1; }, seconds(1)));
+  fake.advance(seconds(13));
+  fake.tracker().refuse = Errc::unavailable;
+  fake.advance(seconds(12));  // the round's pin has failed
+  EXPECT_EQ(fake.tracker().pins, 1);
+  fake.tracker().refuse = Errc::ok;
+  EXPECT_TRUE(fake.until([&] { return fake.tracker().pins == 2; }, seconds(3))) << "not with the next round";
+}
+
+TEST_F(FileTest, a_pin_that_failed_is_not_tried_again_for_a_file_that_was_closed_meanwhile) {
+  auto file = open(fake.makeFile("b", "old", FileState::closed), false);
+  auto other = open(fake.makeFile("c", "old", FileState::closed), false);
+  fake.tracker().refuse = Errc::unavailable;
+  tellUnlinked(file->inode());
+  tellUnlinked(other->inode());
+  file.reset();
+  fake.advance(milliseconds(4500));  // the first attempts are over
+  fake.tracker().refuse = Errc::ok;
+  fake.advance(seconds(5));
+  EXPECT_EQ(fake.tracker().pins, 1) << "the other one's";
+}
+
+// As most that are deleted: the trackers would hear of each of them again.
+TEST_F(FileTest, a_file_that_is_only_being_closed_is_not_pinned) {
+  auto file = create("a");
+  const InodeId inode = file->inode();
+  write(*file, 0, "hello");
+  primary().silent = true;
+  file.reset();
+  fake.advance(milliseconds(200));
+  tellUnlinked(inode);
+  fake.advance(seconds(21));
+  EXPECT_EQ(fake.tracker().pins, 0);
 }
 
 TEST_F(FileTest, a_new_file_that_is_held_open_without_a_write_is_made_known_to_its_primary) {
