@@ -103,15 +103,18 @@ void ClusterImpl::changed(const Change& change) {
       if (auto node = weak.lock()) nodes.push_back(std::move(node));
     }
     for (auto& node : nodes) node->changed(change);
-  } else if (auto node = known(change.inode)) {
-    node->changed(change);
-    if (change.unlinked && node->handles > 0) pinSoon(change.inode);
+  } else {
+    if (change.unlinked) lostNames_.told(change.inode, core_->now());
+    auto node = known(change.inode);
+    if (node) node->changed(change);
+    if (node && change.unlinked && node->handles > 0) pinSoon(change.inode);
   }
   if (callback_) callback_(change);
 }
 
 void ClusterImpl::gone(const Entry& entry) {
   if (entry.attr.nlink != 0 || entry.attr.type != FileType::regular) return;
+  lostNames_.told(entry.attr.inode, core_->now());
   auto node = known(entry.attr.inode);
   if (!node || node->handles == 0) return;
   node->setUnlinked(true);
@@ -200,6 +203,7 @@ Task<std::shared_ptr<File>> ClusterImpl::open(Entry entry, OpenMode mode) {
     throw Error(Errc::invalid, "inode " + log::hex(entry.attr.inode) + " is not a regular file with a layout");
   }
   auto node = FileNode::of(core_, entry);
+  if (lostNames_.has(entry.attr.inode, core_->now())) node->setUnlinked(true);
   auto handle = std::make_shared<FileHandle>(node, mode, weak_from_this(), names_);
   if (node->unlinked() && node->handles == 1) pinSoon(entry.attr.inode);
   const bool fresh = fresh_.erase(entry.attr.inode) != 0;

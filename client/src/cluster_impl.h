@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "client/src/core.h"
+#include "client/src/core/lost_names.h"
 #include "client/src/file_node.h"
 #include "client/src/lock_client.h"
 #include "client/src/name_leases.h"
@@ -98,6 +99,7 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
   std::function<void(const Change&)> callback_;
   std::unordered_set<InodeId> fresh_;  // created here and not opened yet: nobody else can have sealed them
   std::unique_ptr<Clock::Timer> tickTimer_;
+  LostNames lostNames_;
   Pins toPin_;
   Pins unpinned_;
   unsigned ticks_ = 0;

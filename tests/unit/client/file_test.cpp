@@ -305,6 +305,18 @@ TEST_F(FileTest, a_file_that_is_known_to_have_no_name_is_pinned_when_it_is_opene
   EXPECT_EQ(fake.tracker().pins, 1);
 }
 
+// Its entry is from before that, and there was nothing here that could have remembered it.
+TEST_F(FileTest, a_file_whose_last_name_was_taken_away_between_look_up_and_open_is_pinned_at_once) {
+  const Entry told = fake.makeFile("b", "old", FileState::closed);
+  const Entry removedHere = fake.makeFile("c", "old", FileState::closed);
+  tellUnlinked(told.attr.inode);
+  fake.run(cluster->unlink(kRootInode, "c"));
+  auto file = open(told, false);
+  EXPECT_TRUE(fake.until([&] { return fake.tracker().pins == 1; }, seconds(1)));
+  auto other = open(removedHere, false);
+  EXPECT_TRUE(fake.until([&] { return fake.tracker().pins == 2; }, seconds(1)));
+}
+
 TEST_F(FileTest, files_that_lose_their_names_together_are_pinned_with_few_calls) {
   constexpr unsigned kFiles = 10'000;
   std::vector<std::shared_ptr<File>> files;
