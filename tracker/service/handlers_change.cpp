@@ -8,7 +8,7 @@ namespace vcfs::tracker {
 namespace {
 
 constexpr Duration kHeardLimit = std::chrono::milliseconds(300);
-constexpr std::int64_t kPinNs = 60'000'000'000;
+constexpr std::int64_t kPinNs = 300'000'000'000;
 constexpr unsigned kMaxPins = 1000;
 constexpr unsigned kMaxReads = 1000;
 // Of more than this nobody is told: who reads so much is not watched file by file, and the others' caches end in time.
