@@ -5,6 +5,7 @@ namespace vcfs::tracker {
 namespace {
 constexpr Duration kViewAge = std::chrono::milliseconds(100);
 constexpr std::uint64_t kLoadPerFile = 1u << 20;  // a live file counts as this many bytes per second
+constexpr std::uint64_t kLittleRoom = 50;         // a share of the disk
 }  // namespace
 
 void ClusterMap::load(StorageServer known) {
@@ -71,6 +72,15 @@ bool ClusterMap::disconnected(StorageId id, std::uint64_t session, TimePoint now
 void ClusterMap::placed(StorageId id) {
   const auto found = servers_.find(id);
   if (found != servers_.end()) ++found->second.placedSince;
+}
+
+std::vector<StorageId> ClusterMap::shortOfRoom(TimePoint now) const {
+  std::vector<StorageId> found;
+  for (const auto& [id, server] : servers_) {
+    const std::uint64_t enough = options_.minFreeBytes + server.capacityBytes / kLittleRoom;
+    if (isAlive(server, now) && server.capacityBytes > 0 && server.freeBytes < enough) found.push_back(id);
+  }
+  return found;
 }
 
 void ClusterMap::setAwaySince(StorageId id, std::int64_t since) {

@@ -62,6 +62,8 @@ class ClusterMap {
   // False: another session has registered it since. One process may have two, after the network was cut.
   bool disconnected(StorageId id, std::uint64_t session, TimePoint now);
   void placed(StorageId id);
+  // Servers that are there and have little room left for new files: less than `minFreeBytes` and 2 % more.
+  std::vector<StorageId> shortOfRoom(TimePoint now) const;
   void setAwaySince(StorageId id, std::int64_t since);
   bool settling(TimePoint now) const { return now - start_ < options_.settleTime; }
 

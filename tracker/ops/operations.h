@@ -317,6 +317,20 @@ struct Reclaimed {
   bool more = false;
 };
 Task<Reclaimed> reclaimTrash(SqlTx& tx, Fence fence, std::int64_t now, std::uint32_t limit);
+// The same before its time, of what a server that has no room left keeps: the oldest first. Looks through a part of the
+// trash behind `after`, and is to go on at `last` while there is `more`; reclaimEarly() takes what is still so.
+struct TrashPlace {
+  std::int64_t due = 0;
+  InodeId inode = 0;
+};
+struct EarlyTrash {
+  std::vector<InodeId> inodes;
+  TrashPlace last;
+  bool more = false;
+};
+Task<EarlyTrash> findEarly(SqlTx& tx, StorageId storage, TrashPlace after, std::int64_t now, TrashRules rules,
+                           std::uint32_t limit);
+Task<Reclaimed> reclaimEarly(SqlTx& tx, Fence fence, std::vector<InodeId> inodes, std::int64_t now);
 // A replica that its server is to delete, if it is of this epoch or an older one: as long as the removal stands the
 // server gets no new replica of the file, and one that it gets later is of a newer epoch.
 struct Removal {

@@ -16,6 +16,9 @@ constexpr Duration kSealInterval = std::chrono::seconds(5);
 constexpr Duration kForgetInterval = std::chrono::seconds(10);
 constexpr Duration kFirstRest = std::chrono::seconds(2);
 constexpr Duration kLongestRest = std::chrono::seconds(60);
+constexpr Duration kEarlyGrace = std::chrono::seconds(60);  // a mount repeats its pins every 20 s
+constexpr Duration kWallSet = std::chrono::seconds(5);
+constexpr Duration kEarlyRest = std::chrono::seconds(10);
 constexpr Duration kForgetSoon = std::chrono::milliseconds(500);
 }  // namespace
 
@@ -91,6 +94,7 @@ Task<void> Coordinator::work() {
 
 Task<void> Coordinator::round() {
   co_await reclaim();
+  co_await reclaimEarly();
   co_await removeFromServers();
   co_await completeFiles();
   const ops::Fence guard = fence();
@@ -118,6 +122,62 @@ Task<void> Coordinator::reclaim() {
     const ops::Reclaimed reclaimed = co_await core_->catalog.write(std::move(op));
     core_->inodeCount -= std::min<std::uint64_t>(core_->inodeCount, reclaimed.inodes);
     if (!reclaimed.more) co_return;
+  }
+}
+
+// While there was no coordinator, or no tracker at all, nobody could pin what he has open; and when the wall clock was
+// set, pins that are alive end by it, and what was deleted just now is old.
+bool Coordinator::couldBePinned(TimePoint now) {
+  const std::int64_t wallAhead = core_->runtime.clock.wallNs() - now.ns;
+  const bool wasSet = Duration(std::abs(wallAhead - earlyWallAhead_)) > kWallSet;
+  if (earlyTerm_ != core_->lease.term || wasSet) {
+    earlyTerm_ = core_->lease.term;
+    earlyWallAhead_ = wallAhead;
+    earlyFrom_ = now + kEarlyGrace;
+  }
+  return now >= earlyFrom_;
+}
+
+// Who deletes files because the store is full is to get their room soon, and not after the retention time. A batch for
+// each server and round: the next heartbeats tell whether that was enough.
+Task<void> Coordinator::reclaimEarly() {
+  const TimePoint now = core_->runtime.clock.now();
+  if (!couldBePinned(now)) co_return;
+  const std::vector<StorageId> full = core_->map.shortOfRoom(now);
+  std::erase_if(early_, [&](const auto& one) { return std::find(full.begin(), full.end(), one.first) == full.end(); });
+  for (StorageId storage : full) {
+    if (!holdsLease() || stopped_) co_return;
+    if (now < early_[storage].notBefore) continue;
+    try {
+      co_await reclaimEarlyOn(storage);
+    } catch (const Error& error) {
+      early_[storage].notBefore = now + kEarlyRest;
+      log::warn("coordinator.early_failed", {{"storage", storage}, {"reason", error.what()}});
+    }
+  }
+}
+
+// One part of the trash; where all of it has nothing, the next search can wait.
+Task<void> Coordinator::reclaimEarlyOn(StorageId storage) {
+  const ops::Fence guard = fence();
+  const std::int64_t now = core_->runtime.clock.wallNs();
+  const ops::TrashPlace after = early_[storage].place;
+  const ops::TrashRules rules{std::chrono::nanoseconds(core_->options.trashRetention).count()};
+  auto find = [=](SqlTx& tx) { return ops::findEarly(tx, storage, after, now, rules, kTrashBatch); };
+  const ops::EarlyTrash trash = co_await core_->catalog.read(std::move(find));
+  EarlySearch& search = early_[storage];
+  search.found = search.found || !trash.inodes.empty();
+  search.place = trash.more ? trash.last : ops::TrashPlace();
+  if (!trash.more) {
+    if (!search.found) search.notBefore = core_->runtime.clock.now() + kEarlyRest;
+    search.found = false;
+  }
+  if (trash.inodes.empty()) co_return;
+  auto op = [=, inodes = trash.inodes](SqlTx& tx) { return ops::reclaimEarly(tx, guard, inodes, now); };
+  const ops::Reclaimed reclaimed = co_await core_->catalog.write(std::move(op));
+  core_->inodeCount -= std::min<std::uint64_t>(core_->inodeCount, reclaimed.inodes);
+  if (reclaimed.inodes > 0) {
+    log::info("coordinator.reclaimed_early", {{"files", reclaimed.inodes}, {"storage", storage}});
   }
 }
 

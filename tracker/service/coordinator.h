@@ -27,6 +27,9 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   Task<void> work();
   Task<void> round();
   Task<void> reclaim();
+  Task<void> reclaimEarly();
+  bool couldBePinned(TimePoint now);  // for long enough: what is open anywhere
+  Task<void> reclaimEarlyOn(StorageId storage);
   Task<void> removeFromServers();
   Task<void> removeFrom(StorageId storage);
   std::vector<StorageId> liveServers() const;
@@ -51,6 +54,15 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   TimePoint nextForget_;
   TimePoint nextReserves_;
   std::map<StorageId, InodeId> reserves_;  // how far each server's were looked through
+  struct EarlySearch {
+    ops::TrashPlace place;
+    bool found = false;  // anything since it began at the start
+    TimePoint notBefore;
+  };
+  std::map<StorageId, EarlySearch> early_;
+  std::optional<std::uint64_t> earlyTerm_;  // in which this coordinator found itself
+  TimePoint earlyFrom_;
+  std::int64_t earlyWallAhead_ = 0;  // of the steady clock
   struct Attempt {
     TimePoint notBefore;
     Duration pause{};

@@ -88,6 +88,22 @@ TEST(ClusterMap, a_disconnected_server_is_unreachable_at_once_but_not_its_succes
   EXPECT_FALSE(map.heartbeat(1, {}, at(2s)));
 }
 
+TEST(ClusterMap, tells_which_servers_are_short_of_room) {
+  ClusterMap map({}, at(0s));
+  constexpr std::uint64_t kGiB = 1u << 30;
+  for (StorageId id : {1, 2, 3}) map.registered(storage(id), at(1s));
+  const auto beat = [&](StorageId id, std::uint64_t free) {
+    ClusterMap::Heartbeat heard;
+    heard.capacityBytes = 100 * kGiB;
+    heard.freeBytes = free;
+    map.heartbeat(id, heard, at(1s));
+  };
+  beat(1, 2 * kGiB);
+  beat(2, 3 * kGiB);
+  EXPECT_EQ(map.shortOfRoom(at(2s)), std::vector<StorageId>{1});
+  EXPECT_TRUE(map.shortOfRoom(at(10s)).empty());  // it is not heard of
+}
+
 TEST(ClusterMap, says_for_a_moment_that_a_server_was_just_lost) {
   ClusterMap map({}, at(0s));
   StorageServer server = storage(1, 7);

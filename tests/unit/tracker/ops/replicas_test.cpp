@@ -25,6 +25,33 @@ class ReplicasTest : public OpsTest {
   ops::Reclaimed reclaim(ops::Fence fence, std::int64_t now) {
     return write([fence, now](SqlTx& tx) { return ops::reclaimTrash(tx, fence, now, 100); });
   }
+  void seal(const Layout& layout) {
+    ops::FileReport file;
+    file.inode = layout.inode;
+    file.epoch = layout.epoch;
+    file.size = 1000;
+    file.mtimeNs = now_;
+    file.state = FileState::closed;
+    report(layout.primary()->storage, file);
+  }
+  // A file that nobody writes any more.
+  Layout recorded(const std::string& name) {
+    const Layout layout = create(kRootInode, name).entry.layout;
+    seal(layout);
+    return layout;
+  }
+  void pin(InodeId inode, std::int64_t until) {
+    write([=](SqlTx& tx) { return ops::pin(tx, {inode}, 5, until); });
+  }
+  ops::EarlyTrash findEarly(StorageId storage, std::int64_t now, ops::TrashPlace after = {},
+                            std::uint32_t limit = 100) {
+    const ops::TrashRules rules = occasion().trash;
+    return read([=](SqlTx& tx) { return ops::findEarly(tx, storage, after, now, rules, limit); });
+  }
+  std::uint32_t reclaimEarly(ops::Fence fence, std::vector<InodeId> inodes, std::int64_t now) {
+    return write([=](SqlTx& tx) { return ops::reclaimEarly(tx, fence, inodes, now); }).inodes;
+  }
+  static constexpr std::int64_t kMinute = 60'000'000'000;
 };
 INSTANTIATE_TEST_SUITE_P(Engines, ReplicasTest, ::testing::Values("sqlite", "mariadb"));
 
@@ -192,6 +219,101 @@ TEST_P(ReplicasTest, the_trash_keeps_data_until_its_time_has_come_and_nobody_pin
     write([=](SqlTx& tx) { return ops::removalsDone(tx, fence, storage, {inode}); });
     EXPECT_TRUE(read([storage](SqlTx& tx) { return ops::listRemovals(tx, storage, 10); }).empty());
   }
+}
+
+TEST_P(ReplicasTest, the_trash_of_a_full_server_goes_before_its_time_but_not_at_once_and_not_what_is_pinned) {
+  const Layout layout = recorded("f");
+  const Layout pinned = recorded("pinned");
+  const StorageId full = layout.primary()->storage;
+  const StorageId another = 77;
+  unlink(kRootInode, "f");
+  const std::int64_t soon = now_ + kMinute;
+  unlink(kRootInode, "pinned");
+  const auto fence = takeLease();
+  const auto early = [&](StorageId storage, std::int64_t now) {
+    return reclaimEarly(fence, findEarly(storage, now).inodes, now);
+  };
+  pin(pinned.inode, soon + 1'000'000'000);
+  EXPECT_EQ(early(full, soon - 1), 0u);
+  EXPECT_EQ(early(another, soon), 0u);
+  EXPECT_EQ(early(full, soon), 1u);
+  EXPECT_EQ(codeOf([&] { attr(layout.inode); }), Errc::notFound);
+  EXPECT_EQ(early(pinned.primary()->storage, soon + 1000), 0u);
+  EXPECT_EQ(attr(pinned.inode).nlink, 0u);
+}
+
+// Its recorder may be somewhere from where no tracker can be reached.
+TEST_P(ReplicasTest, what_is_being_recorded_stays_on_a_full_server_without_a_pin_too) {
+  const Layout layout = create(kRootInode, "f").entry.layout;
+  const StorageId full = layout.primary()->storage;
+  unlink(kRootInode, "f");
+  const std::int64_t soon = now_ + 2 * kMinute;
+  EXPECT_TRUE(findEarly(full, soon).inodes.empty());
+  seal(layout);
+  EXPECT_EQ(findEarly(full, soon).inodes, std::vector<InodeId>{layout.inode});
+}
+
+TEST_P(ReplicasTest, what_was_opened_for_writing_since_it_was_found_in_the_trash_stays) {
+  const Layout layout = recorded("f");
+  const InodeId inode = layout.inode;
+  unlink(kRootInode, "f");
+  const std::int64_t soon = now_ + 2 * kMinute;
+  const auto fence = takeLease();
+  const auto found = findEarly(layout.primary()->storage, soon);
+  ASSERT_EQ(found.inodes, std::vector<InodeId>{inode});
+  write([inode, o = occasion()](SqlTx& tx) { return ops::openForWrite(tx, inode, 5, o); });
+  EXPECT_EQ(reclaimEarly(fence, found.inodes, soon), 0u);
+  EXPECT_EQ(attr(inode).state, FileState::open);
+}
+
+TEST_P(ReplicasTest, what_was_pinned_since_it_was_found_in_the_trash_stays) {
+  constexpr std::size_t kFiles = 35;  // more than one statement asks for
+  std::vector<InodeId> inodes;
+  StorageId full = 0;
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    const std::string name = "f" + std::to_string(i);
+    const Layout layout = recorded(name);
+    full = layout.primary()->storage;
+    inodes.push_back(layout.inode);
+    unlink(kRootInode, name);
+  }
+  const std::int64_t soon = now_ + kMinute;
+  const auto fence = takeLease();
+  pin(inodes[2], soon + 1'000'000'000);
+  pin(inodes[33], soon + 1'000'000'000);
+  EXPECT_EQ(reclaimEarly(fence, inodes, soon), kFiles - 2);
+  EXPECT_EQ(attr(inodes[2]).nlink, 0u);
+  EXPECT_EQ(attr(inodes[33]).nlink, 0u);
+  EXPECT_EQ(number(Statement{"SELECT COUNT(*) FROM trash"}), 2);
+  EXPECT_TRUE(findEarly(full, soon).inodes.empty());
+}
+
+TEST_P(ReplicasTest, the_trash_is_searched_in_parts_and_to_where_it_is_too_young) {
+  const auto remove = [&](int first, int last, bool pinned) {
+    StorageId storage = 0;
+    for (int i = first; i < last; ++i) {
+      const std::string name = "f" + std::to_string(i);
+      const Layout layout = recorded(name);
+      storage = layout.primary()->storage;
+      unlink(kRootInode, name);
+      if (pinned) pin(layout.inode, now_ + 10 * kMinute);
+    }
+    return storage;
+  };
+  remove(0, 12, true);
+  const StorageId full = remove(12, 13, false);
+  const std::int64_t soon = now_ + kMinute;
+  remove(13, 40, true);
+  // A part has ten times as many as may be found.
+  const auto first = findEarly(full, soon, {}, 1);
+  EXPECT_TRUE(first.inodes.empty());
+  EXPECT_TRUE(first.more);
+  EXPECT_EQ(findEarly(full, soon, {}, 20).inodes.size(), 1u);
+  const auto second = findEarly(full, soon, first.last, 2);
+  EXPECT_EQ(second.inodes.size(), 1u);
+  EXPECT_FALSE(second.more) << "its last one is too young already";
+  EXPECT_FALSE(findEarly(full, soon, second.last, 1).more) << "its first one is";
+  EXPECT_TRUE(findEarly(full, soon + kMinute, second.last, 1).more);
 }
 
 TEST_P(ReplicasTest, a_coordinator_that_was_replaced_changes_nothing) {
