@@ -139,7 +139,7 @@ interface Tracker {
   removeXattr @22 (inode :UInt64, name :Data, request :RequestId) -> (status :Status);
 
   pin @23 (inodes :List(UInt64), client :UInt64) -> (status :Status);
-  # These inodes, whose last name is gone, are still open at `client`: keep their data for the next 300 s. Repeated by
+  # These inodes, whose last name is gone, are still open at `client`: keep their data for `pin-time` (5 min). Repeated by
   # the client every 20 s while they stay open: who cannot reach a tracker for minutes keeps what it has open. At most
   # 1000 per call.
 

@@ -44,6 +44,8 @@ void declare(Settings& settings, Options& o) {
   settings.integer("copies", o.copies, 1, 8, "replicas", "copies of a file in a group that is met for the first time");
   settings.duration("trash-retention", o.tracker.trashRetention, std::chrono::milliseconds(0),
                     std::chrono::hours(24 * 365), "how long data without a name is kept");
+  settings.duration("pin-time", o.tracker.pinTime, std::chrono::minutes(1), std::chrono::hours(24),
+                    "data without a name is kept for so long after a host last told that it has it open (every 20 s)");
   settings.duration("seal-after", o.tracker.sealAfter, std::chrono::seconds(1), std::chrono::hours(24),
                     "a file left open without a writer is sealed after this long");
   settings.duration("lock-lease", o.tracker.lockLease, std::chrono::seconds(1), std::chrono::hours(1),

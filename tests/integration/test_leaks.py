@@ -28,7 +28,7 @@ class Leaks(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = Cluster(storages=3, options=("--option", "tracker.trash-retention=0s",
+        cls.cluster = Cluster(storages=3, options=("--option", "tracker.trash-retention=0s", "--option", "tracker.pin-time=1m",
                                                    "--option", "storage.open-files=16")).up()
         cls.addClassCleanup(cls.cluster.close)
         cls.local = cls.cluster.scratch.path / "local"
@@ -84,8 +84,8 @@ class Leaks(unittest.TestCase):
         self.run_operations(OPERATIONS, rng, progress=LONG)
 
         self.assertEqual(os.listdir(self.cluster.mount), [])
-        # What lost its name while it was open is kept for up to five minutes after its last close.
-        wait_for(lambda: not self.data_files(), 360, "every replica to be deleted")
+        # What lost its name while it was open is kept for up to a minute after its last close.
+        wait_for(lambda: not self.data_files(), 120, "every replica to be deleted")
         for table in ("dentries", "replicas", "removals", "pins"):
             wait_for(lambda: self.count(table) == 0, 90, f"no row in {table}")
         # Directories, links and fifos wait a minute for those who have them open.

@@ -8,7 +8,6 @@ namespace vcfs::tracker {
 namespace {
 
 constexpr Duration kHeardLimit = std::chrono::milliseconds(300);
-constexpr std::int64_t kPinNs = 300'000'000'000;
 constexpr unsigned kMaxPins = 1000;
 constexpr unsigned kMaxReads = 1000;
 // Of more than this nobody is told: who reads so much is not watched file by file, and the others' caches end in time.
@@ -190,7 +189,7 @@ Task<void> Handlers::pin(PinContext context) {
   std::vector<InodeId> inodes;
   for (InodeId inode : p.getInodes()) inodes.push_back(inode);
   const ClientId client = p.getClient();
-  const std::int64_t expires = core_->runtime.clock.wallNs() + kPinNs;
+  const std::int64_t expires = core_->runtime.clock.wallNs() + std::chrono::nanoseconds(core_->options.pinTime).count();
   auto op = [inodes, client, expires](SqlTx& tx) { return ops::pin(tx, inodes, client, expires); };
   co_await core_->catalog.write(std::move(op));
 }

@@ -19,7 +19,8 @@ struct TrackerOptions {
   std::vector<std::string> trackers;   // all of them, this one too; empty: this one only
   std::vector<std::string> idservers;  // empty: ids come from the catalog
   std::chrono::milliseconds trashRetention{600'000};
-  std::chrono::milliseconds sealAfter{15'000};       // files left open without a writer
+  std::chrono::milliseconds pinTime{300'000};   // an open file without a name is kept so long after a host told of it
+  std::chrono::milliseconds sealAfter{15'000};  // files left open without a writer
   std::chrono::milliseconds reserveInterval{5'000};  // between two looks for replicas that are needed no more
   std::chrono::milliseconds requestsKept{600'000};
   std::chrono::milliseconds coordinatorInterval{1'000};
