@@ -138,6 +138,16 @@ Task<void> Trackers::registerAt(std::shared_ptr<Link> link) {
   const std::shared_ptr<bool> alive = alive_;
   const Heartbeat now = co_await hooks_.heartbeat();
   if (!*alive) co_return;
+  bool empty = false;
+  if (storageId_ == 0 && given_ == 0) {
+    empty = co_await hooks_.empty();
+    if (!*alive) co_return;
+  }
+  if (storageId_ == 0 && given_ != 0) {
+    // A tracker that is told an id places files here.
+    co_await takeIdentity(given_, givenCluster_);
+    if (!*alive) co_return;
+  }
   auto request = link->client.registerStorageRequest();
   request.setName(options_.name);
   request.setGroup(options_.group);
@@ -147,13 +157,8 @@ Task<void> Trackers::registerAt(std::shared_ptr<Link> link) {
   request.setCapacityBytes(now.space.capacityBytes);
   request.setFreeBytes(now.space.freeBytes);
   request.setInstance(instance_);
-  const StorageId previous = storageId_ != 0 ? storageId_ : given_;
-  request.setPrevious(previous);
-  if (previous == 0) {
-    const bool empty = co_await hooks_.empty();
-    if (!*alive) co_return;
-    request.setEmpty(empty);
-  }
+  request.setEmpty(empty);
+  request.setPrevious(storageId_);
   auto promise = request.send();
   auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
   if (!*alive) co_return;
