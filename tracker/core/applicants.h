@@ -18,7 +18,8 @@ class Applicants {
   bool refused(const std::string& name, std::uint64_t instance, const std::string& reason, TimePoint now);
   // A new disk was given its id and has to come back with it.
   void admitted(const std::string& name, std::uint64_t instance, TimePoint now);
-  void arrived(const std::string& name) { all_.erase(name); }  // it takes part
+  // It takes part.
+  void arrived(const std::string& name);
 
   // Why the process of that name is refused, if one is.
   std::optional<std::string> refusal(const std::string& name, TimePoint now) const;
@@ -28,13 +29,15 @@ class Applicants {
  private:
   struct Applicant {
     std::uint64_t instance = 0;
-    std::string reason;  // empty: admitted
+    std::string reason;  // of refused ones
     TimePoint heard;
   };
-  const Applicant* find(const std::string& name, TimePoint now) const;
-  void put(const std::string& name, Applicant applicant);
+  using ByName = std::map<std::string, Applicant>;
+  static const Applicant* find(const ByName& applicants, const std::string& name, TimePoint now);
+  static void put(ByName& applicants, const std::string& name, Applicant applicant);
 
-  std::map<std::string, Applicant> all_;
+  ByName refused_;
+  ByName admitted_;
 };
 
 }  // namespace vcfs::tracker

@@ -83,9 +83,10 @@ Json storagesOf(TrackerCore& core, const Census::Result& census, StorageId only 
                     {"live_files", server.liveFiles},
                     {"bytes_to_go", server.bytesToGo},
                     {"load_bytes_per_second", server.loadBytesPerSecond}});
-    if (const auto reason = core.applicants.refusal(server.name, core.runtime.clock.now())) {
-      list.back()["refused"] = *reason;
-    }
+    const TimePoint now = core.runtime.clock.now();
+    const auto reason = core.applicants.refusal(server.name, now);
+    // Of one that is up it is somebody else's.
+    if (reason && !core.map.alive(id, now)) list.back()["refused"] = *reason;
     addLeaving(list.back(), core, server, census);
   }
   return list;

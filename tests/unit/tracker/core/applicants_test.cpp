@@ -35,7 +35,8 @@ TEST(Applicants, two_new_disks_of_one_name_are_told_apart) {
   applicants.admitted("s1", 1, at(0s));
   EXPECT_FALSE(applicants.expectsAnother("s1", 1, at(1s)));
   EXPECT_TRUE(applicants.expectsAnother("s1", 2, at(1s)));
-  EXPECT_FALSE(applicants.refusal("s1", at(1s)));
+  applicants.refused("s1", 2, "another one", at(1s));
+  EXPECT_TRUE(applicants.expectsAnother("s1", 2, at(2s))) << "it asks again";
   EXPECT_FALSE(applicants.expectsAnother("s1", 2, at(11s))) << "it did not arrive";
 }
 
