@@ -7,13 +7,16 @@ namespace {
 
 constexpr Statement kMissing{
     "SELECT inode, size, missing FROM inodes WHERE missing > 0 AND inode > ? ORDER BY inode LIMIT ?"};
-// Columns 3 and 4: how many replicas are in sync, and the first away server that has one of these.
+// Columns 3 and 4: how many replicas are in sync, and the first away server that has one of these. 7: how many of them
+// are on other servers that are there.
 constexpr Statement kOnServer{
     "SELECT r.inode, i.size, i.missing,"
     " (SELECT COUNT(*) FROM replicas o WHERE o.inode = r.inode AND o.state = 0),"
     " (SELECT MIN(o.storage) FROM replicas o JOIN storages s ON s.id = o.storage WHERE o.inode = r.inode AND o.state = "
     "0"
-    " AND s.away_since > 0), i.nlink, i.path"
+    " AND s.away_since > 0), i.nlink, i.path,"
+    " (SELECT COUNT(*) FROM replicas o JOIN storages s ON s.id = o.storage WHERE o.inode = r.inode AND o.state = 0"
+    " AND o.storage <> r.storage AND s.away_since = 0)"
     " FROM replicas r JOIN inodes i ON i.inode = r.inode"
     " WHERE r.storage = ? AND r.state = 0 AND r.inode > ? ORDER BY r.inode LIMIT ?"};
 constexpr Statement kBehind{
@@ -31,6 +34,8 @@ void addOne(CensusPage& page, const Rows& rows, std::size_t i, StorageId storage
   if (number(rows, i, 3) == 1) {
     ++page.onlyHere;
     if (page.example.empty()) page.example = rows.text(i, 6);
+  } else if (number(rows, i, 7) == 0) {
+    ++page.othersAway;
   }
   // Files that lack replicas anyway are counted by the other page.
   const bool first = number(rows, i, 4) == storage;

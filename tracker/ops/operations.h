@@ -237,9 +237,10 @@ struct Counts {
 // A page of what is to be copied: files that lack replicas (storage 0), or files with an in-sync replica on a server.
 struct CensusPage {
   std::uint64_t files = 0;
-  std::uint64_t bytes = 0;     // of the copies to be made
-  std::uint64_t onlyHere = 0;  // files whose only in-sync replica it is
-  std::uint64_t counted = 0;   // files that have no other away server with a lower id: each is counted once
+  std::uint64_t bytes = 0;       // of the copies to be made
+  std::uint64_t onlyHere = 0;    // files whose only in-sync replica it is
+  std::uint64_t othersAway = 0;  // files that have others in sync, all of them on servers that are away
+  std::uint64_t counted = 0;     // files that have no other away server with a lower id: each is counted once
   std::uint64_t countedBytes = 0;
   std::string example;  // of onlyHere: a path at creation
   InodeId last = 0;

@@ -70,13 +70,14 @@ Task<void> Handlers::removeStorage(RemoveStorageContext context) {
   const ops::Request request = occasion.request;
   co_await core_->loadStorages();
   const StorageId storage = idOf(*core_, name);
-  if (storage == 0) {
-    auto find = [request](SqlTx& tx) { return ops::findRequest(tx, request, ops::RequestOp::removeStorage); };
-    const auto earlier = co_await core_->catalog.read(std::move(find));
-    if (earlier) co_return;
-    throw unknownServer(name);
-  }
-  Removal removal(core_, *core_->map.find(storage));
+  // First: by now the name may be that of a new server.
+  auto find = [request](SqlTx& tx) { return ops::findRequest(tx, request, ops::RequestOp::removeStorage); };
+  const auto earlier = co_await core_->catalog.read(std::move(find));
+  if (earlier) co_return;
+  if (storage == 0) throw unknownServer(name);
+  const StorageServer* server = core_->map.find(storage);
+  if (server == nullptr) throw unknownServer(name);
+  Removal removal(core_, *server);
   const bool done = co_await removal.empty(force, occasion);
   if (!done) {
     context.getResults().setMore(true);

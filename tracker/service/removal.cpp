@@ -16,12 +16,13 @@ constexpr Duration kBudget = std::chrono::seconds(5);  // of one call
 }  // namespace
 
 Removal::Removal(std::shared_ptr<TrackerCore> core, StorageServer server)
-    : core_(std::move(core)), server_(std::move(server)), deadline_(core_->runtime.clock.now() + kBudget) {}
+    : core_(std::move(core)), server_(std::move(server)) {}
 
 Task<bool> Removal::empty(bool force, ops::Occasion occasion) {
   requireAway();
   const std::uint64_t inSync = co_await needed(force);
   co_await bar();
+  deadline_ = core_->runtime.clock.now() + kBudget;
   if (inSync > 0) {
     const bool done = co_await loseInSync();
     if (!done) co_return false;
@@ -52,23 +53,31 @@ Task<std::uint64_t> Removal::needed(bool force) {
     const ops::CensusPage page = co_await core_->catalog.read(std::move(op));
     total.files += page.files;
     total.onlyHere += page.onlyHere;
+    total.othersAway += page.othersAway;
     if (total.example.empty()) total.example = page.example;
     after = page.last;
     more = page.more;
   }
-  if (total.files == 0 || (force && total.onlyHere == 0)) co_return total.files;
+  const std::uint64_t mustStay = force ? total.onlyHere + total.othersAway : total.files;
+  if (mustStay == 0) co_return total.files;
+  throw Error(Errc::notEmpty, (more ? "at least " : "") + reason(total));
+}
+
+std::string Removal::reason(const ops::CensusPage& total) const {
   const std::string& name = server_.name;
-  std::string detail =
-      (more ? "at least " : "") + std::to_string(total.files) + " files have an up-to-date copy on " + name;
+  const std::string drain = "`vcfs storage drain " + name + " --wait`";
+  std::string text = std::to_string(total.files) + " files have an up-to-date copy on " + name;
   if (total.onlyHere > 0) {
-    detail += ", " + std::to_string(total.onlyHere) + " of them their only one (for example " + total.example +
-              "): start the server again, then `vcfs storage drain " + name + " --wait`";
-  } else {
-    detail += " that is not replaced yet. Where the group has another server with room: `vcfs storage drain " + name +
-              " --wait`, then remove it. Where it has none: `vcfs storage remove " + name +
-              " --force`; all of them have another copy, and are copied again as soon as there is a server for it";
+    return text + ", " + std::to_string(total.onlyHere) + " of them their only one (for example " + total.example +
+           "): start the server again, then " + drain;
   }
-  throw Error(Errc::notEmpty, detail);
+  if (total.othersAway > 0) {
+    return text + ", " + std::to_string(total.othersAway) +
+           " of them others only on servers that are away, too: start " + "these first (`vcfs storage list`)";
+  }
+  return text + " that is not replaced yet. Where the group has another server with room: " + drain +
+         ", then remove it. Where it has none: `vcfs storage remove " + name +
+         " --force`; all of them have another copy, and are copied again as soon as there is a server for it";
 }
 
 // Nothing new is placed there, and no empty disk takes over its id, at whichever tracker it asks.
@@ -83,14 +92,14 @@ Task<bool> Removal::loseInSync() {
   const StorageId storage = server_.id;
   InodeId after = 0;
   bool all = true;
-  for (bool more = true; more;) {
-    if (late()) co_return false;
+  while (true) {
     auto op = [storage, after](SqlTx& tx) { return ops::replicasHere(tx, storage, after, kBatch); };
     const ops::LayoutPage page = co_await core_->catalog.read(std::move(op));
     const bool lost = co_await losePage(page);
     all = all && lost;
     after = page.last;
-    more = page.more;
+    if (!page.more) break;
+    if (late()) co_return false;
   }
   if (!all) throw Error(Errc::unavailable, "some files changed meanwhile, or their servers do not answer: repeat");
   co_return true;
@@ -117,33 +126,32 @@ Task<bool> Removal::losePage(const ops::LayoutPage& page) {
   co_return all;
 }
 
-// Throws when nobody who is there has the file in sync: nothing is given up for the sake of a server that is away too.
+// What was counted may have changed since: nothing is given up for the sake of a server that is away too.
 ops::FailedReplica Removal::judge(const Layout& layout) const {
   const TimePoint now = core_->runtime.clock.now();
-  bool other = false;
   for (const Replica& replica : layout.replicas) {
-    if (replica.storage == server_.id || replica.state != ReplicaState::inSync) continue;
-    if (core_->map.alive(replica.storage, now)) return ops::FailedReplica{layout.inode, layout.epoch, server_.id};
-    other = true;
+    const bool other = replica.storage != server_.id && replica.state == ReplicaState::inSync;
+    if (other && core_->map.alive(replica.storage, now)) {
+      return ops::FailedReplica{layout.inode, layout.epoch, server_.id};
+    }
   }
-  if (!other) throw Error(Errc::notEmpty, "a file has its only up-to-date copy on " + server_.name + " now: repeat");
-  throw Error(Errc::notEmpty,
-              "a file's other up-to-date copies are on servers that are away, too: start these first "
-              "(`vcfs storage list`)");
+  throw Error(Errc::unavailable,
+              "a file's other up-to-date copies have just gone away, and it stops half-way: repeat "
+              "it, or keep the rest (`vcfs storage drain " +
+                  server_.name + " --cancel`)");
 }
 
 Task<bool> Removal::dropBehind(ops::Occasion occasion) {
   const StorageId storage = server_.id;
-  for (bool more = true; more;) {
-    if (late()) co_return false;
+  while (true) {
     auto drop = [=](SqlTx& tx) { return ops::dropBehind(tx, storage, kBatch, occasion); };
     ops::LayoutPage page = co_await core_->catalog.write(std::move(drop), Durability::stable);
     std::vector<Layout> changed;
     for (ops::LayoutChange& change : page.layouts) changed.push_back(std::move(change.layout));
     co_await core_->announce(std::move(changed), 0, core_->options.adoptWait);
-    more = page.more;
+    if (!page.more) co_return true;
+    if (late()) co_return false;
   }
-  co_return true;
 }
 
 }  // namespace vcfs::tracker

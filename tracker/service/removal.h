@@ -9,12 +9,14 @@ namespace vcfs::tracker {
 class Removal {
  public:
   Removal(std::shared_ptr<TrackerCore> core, StorageServer server);
-  // True: nothing is left there, and nothing can come meanwhile. False: the time of one call is over. Throws Error.
+  // True: nothing is left there, and nothing can come meanwhile. False: the time of one call is over (5 s of it, after
+  // the count; at least one page was done). Throws Error.
   Task<bool> empty(bool force, ops::Occasion occasion);
 
  private:
   void requireAway() const;
-  Task<std::uint64_t> needed(bool force);  // throws when it must not be removed
+  Task<std::uint64_t> needed(bool force);  // its in-sync replicas; throws when it must not be removed
+  std::string reason(const ops::CensusPage& total) const;
   Task<void> bar();
   Task<bool> loseInSync();
   Task<bool> losePage(const ops::LayoutPage& page);
