@@ -37,8 +37,7 @@ void ClusterMap::registered(StorageServer server, TimePoint now) {
   server.connected = true;
   server.lastHeard = now;
   if (const StorageServer* before = find(server.id)) {
-    server.draining = before->draining;
-    server.awaySince = before->awaySince;
+    server.draining = before->draining;  // registering has taken back that it is away
   }
   servers_[server.id] = std::move(server);
   view_.reset();
