@@ -42,6 +42,16 @@ class Loop {
     if (failure) std::rethrow_exception(failure);
   }
 
+  // Turns until nothing has happened for 50 ms, for at most 5 s. What is left of connections when the loop goes ends
+  // without KJ, and the process with it.
+  void drain() {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    for (int idle = 0; idle < 10 && std::chrono::steady_clock::now() < deadline;) {
+      io.restart();
+      idle = io.run_one_for(std::chrono::milliseconds(5)) == 0 ? idle + 1 : 0;
+    }
+  }
+
   asio::io_context io{1};
   rpc::KjLoop kj;
   SystemClock clock;

@@ -73,7 +73,7 @@ class EarlyTrashTest : public ::testing::Test {
     mount_.reset();
     server_.reset();
     service_.reset();
-    turn(100ms);  // connections and coroutines that end let go of the catalog first
+    loop_.drain();  // connections and coroutines that end let go of the catalog first
     catalog_.reset();
   }
   void unlink() {

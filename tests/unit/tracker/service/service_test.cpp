@@ -74,11 +74,7 @@ class ServiceTest : public ::testing::TestWithParam<std::string> {
   }
   void TearDown() override {
     service_.reset();
-    // Connections and coroutines that end let go of the catalog first.
-    for (int i = 0; i < 20; ++i) {
-      loop_.io.restart();
-      loop_.io.run_one_for(5ms);
-    }
+    loop_.drain();  // connections and coroutines that end let go of the catalog first
     catalog_.reset();
   }
   // Turns the loop until `ready`, for at most 10 s.
