@@ -65,8 +65,7 @@ vcfs::Attr toAttr(Attr::Reader reader) {
   attr.mtimeNs = reader.getMtimeNs();
   attr.ctimeNs = reader.getCtimeNs();
   attr.rdev = reader.getRdev();
-  attr.state =
-      bounded(static_cast<std::uint16_t>(reader.getState()), vcfs::FileState::recovered, vcfs::FileState::none);
+  attr.state = bounded(static_cast<std::uint16_t>(reader.getState()), vcfs::FileState::lost, vcfs::FileState::none);
   attr.epoch = reader.getEpoch();
   attr.changeId = reader.getChangeId();
   attr.acl = reader.getAcl();

@@ -10,6 +10,8 @@ std::string_view nameOf(FileState state) {
       return "closed";
     case FileState::recovered:
       return "recovered";
+    case FileState::lost:
+      return "lost";
     case FileState::none:
       break;
   }

@@ -86,7 +86,8 @@ enum FileState {
   none @0;
   open @1;              # somebody writes it, or wrote it and the close has not been reported yet
   closed @2;            # the last writer closed it: every in-sync replica has all bytes
-  recovered @3;         # the last writer vanished: sealed at the published size
+  recovered @3;         # the last writer vanished, or servers with more of it: sealed at the size that was left
+  lost @4;              # no server has its data any more (Tracker.acceptLoss). Only the name is left; `size` is what was lost
 }
 
 struct Attr {

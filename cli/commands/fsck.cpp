@@ -57,7 +57,8 @@ class Fsck final : public ClientCommand {
         ->capture_default_str();
     declareJson(*app);
     app->footer(
-        "Finds: missing, extra, size, checksum (--deep), unreadable, stale and degraded replicas; orphan rows, "
+        "Finds: missing, extra, size, checksum (--deep), unreadable, stale and degraded replicas; lost files; orphan "
+        "rows, "
         "dangling\n"
         "names, wrong link counts, leaked inodes of the catalog. What is being written or changed is not judged: each\n"
         "problem was seen three times, a second apart.\n"
@@ -100,7 +101,10 @@ class Fsck final : public ClientCommand {
 
   static void print(const fsck::Report& report) {
     for (const fsck::Problem& problem : report.problems) printLine(toText(problem));
-    for (const std::string& name : report.unreachable) printLine(name + ": not checked, it cannot be reached");
+    for (const std::string& name : report.unreachable) {
+      printLine(name + ": not checked, it cannot be reached (gone for good: `vcfs storage remove " + name +
+                " --accept-loss --dry-run` tells what only it has)");
+    }
     if (report.found > report.problems.size()) {
       printLine(fmt::format("… and {} more (--limit)", report.found - report.problems.size()));
     }

@@ -192,7 +192,8 @@ void judgeStatus(const nlohmann::ordered_json& status, Findings& findings) {
                           fmt::format("start it (`vcfs up`; under systemd the unit of that disk, e.g. `systemctl start "
                                       "vcfs-storage@disk1`), or if it is gone for good: `vcfs storage drain {0} "
                                       "--wait`, then `vcfs storage remove {0}` (where the group has no other server "
-                                      "to copy to: only that, with --force)",
+                                      "to copy to: only that, with --force; what only it has: `vcfs storage remove {0} "
+                                      "--accept-loss --dry-run`)",
                                       name)});
       continue;
     }

@@ -20,6 +20,8 @@ const char* nameOf(Kind kind) {
       return "unreadable";
     case Kind::stale:
       return "stale";
+    case Kind::lost:
+      return "lost";
     case Kind::degraded:
       return "degraded";
     case Kind::orphan:
@@ -68,6 +70,10 @@ std::vector<Finding> judgeFile(const CatalogFile& file, const OnDisks& disks) {
     return findings;
   }
   if (!file.isFile()) return findings;
+  if (file.attr.state == FileState::lost) {
+    findings.push_back({Kind::lost, 0, fmt::format("its {} bytes went with a server that is gone", file.attr.size)});
+    return findings;
+  }
   std::uint32_t useful = 0;
   bool anyInSync = false;
   for (const Replica& replica : file.layout.replicas) {

@@ -19,6 +19,7 @@ enum class Kind {
   checksum,    // in-sync replicas with different bytes
   unreadable,  // the replica's attributes cannot be read
   stale,       // a replica missed something and is not being caught up
+  lost,        // no server has its data any more: it was given up with a server that is gone
   degraded,    // fewer replicas than wanted, and none on its way
   orphan,      // a row of the catalog about an inode that does not exist
   dangling,    // a name whose inode or directory does not exist, or is of another type

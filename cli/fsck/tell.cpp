@@ -1,15 +1,12 @@
 #include <spdlog/fmt/fmt.h>
 
-#include <tuple>
-
+#include "cli/fsck/places.h"
 #include "cli/fsck/scan.h"
 
 // Problems that were seen often enough: repaired where that is asked for and safe, and named.
 namespace vcfs::cli::fsck {
 
 namespace {
-
-constexpr std::size_t kPathsPerCall = 100;
 
 // docs/storage-format.md
 std::string fileOn(const Server& server, InodeId inode) {
@@ -52,6 +49,15 @@ Task<void> Scan::tell(InodeId inode, Suspect suspect) {
 Task<void> Scan::repair(Problem& problem, const CatalogFile& file) {
   const StorageId storage = problem.finding.storage;
   const Kind kind = problem.finding.kind;
+  if (kind == Kind::lost) {
+    problem.remedy = "remove it; if there is a backup: remove it first, then `vcfs put`";
+    co_return;
+  }
+  const bool nowhere = kind == Kind::degraded && file.layout.primary() == nullptr;
+  if (nowhere) {
+    problem.remedy = "report it: this should never happen";
+    co_return;
+  }
   if (kind == Kind::stale || kind == Kind::degraded) {
     problem.remedy = "bring the missing servers back, or add one to the group: the cluster copies by itself";
     co_return;
@@ -98,35 +104,20 @@ Task<void> Scan::repair(Problem& problem, const CatalogFile& file) {
 
 // One more pass over the names, only when there is something to be named.
 Task<void> Scan::nameProblems() {
-  std::map<InodeId, std::pair<InodeId, std::string>> names;
+  std::set<InodeId> inodes;
   for (const Problem& problem : report_.problems) {
-    if (problem.inode != 0) names[problem.inode];
+    if (problem.inode != 0) inodes.insert(problem.inode);
   }
-  InodeId parent = 0;
-  std::string name;
-  for (bool more = !names.empty(); more;) {
-    const NamesPage page = co_await sources_.names(parent, name);
-    more = page.more;
-    for (const Name& entry : page.names) {
-      parent = entry.parent;
-      name = entry.name;
-      if (const auto at = names.find(entry.inode); at != names.end()) at->second = {entry.parent, entry.name};
-    }
-  }
+  std::map<InodeId, Place> places = co_await placesOf(sources_, std::move(inodes));
   std::set<InodeId> parents;
   for (Problem& problem : report_.problems) {
-    if (problem.inode != 0) std::tie(problem.parent, problem.name) = names[problem.inode];
+    if (problem.inode != 0) {
+      problem.parent = places[problem.inode].parent;
+      problem.name = places[problem.inode].name;
+    }
     if (problem.parent != 0) parents.insert(problem.parent);
   }
-  std::vector<InodeId> list(parents.begin(), parents.end());
-  std::map<InodeId, std::string> paths;
-  for (std::size_t at = 0; at < list.size(); at += kPathsPerCall) {
-    const std::vector<InodeId> batch(
-        list.begin() + static_cast<std::ptrdiff_t>(at),
-        list.begin() + static_cast<std::ptrdiff_t>(std::min(at + kPathsPerCall, list.size())));
-    const std::vector<std::string> found = co_await sources_.paths(batch);
-    for (std::size_t i = 0; i < batch.size() && i < found.size(); ++i) paths[batch[i]] = found[i];
-  }
+  std::map<InodeId, std::string> paths = co_await pathsOf(sources_, std::move(parents));
   for (Problem& problem : report_.problems) {
     if (problem.parent != 0) problem.path = paths[problem.parent] + "/" + problem.name;
     if (problem.inode == kRootInode) problem.path = "/";

@@ -111,6 +111,10 @@ Task<void> Route::repairOnce() {
   const Epoch before = layout_.epoch;
   if (suspect_ != Suspect::none || layout_.primary() == nullptr) co_await relayout();
   const Replica* primary = layout_.primary();
+  if (primary == nullptr && layout_.epoch != 0 && layout_.replicas.empty()) {
+    // Nobody comes back: waiting would help nobody.
+    throw Error(Errc::io, "file " + log::hex(inode_) + " is lost: no server has its data any more");
+  }
   if (primary == nullptr) throw Error(Errc::unavailable, "no replica is in sync");
   if (primary->address.empty()) {
     // A tracker that has not heard yet of a server that registered with another one.

@@ -123,7 +123,7 @@ void WriteStream::heard(const FileInfo& info) {
 
 Error WriteStream::lossError() const {
   return Error(Errc::io, "every server of file " + log::hex(route_->inode()) +
-                             " lost power: what was written since the last fsync may be gone");
+                             " lost power or was given up: what was written may be gone");
 }
 
 void WriteStream::failed(Sequence sequence, Reply reply) {

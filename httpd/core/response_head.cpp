@@ -24,6 +24,8 @@ std::string_view reasonOf(int status) {
       return "Method Not Allowed";
     case 408:
       return "Request Timeout";
+    case 410:
+      return "Gone";
     case 412:
       return "Precondition Failed";
     case 413:

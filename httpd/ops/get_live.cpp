@@ -39,6 +39,7 @@ Task<void> sendRange(Exchange& exchange, File& file, std::uint64_t from, std::ui
 
 Task<void> follow(Exchange& exchange, File& file, std::uint64_t from, Growth now) {
   for (;;) {
+    if (now.state == FileState::lost) throw Error(Errc::io, "the file was lost while it was followed");
     if (now.size < from) throw Error(Errc::io, "the file became shorter while it was followed");
     co_await sendRange(exchange, file, from, now.size);
     from = now.size;

@@ -20,6 +20,8 @@ Task<void> serveEntry(Exchange& exchange, Entry entry, std::string fileName) {
     case FileType::regular:
       if (exchange.target().trailingSlash) {
         co_await exchange.fail(404, "this is a file, not a directory");
+      } else if (entry.attr.state == FileState::lost) {
+        co_await exchange.fail(410, "no server has this file's data any more");
       } else if (queryValue(exchange.target().query, "live").value_or("0") == "1") {
         co_await getLive(exchange, std::move(entry), std::move(fileName));
       } else {

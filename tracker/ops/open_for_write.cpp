@@ -12,6 +12,7 @@ Task<Outcome> openForWrite(SqlTx& tx, InodeId inode, ClientId client, Occasion o
   InodeRow row = co_await getInode(tx, inode, Lock::rows);
   if (row.isDirectory()) throw Error(Errc::isDirectory, "a directory cannot be written");
   if (!row.isFile()) throw Error(Errc::invalid, "only regular files are opened for writing");
+  if (row.attr.state == FileState::lost) throw Error(Errc::io, "the file is lost: no server has its data any more");
   if (primaryOf(row.replicas) == nullptr) throw Error(Errc::unavailable, "no replica of the file is in sync");
   row.flags |= kFlagReopened;
   row.attr.state = FileState::open;

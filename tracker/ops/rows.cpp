@@ -89,7 +89,9 @@ ReplicaSet parseReplicas(const std::string& text) {
   return replicas;
 }
 
+// Of a lost file there is nothing to copy.
 std::uint32_t missingOf(const InodeRow& row) {
+  if (row.replicas.empty()) return 0;
   const std::uint32_t inSync = countInSync(row.replicas);
   return row.copies > inSync ? row.copies - inSync : 0;
 }

@@ -17,7 +17,7 @@
 namespace vcfs {
 
 enum class FileType : std::uint8_t { none, regular, directory, symlink, fifo, socket, blockDevice, charDevice };
-enum class FileState : std::uint8_t { none, open, closed, recovered };
+enum class FileState : std::uint8_t { none, open, closed, recovered, lost };
 enum class ReplicaState : std::uint8_t { inSync, syncing, stale };
 
 struct Attr {

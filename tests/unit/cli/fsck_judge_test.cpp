@@ -76,6 +76,16 @@ TEST(Fsck, a_stale_replica_is_found_when_nothing_replaces_it) {
   EXPECT_EQ(kinds(judgeFile(file, {{1, stored()}})), "");
 }
 
+TEST(Fsck, a_file_that_went_with_its_servers_is_lost_and_nothing_else) {
+  CatalogFile file = closedFile();
+  file.attr.state = FileState::lost;
+  file.layout.replicas.clear();
+  EXPECT_EQ(kinds(judgeFile(file, {})), "lost@0 ");
+  file.attr.nlink = 0;
+  file.trashed = true;
+  EXPECT_EQ(kinds(judgeFile(file, {})), "");
+}
+
 TEST(Fsck, an_unreadable_replica_is_found) {
   EXPECT_EQ(kinds(judgeFile(closedFile(), {{1, stored()}, {2, Stored{}}})), "unreadable@2 ");
 }

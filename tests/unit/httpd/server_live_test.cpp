@@ -100,6 +100,16 @@ TEST_F(LiveTest, a_recording_that_is_truncated_breaks_the_stream_off) {
   EXPECT_TRUE(client.ended());
 }
 
+TEST_F(LiveTest, a_recording_that_is_lost_breaks_the_stream_off) {
+  InodeId inode = file("a/live", "abcdef", FileState::open);
+  RawClient client = connect();
+  client.send("GET /a/live?live=1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  client.readHead();
+  EXPECT_EQ(client.chunk(), "abcdef");
+  onLoop([&] { cluster().seal(inode, FileState::lost); });
+  EXPECT_TRUE(client.ended());
+}
+
 TEST_F(LiveTest, head_ends_at_once) {
   file("a/live", "abc", FileState::open);
   EXPECT_EQ(get("/a/live?live=1", "", "HEAD").status, 200);

@@ -238,6 +238,15 @@ TEST_F(ServerTest, what_is_not_there_is_404) {
   }
 }
 
+TEST_F(ServerTest, what_is_lost_is_gone) {
+  file("a/x", "hello", FileState::lost);
+  for (const char* target : {"/a/x", "/a/x?live=1"}) {
+    EXPECT_EQ(get(target).status, 410) << target;
+    EXPECT_EQ(get(target, "", "HEAD").status, 410) << target;
+  }
+  EXPECT_EQ(get("/a/x", "Range: bytes=1-2\r\n").status, 410);
+}
+
 TEST_F(ServerTest, errors_of_the_cluster_become_answers) {
   file("a/x", "hello");
   auto failing = [&](Errc code) {
