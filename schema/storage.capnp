@@ -184,6 +184,20 @@ interface Storage {
   standings @24 (inodes :List(UInt64)) -> (status :Status, standings :List(Standing));
   # From a tracker that has to make one of several in-sync replicas the primary: whether this server's, as far as it was
   # in sync, has every byte that was acknowledged. In the order asked for; at most 1000 per call.
+
+  salvage @25 (files :List(Salvage), loss :UInt64) -> (status :Status, kept :List(StoredReplica));
+  # From a tracker that is about to make replicas of this server that are not in sync the only ones that are, because
+  # the servers that had more are gone for good. Each is cut to `atMost` and sealed as `recovered`, on stable storage when
+  # this returns. What lies in its gaps (StoredReplica.mayHaveGaps) reads as zeros, or as what was there before. The catalog is changed afterwards: until then, and
+  # if it never is, the replica is out of sync as before. Repeating it is harmless. `loss` becomes the file's
+  # FileInfo.powerLoss, so that writers who still have it open are told. At most 1000 per call.
+  # kept: in the order asked for. Epoch 0: not done (a newer epoch is known here, it is in sync, or the disk failed);
+  # state none: there is no such file on this disk, which is as good as an empty one.
+}
+
+struct Salvage {
+  layout @0 :Layout;    # the present one, in which this server's replica is not in sync
+  atMost @1 :UInt64;    # the size that the catalog knows, of a sealed file
 }
 
 enum Standing {
@@ -216,12 +230,14 @@ struct ClientRecord {
 }
 
 struct StoredReplica {
+  # What a disk has of a file.
   inode @0 :UInt64;
   epoch @1 :UInt64;
   size @2 :UInt64;
   state @3 :FileState;       # none, with epoch 0: its attributes cannot be read
   mtimeNs @4 :Int64;         # of the file on this disk
   blocks @5 :UInt64;         # allocated, in 512-byte units
+  mayHaveGaps @6 :Bool;      # bytes may be missing anywhere in it: it was being brought up to date, or its disk failed
 }
 
 const writeFlagAppend :UInt16 = 1;  # put the bytes at the end, wherever it is; `offset` is ignored

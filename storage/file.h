@@ -14,6 +14,8 @@
 
 namespace vcfs::storage {
 
+struct Session;
+
 // An operation of this primary that is not acknowledged yet.
 struct PendingOp {
   AckTracker::Ticket ticket = 0;
@@ -61,6 +63,7 @@ struct File {
 
   std::shared_ptr<ReplicaFile> disk;
   const std::shared_ptr<RefusedWrites> refused = std::make_shared<RefusedWrites>();
+  bool lacks = false;            // in sync: a change was refused here, which others may have taken
   bool preexisting = false;      // it was there when this process started
   std::optional<Error> notMade;  // why its creation failed, for what was queued behind that
   bool onDisk = false;           // as of the end of the local queue, like meta and localEnd
@@ -89,18 +92,23 @@ struct File {
   std::vector<ReplicaSlot> slots;               // primary
   bool reportDue = false;                       // its size is to be told to a tracker
 
-  RangeSet live;                     // syncing: what live writes covered since it joined
-  std::uint64_t liveEnd = 0;         // the furthest end of these writes
-  std::uint64_t reshaped = 0;        // truncates and allocations executed while syncing
-  bool catchingUp = false;           // under way, or in line for it
-  Duration catchUpPause{};           // after the last pass that came to nothing
-  std::uint64_t probes = 0;          // of a primary that lets this replica join
-  std::uint64_t clientsOf = 0;       // of these, the one after which the primary told what it knows of clients
-  std::uint64_t replicatedOps = 0;   // operations executed for a primary
-  std::optional<Mutation> heldSeal;  // syncing: how it is to be sealed once it is in sync
-  bool syncsCount = false;           // syncing: what its primary syncs must be on this disk, as if it were in sync
-  Epoch caughtUpIn = 0;              // syncing: the last epoch in which a tracker was told that it has everything
-  std::uint64_t syncFailures = 0;    // since this process started
+  RangeSet live;                      // syncing: what live writes covered since it joined
+  std::uint64_t liveEnd = 0;          // the furthest end of these writes
+  std::uint64_t reshaped = 0;         // truncates and allocations executed while syncing
+  bool catchingUp = false;            // under way, or in line for it
+  Duration catchUpPause{};            // after the last pass that came to nothing
+  std::uint64_t probes = 0;           // of a primary that lets this replica join
+  std::uint64_t clientsOf = 0;        // of these, the one after which the primary told what it knows of clients
+  std::uint64_t replicatedOps = 0;    // operations executed for a primary
+  std::optional<Mutation> heldSeal;   // syncing: how it is to be sealed once it is in sync
+  bool syncsCount = false;            // syncing: what its primary syncs must be on this disk, as if it were in sync
+  Epoch caughtUpIn = 0;               // syncing: the last epoch in which a tracker was told that it has everything
+  TimePoint caughtUpTold{};           // when, the last time
+  std::uint64_t salvages = 0;         // how often it was cut behind the back of a pass
+  std::optional<TimePoint> cutAt;     // the same: its primary has to let it join anew
+  Epoch cutIn = 0;                    // in which epoch
+  std::weak_ptr<Session> joinedOver;  // syncing: the primary's connection, on which its operations come
+  std::uint64_t syncFailures = 0;     // since this process started
   std::uint64_t bytesToGo = 0;
 
   Signal changed;  // published size or state

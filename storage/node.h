@@ -96,6 +96,17 @@ class Node : public std::enable_shared_from_this<Node> {
   // As follower: an operation of the primary failed here.
   void followerFailed(FilePtr file, ClientId client, std::uint64_t sequence, const Error& error);
   void followerSealed(File& file, FileState state);
+  // This replica is behind and shall be the only one in sync: cut to `atMost`, sealed. Throws Error.
+  struct Salvage {
+    Layout layout;
+    std::uint64_t atMost = 0;
+    std::uint64_t loss = 0;
+  };
+  Task<void> salvage(FilePtr file, Salvage order);
+  void cutFailed(FilePtr file, bool syncFailed);
+  // From now on the primary's operations may leave gaps behind what is here. Throws notInSync: it was just cut.
+  void beginsToJoin(File& file) const;
+  static void noteGaps(File& file, Role before, Role now);
 
   // ---- writers ----
   void writerSeen(File& file, ClientId client);

@@ -33,6 +33,7 @@ class Endpoint final : public schema::Storage::Server {
   }
 
   kj::Promise<void> ping(PingContext) override {
+    session_->heard = node_->runtime.clock.now();
     if (session_->client != 0) node_->clientAlive(session_->client);
     return kj::READY_NOW;
   }
@@ -53,6 +54,7 @@ class Endpoint final : public schema::Storage::Server {
   kj::Promise<void> adopt(AdoptContext c) override { return opAdopt(node_, session_, c); }
   kj::Promise<void> handOver(HandOverContext c) override { return opHandOver(node_, session_, c); }
   kj::Promise<void> standings(StandingsContext c) override { return opStandings(node_, c); }
+  kj::Promise<void> salvage(SalvageContext c) override { return opSalvage(node_, c); }
   kj::Promise<void> fetch(FetchContext c) override { return opFetch(node_, session_, c); }
   kj::Promise<void> checksums(ChecksumsContext c) override { return opChecksums(node_, session_, c); }
   kj::Promise<void> remove(RemoveContext c) override { return opRemove(node_, session_, c); }

@@ -25,6 +25,7 @@ void CatchUp::checkStill() const {
     throw Error(Errc::cancelled, "the replica is not syncing any more");
   }
   if (file_->replica.primaryAddress() != source_) throw Error(Errc::staleEpoch, "another primary");
+  if (file_->salvages != salvages_) throw Error(Errc::unavailable, "this replica was cut meanwhile");
   if (joined_ && *joined_ != joinedNow()) throw Error(Errc::staleEpoch, "this replica was lost and has joined again");
 }
 
@@ -87,6 +88,7 @@ Task<void> CatchUp::confirmLayout() {
 Task<void> CatchUp::prepareOwn() {
   node_->store.markActive(file_->inode);
   file_->meta.state = FileState::open;
+  file_->meta.partial = true;
   file_->state = FileState::open;
   std::shared_ptr<ReplicaFile> disk = file_->disk;
   const bool create = !file_->onDisk;
@@ -186,6 +188,7 @@ Task<void> CatchUp::finish() {
     checkStill();
     checkSyncs();
     file_->caughtUpIn = file_->replica.epoch();
+    file_->caughtUpTold = node_->runtime.clock.now();
     const Layout layout = co_await node_->trackers->caughtUp(file_->inode, file_->replica.epoch());
     if (layout.inode == file_->inode) node_->adopt(file_, layout);
     if (layout.inode == 0) throw Error(Errc::notFound, "the file is gone");
@@ -199,6 +202,7 @@ Task<void> CatchUp::run() {
   file_->liveEnd = 0;
   learnedTime_ = false;
   syncFailures_ = file_->syncFailures;
+  salvages_ = file_->salvages;
   // What a tracker was told in this epoch may have been heard, though the answer was not: then this replica is in sync
   // as it was, and the primary goes on waiting for it. Otherwise the file may have been opened again, and have grown,
   // while this replica was given up.

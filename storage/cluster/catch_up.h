@@ -83,6 +83,7 @@ class CatchUp {
   std::uint64_t ownSize_ = 0;       // this replica's, of what is not live
   bool learnedTime_ = false;        // in this pass, the file's mtime
   std::uint64_t syncFailures_ = 0;  // File's, when the pass began
+  std::uint64_t salvages_ = 0;      // the same
 };
 
 template <class Job>

@@ -180,6 +180,7 @@ Task<std::vector<Range>> CatchUp::missing(std::uint64_t offset, std::uint64_t en
   auto pending = node_->pools.reads->runQuiet(std::move(job));
   const std::vector<std::uint32_t> source = co_await sourceSums(offset);
   const std::vector<std::uint32_t> own = co_await std::move(pending);
+  checkCopying();
   co_return differing(offset, kBlock, source, own, total_, kPiece);
 }
 

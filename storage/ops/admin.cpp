@@ -15,6 +15,7 @@ struct StoredReplicaInfo {
   FileState state = FileState::none;
   std::int64_t mtimeNs = 0;
   std::uint64_t blocks = 0;
+  bool gaps = false;
 };
 
 std::optional<StoredReplicaInfo> lookAt(Store& store, InodeId inode) {
@@ -28,6 +29,9 @@ std::optional<StoredReplicaInfo> lookAt(Store& store, InodeId inode) {
     info.state = loaded->meta.state;
     info.mtimeNs = loaded->stat.mtimeNs;
     info.blocks = loaded->stat.blocks;
+    // A copy that an earlier version had begun does not say so.
+    const bool sparse = info.state == FileState::open && info.blocks < info.size / 512;
+    info.gaps = loaded->meta.mayHaveGaps() || sparse;
   } catch (const Error&) {
     info.state = FileState::none;  // not readable: epoch 0 says so
   }
@@ -42,6 +46,7 @@ void fillReplicas(capnp::List<schema::StoredReplica>::Builder list, const std::v
     list[i].setState(static_cast<schema::FileState>(replicas[i].state));
     list[i].setMtimeNs(replicas[i].mtimeNs);
     list[i].setBlocks(replicas[i].blocks);
+    list[i].setMayHaveGaps(replicas[i].gaps);
   }
 }
 
@@ -161,7 +166,11 @@ Task<void> inspect(NodePtr node, Server::InspectContext context, std::vector<Ino
       return found;
     };
     auto pending = node->pools.reads->run(std::move(job));
-    const std::vector<StoredReplicaInfo> found = co_await std::move(pending);
+    std::vector<StoredReplicaInfo> found = co_await std::move(pending);
+    for (StoredReplicaInfo& info : found) {  // a disk that fails may not have taken the attributes
+      const FilePtr file = node->find(info.inode);
+      if (file && file->ready) info.gaps = info.gaps || file->meta.mayHaveGaps() || file->lacks;
+    }
     fillReplicas(context.getResults().initReplicas(static_cast<unsigned>(found.size())), found);
   } catch (const Error& error) {
     refuse(context, error);

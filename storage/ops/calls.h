@@ -16,6 +16,7 @@ struct Session {
   std::weak_ptr<rpc::Connection> connection;
   ClientId client = 0;  // 0 until hello()
   std::string host;
+  TimePoint heard{};  // its last ping or replicated operation
   // By how much, at the least, its writers' clock was behind this server's when a change came: timeOf().
   std::int64_t leastBehindNs = INT64_MAX;
   std::int64_t leastSinceNs = 0;
@@ -114,6 +115,7 @@ struct Server : schema::Storage::Server {
   using schema::Storage::Server::RemoveContext;
   using schema::Storage::Server::ReplicateContext;
   using schema::Storage::Server::ReplicateOpContext;
+  using schema::Storage::Server::SalvageContext;
   using schema::Storage::Server::SeekContext;
   using schema::Storage::Server::StandingsContext;
   using schema::Storage::Server::StatContext;
@@ -140,6 +142,7 @@ kj::Promise<void> opReplicateOp(NodePtr node, SessionPtr session, Server::Replic
 kj::Promise<void> opAdopt(NodePtr node, SessionPtr session, Server::AdoptContext context);
 kj::Promise<void> opHandOver(NodePtr node, SessionPtr session, Server::HandOverContext context);
 kj::Promise<void> opStandings(NodePtr node, Server::StandingsContext context);
+kj::Promise<void> opSalvage(NodePtr node, Server::SalvageContext context);
 kj::Promise<void> opFetch(NodePtr node, SessionPtr session, Server::FetchContext context);
 kj::Promise<void> opChecksums(NodePtr node, SessionPtr session, Server::ChecksumsContext context);
 kj::Promise<void> opRemove(NodePtr node, SessionPtr session, Server::RemoveContext context);

@@ -29,6 +29,17 @@ void Node::adoptNewer(FilePtr file, const Layout& layout) {
   if (layout.inode == file->inode && layout.epoch > file->replica.epoch()) adopt(std::move(file), layout);
 }
 
+// What a replica that falls behind is good for is written with the layout that says so.
+void Node::noteGaps(File& file, Role before, Role now) {
+  const auto behind = [](Role role) { return role == Role::syncing || role == Role::stale; };
+  const auto inSync = [](Role role) { return role == Role::primary || role == Role::follower; };
+  if (behind(now) && file.lacks) file.meta.partial = true;
+  if (!inSync(now) || inSync(before)) return;
+  file.meta.partial = false;
+  file.cutAt.reset();
+  if (behind(before)) file.lacks = false;
+}
+
 void Node::adopt(FilePtr file, const Layout& layout) {
   if (file->removed) return;
   const Role before = file->replica.role();
@@ -40,6 +51,7 @@ void Node::adopt(FilePtr file, const Layout& layout) {
   if (!file->replica.adopt(layout, self())) return;
   const Role now = file->replica.role();
   file->meta.epoch = layout.epoch;
+  noteGaps(*file, before, now);
   if (layout.epoch != epochBefore) persistMeta(file);
   if (now == Role::syncing || now == Role::stale || now == Role::none) {
     // The role itself keeps it from serving; catch-up makes it good.

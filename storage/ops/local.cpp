@@ -127,6 +127,7 @@ void Node::runInline(FilePtr file, const Mutation& mutation, LocalDone done) {
   if (runtime.clock.now() - begun > options.slowWrite) slowUntil_ = runtime.clock.now() + 1s;
   if (error) {
     file->endDoubtful = true;
+    file->lacks = true;
     settleEnd(*file);
   }
   done(std::move(error));
@@ -248,6 +249,8 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     if (mutation.kind == Mutation::Kind::write) file->heldSeal->size = 0;  // not told: what it will have then
   } else if (mutation.seals()) {
     file->meta.state = mutation.sealAs;
+    // What this disk refused is decided: by now others have the same, or this replica is not in sync.
+    file->lacks = file->meta.partial = false;
     file->meta.sealedSize = file->localEnd;
     file->meta.mtimeNs = mutation.mtimeNs != 0 ? mutation.mtimeNs : file->mtimeNs;
     if (mutation.mtimeNs != 0) file->mtimeNs = mutation.mtimeNs;
@@ -268,6 +271,7 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
       ++self->counters.diskErrors;
       log::warn("disk.failed", {{"inode", log::hex(file->inode)}, {"reason", error->what()}});
       file->endDoubtful = true;
+      if (job->mutation.changesBytes()) file->lacks = true;
       // What was queued behind it may have been written: the file is there once it was made.
       if (job->create && !job->created) file->onDisk = false;
       if (job->metaFirst) file->metaChanged = true;

@@ -5,6 +5,25 @@ namespace vcfs::storage {
 
 namespace {
 
+// Whose operations this replica executes: while that connection lives it may not be cut behind its primary's back. One
+// that was cut lacks what its primary believes it to have: until that begins anew with it, nothing may come behind.
+void requireUncut(const Node& node, File& file, const SessionPtr& session) {
+  if (file.replica.role() != Role::syncing) return;
+  if (file.cutAt) throw Error(Errc::notInSync, "this replica was cut meanwhile");
+  session->heard = node.runtime.clock.now();
+  file.joinedOver = session;
+}
+
+// What is refused to a replica in sync, and comes in a later epoch behind it, leaves a gap.
+void admit(Node& node, const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
+  try {
+    node.admitReplication(file, epoch, hasLayout, layout);
+  } catch (const Error&) {
+    if (file->replica.role() == Role::follower) file->lacks = true;
+    throw;
+  }
+}
+
 // A follower's part: execute in the order of arrival, answer when it is on this disk. What the primary sends is
 // executed always: the primary has sorted out repeats, and its order is the only one.
 template <class Context>
@@ -24,17 +43,19 @@ kj::Promise<void> executeHere(NodePtr node, FilePtr file, Context context, const
   };
   auto outcome = std::make_shared<Outcome>();
   outcome->keep = std::move(keep);
-  const bool seals = mutation.seals();
+  const bool seals = mutation.seals(), changes = mutation.changesBytes();
   const FileState sealAs = mutation.sealAs;
   const ClientId client = mutation.client;
   const std::uint64_t sequence = mutation.sequence;
-  node->applyLocal(file, mutation, [node, file, outcome, seals, sealAs, client, sequence](std::optional<Error> error) {
-    outcome->done = true;
-    if (!error && seals && file->meta.state == sealAs) node->followerSealed(*file, sealAs);
-    if (error) node->followerFailed(file, client, sequence, *error);
-    outcome->error = std::move(error);
-    if (outcome->fulfiller) outcome->fulfiller->fulfill();
-  });
+  node->applyLocal(file, mutation,
+                   [node, file, outcome, seals, changes, sealAs, client, sequence](std::optional<Error> error) {
+                     outcome->done = true;
+                     if (!error && seals && file->meta.state == sealAs) node->followerSealed(*file, sealAs);
+                     if (error && changes) file->lacks = true;
+                     if (error) node->followerFailed(file, client, sequence, *error);
+                     outcome->error = std::move(error);
+                     if (outcome->fulfiller) outcome->fulfiller->fulfill();
+                   });
   auto answer = [file, outcome, context]() mutable {
     if (outcome->error) refuse(context, *outcome->error, file.get());
   };
@@ -108,11 +129,12 @@ std::vector<SequenceTable::Record> toRecords(capnp::List<schema::ClientRecord>::
 }  // namespace
 
 kj::Promise<void> opReplicate(NodePtr node, SessionPtr session, Server::ReplicateContext context) {
-  return onFile(node, context, [node](FilePtr file, Server::ReplicateContext& context) -> kj::Promise<void> {
+  return onFile(node, context, [node, session](FilePtr file, Server::ReplicateContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
     limits::checkTransfer(params.getOffset(), params.getData().size());
     limits::checkWriteFlags(params.getFlags());
-    node->admitReplication(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    admit(*node, file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    requireUncut(*node, *file, session);
     node->learnPowerLoss(*file, params.getPowerLoss());
     Mutation mutation;
     mutation.client = params.getWriter().getClient();
@@ -129,20 +151,22 @@ kj::Promise<void> opReplicate(NodePtr node, SessionPtr session, Server::Replicat
 }
 
 kj::Promise<void> opReplicateOp(NodePtr node, SessionPtr session, Server::ReplicateOpContext context) {
-  return onFile(node, context, [node](FilePtr file, Server::ReplicateOpContext& context) -> kj::Promise<void> {
+  return onFile(node, context, [node, session](FilePtr file, Server::ReplicateOpContext& context) -> kj::Promise<void> {
     auto params = context.getParams();
     Mutation mutation = toMutation(params.getOp());
     mutation.client = params.getWriter().getClient();
     mutation.sequence = params.getWriter().getSequence();
     if (mutation.changesBytes()) mutation.mtimeNs = params.getWriter().getWrittenNs();
-    node->admitReplication(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    admit(*node, file, params.getEpoch(), params.hasLayout(), params.getLayout());
     node->learnPowerLoss(*file, params.getPowerLoss());
     // A primary asks a replica that joins whether it is there; nothing is to be done.
     const bool probe = mutation.kind == Mutation::Kind::open && mutation.client == 0;
     if (probe) {
+      node->beginsToJoin(*file);
       ++file->probes;
       return kj::READY_NOW;
     }
+    requireUncut(*node, *file, session);
     if (mutation.kind == Mutation::Kind::clients) {
       file->sequences.replace(toRecords(params.getOp().getClients()));
       file->clientsOf = file->probes;

@@ -4,8 +4,18 @@
 #include <cstring>
 
 #include "common/base/error.h"
+#include "storage/store/meta.h"
 
 namespace vcfs::storage {
+
+namespace {
+
+// What is left of it on a disk.
+ReplicaMeta asStored(const ReplicaMeta& meta) {
+  return meta.inode == 0 || meta.epoch == 0 ? meta : parseMeta(formatMeta(meta));
+}
+
+}  // namespace
 
 class MemoryFile final : public ReplicaFile {
  public:
@@ -40,7 +50,7 @@ void MemoryFile::create(const ReplicaMeta& meta, const std::string& user, const 
   checkWrite();
   store_.active_.insert(inode_);
   MemoryStore::Entry& entry = store_.files_[inode_];
-  entry.now.meta = meta;
+  entry.now.meta = asStored(meta);
   entry.user = user;
   entry.name = name;
 }
@@ -48,7 +58,7 @@ void MemoryFile::create(const ReplicaMeta& meta, const std::string& user, const 
 void MemoryFile::writeMeta(const ReplicaMeta& meta) {
   std::lock_guard lock(store_.mutex_);
   checkWrite();
-  store_.need(inode_).now.meta = meta;
+  store_.need(inode_).now.meta = asStored(meta);
 }
 
 void MemoryFile::pwrite(std::span<const std::byte> data, std::uint64_t offset) {

@@ -8,8 +8,9 @@ namespace vcfs::storage {
 
 namespace {
 
-char letterOf(FileState state) {
-  switch (state) {
+char letterOf(const ReplicaMeta& meta) {
+  if (meta.partial) return 'y';  // as long as the others: a full disk may take no longer text
+  switch (meta.state) {
     case FileState::closed:
       return 'c';
     case FileState::recovered:
@@ -19,13 +20,14 @@ char letterOf(FileState state) {
   }
 }
 
-bool parseState(const std::string& text, FileState& state) {
-  if (text == "o")
-    state = FileState::open;
+bool parseState(const std::string& text, ReplicaMeta& meta) {
+  meta.partial = text == "y";
+  if (text == "o" || text == "y")
+    meta.state = FileState::open;
   else if (text == "c")
-    state = FileState::closed;
+    meta.state = FileState::closed;
   else if (text == "r")
-    state = FileState::recovered;
+    meta.state = FileState::recovered;
   else
     return false;
   return true;
@@ -41,7 +43,7 @@ std::string userOfPath(const std::string& path) {
 }
 
 std::string formatState(const ReplicaMeta& meta) {
-  std::string text = fmt::format("1 i={:x} e={} s={}", meta.inode, meta.epoch, letterOf(meta.state));
+  std::string text = fmt::format("1 i={:x} e={} s={}", meta.inode, meta.epoch, letterOf(meta));
   if (meta.sealedSize != 0) text += fmt::format(" z={}", meta.sealedSize);
   if (meta.mtimeNs != 0) text += fmt::format(" m={:x}", static_cast<std::uint64_t>(meta.mtimeNs));
   if (meta.unstable) text += " d=1";
@@ -100,7 +102,7 @@ ReplicaMeta parseMeta(const std::string& text) {
     else if (key == "e")
       good = parseNumber(value, meta.epoch);
     else if (key == "s")
-      good = parseState(value, meta.state);
+      good = parseState(value, meta);
     else if (key == "z")
       good = parseNumber(value, meta.sealedSize);
     else if (key == "m")

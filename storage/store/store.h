@@ -23,6 +23,11 @@ struct ReplicaMeta {
   bool unstable = false;         // a sync failed: what can be read may not be on the disk. Until it was caught up
   std::uint64_t powerLoss = 0;   // FileInfo.powerLoss, as of when the machine had lost power `powerLosses` times
   std::uint64_t powerLosses = 0;
+  // Of one that is behind: bytes may be missing anywhere in it, because a primary has begun to send it what comes
+  // behind a gap, or because this disk refused a write. Says what it is good for should all be gone who have more. It
+  // is `open` when it is loaded again, whatever `state` was.
+  bool partial = false;
+  bool mayHaveGaps() const { return partial || unstable; }
   friend bool operator==(const ReplicaMeta&, const ReplicaMeta&) = default;
 };
 

@@ -144,6 +144,11 @@ TEST(ReplicaMetaText, survives_and_skips_unknown_keys) {
   const ReplicaMeta lost{77, 3, FileState::open, 0, 0, true, 0x300000001, 2};
   EXPECT_EQ(formatMeta(lost), "1 i=4d e=3 s=o d=1 p=300000001 l=2");
   EXPECT_EQ(parseMeta(formatMeta(lost)), lost);
+  ReplicaMeta behind{77, 3, FileState::recovered, 10, 0};
+  behind.partial = true;
+  EXPECT_EQ(formatMeta(behind), "1 i=4d e=3 s=y z=10") << "no longer than without: a full disk takes it";
+  EXPECT_TRUE(parseMeta(formatMeta(behind)).partial);
+  EXPECT_EQ(parseMeta(formatMeta(behind)).state, FileState::open);
   EXPECT_EQ(parseMeta(formatMeta(meta) + " later=1"), meta);
   EXPECT_EQ(parseMeta(formatMeta(meta, "u", "/v/a b=c n=d")), meta);
   EXPECT_EQ(updateMeta(formatMeta(meta, "u", "/v/a b"), {77, 4, FileState::open, 0, 0}), "1 i=4d e=4 s=o u=u n=/v/a b");
