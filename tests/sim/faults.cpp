@@ -28,7 +28,9 @@ bool Faults::lately(const std::optional<TimePoint>& until, Duration ago) const {
 
 bool Faults::mayBeFull() const { return lately(full_, 3s); }
 bool Faults::diskRefuses() const { return lately(disk_, 3s); }
-bool Faults::mayLag(const std::string& client) const { return alone_ == client && lately(split_, 5s); }
+bool Faults::mayLag(const std::string& client) const {
+  return (alone_ == client && lately(split_, 5s)) || (lately(cutOff_, 5s) && lately(database_, 5s));
+}
 
 void Faults::step(const std::function<bool()>& whole) {
   const bool anyTracker = (deadTracker_ == 0 || trackers_ > 1) && !cluster_.database().away;
@@ -145,6 +147,7 @@ void Faults::cutOff(int n) {
   const std::string name = "s" + std::to_string(n);
   journal_.note(name + " is cut off");
   network_ = true;
+  cutOff_ = mendAt_;
   cluster_.cutOff(name);
 }
 
@@ -256,6 +259,7 @@ void Faults::strikeTracker() {
 void Faults::strikeDatabase() {
   databaseFails_ = true;
   databaseMendAt_ = soon();
+  database_ = databaseMendAt_;
   CatalogFaults& database = cluster_.database();
   const auto oneIn = static_cast<unsigned>(1 + draw(4));
   switch (draw(3)) {

@@ -29,7 +29,8 @@ class Faults {
   // A disk is full, or was a moment ago: a tracker learns with the next heartbeat that there is room again, and when
   // the other servers are away there is none at all until then.
   bool mayBeFull() const;
-  // A client may be alone with a server that does not know yet that it was replaced, or was a moment ago.
+  // A client may be alone with a server that does not know yet that it was replaced, or was a moment ago: a switch
+  // failed, or nobody could tell either of them since the server was cut off, because the database failed as well.
   bool mayLag(const std::string& client) const;
 
  private:
@@ -72,14 +73,16 @@ class Faults {
   bool broken_ = false;
   bool network_ = false;  // what is broken
   TimePoint mendAt_;
-  TimePoint noticedAt_;             // when nobody waits for a lost message any more
-  std::optional<TimePoint> disk_;   // until when a disk is broken, or was last
-  std::optional<TimePoint> full_;   // until when a disk is full, or was last
-  std::string alone_;               // the client of the last split
-  std::optional<TimePoint> split_;  // until when it lasts, or lasted
-  std::set<int> dark_;              // servers that are without power, and nobody was told
-  std::string hanging_;             // the server that stands still
-  int deadTracker_ = 0;             // or it stands still
+  TimePoint noticedAt_;                // when nobody waits for a lost message any more
+  std::optional<TimePoint> disk_;      // until when a disk is broken, or was last
+  std::optional<TimePoint> full_;      // until when a disk is full, or was last
+  std::string alone_;                  // the client of the last split
+  std::optional<TimePoint> split_;     // until when it lasts, or lasted
+  std::optional<TimePoint> cutOff_;    // the same, of a server from everybody
+  std::optional<TimePoint> database_;  // until when it fails, or failed
+  std::set<int> dark_;                 // servers that are without power, and nobody was told
+  std::string hanging_;                // the server that stands still
+  int deadTracker_ = 0;                // or it stands still
   bool trackerHangs_ = false;
   TimePoint trackerMendAt_;
   bool databaseFails_ = false;

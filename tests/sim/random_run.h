@@ -35,6 +35,7 @@ class RandomRun {
   bool sealedOnDisks();
   std::vector<int> openOnDisks(InodeId inode);  // in sync there, and not yet sealed
   void checkCoordinators();
+  void checkGaps();
   void checkReplicas(InodeId inode, const std::string& name, const std::string& expected);
   void checkTimes(InodeId inode, const std::string& name);
   void checkLog();
@@ -66,6 +67,7 @@ class RandomRun {
   std::vector<std::string> complaints_;
   std::size_t recording_ = 0;
   bool finish_ = false;  // writers close
+  std::uint64_t steps_ = 0;
 };
 
 }  // namespace vcfs::sim
