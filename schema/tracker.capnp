@@ -214,7 +214,7 @@ interface Tracker {
   # disk is extra. force: although its in-sync replicas are not replaced yet, as long as every file has another one on a
   # server that is there; the files go on with those. more: there was not the time for all of it, call again.
   # Errors: notFound; notEmpty (files need a replica there: drain it, or if it is gone for good, wait until they
-  # were copied elsewhere; `detail` says how many and which only it has); exists (it is up: stop its process first);
+  # were copied elsewhere, or accept what is lost: acceptLoss(); `detail` says how many and which only it has); exists (it is up: stop its process first);
   # unavailable (it was heard of within the last seconds, or comes back).
 
   # ---- vcfs fsck --------------------------------------------------------------------------------------------------
@@ -283,6 +283,45 @@ interface Tracker {
   # call (invalid). An atime moves forward only, and only from what the caller knew it to be: one that somebody set
   # since stays. Nothing else changes, ctime neither. What does not exist is passed over. Committed when it returns, not
   # on stable storage; repeating it is harmless. Others are told (Change.times) when it is about 100 or fewer.
+
+  # ---- a storage server that is gone for good ------------------------------------------------------------------------
+
+  acceptLoss @50 (name :Text, after :UInt64, limit :UInt32, dryRun :Bool, acceptUnseen :Bool)
+             -> (status :Status, files :List(LossFile), elsewhere :UInt64, last :UInt64, more :Bool,
+                 othersAway :UInt64);
+  # The server will never come back: gives up its in-sync replicas, of files with inode > after, ascending, at most
+  # `limit` (1 … 200) per call; `last`: where the next call goes on, while there is `more`. Files of which another server
+  # has an in-sync replica go on with that, as after any failure (`elsewhere`: how many; `othersAway`: of these, how many
+  # have such replicas only on servers that are away, too). Of the others (`files`) the best
+  # replica becomes the only one in sync, under a raised epoch, once all were looked at; where there is none the file is
+  # `lost`.
+  # dryRun: says what would become of them. Otherwise the server counts as one that is being emptied from then on, so that no
+  # new disk takes its place meanwhile. A page is committed as a whole, durably, so it may be interrupted and
+  # repeated anywhere; what is done is not told again, but in the tracker's log. removeStorage() forgets the server
+  # afterwards.
+  # acceptUnseen: goes by the replicas that can be looked at. What others have that would be better is overwritten from
+  # these when their servers come back.
+  # Errors: notFound; exists (it is up); unavailable (it was heard of within the last seconds: repeat); invalid (limit).
+}
+
+struct LossFile {
+  inode @0 :UInt64;
+  path @1 :Data;                    # at creation
+  size @2 :UInt64;                  # that the catalog knew
+  kept @3 :UInt64;                  # of that
+  state @4 :FileState;              # before; `open`: `size` may be that of some seconds ago, and somebody may have it open
+  fate @5 :LossFate;
+  source @6 :UInt32;                # the server whose replica is kept
+  unseen @7 :List(UInt32);          # servers with a replica that could not be looked at
+  mayHaveGaps @8 :Bool;             # bytes may be missing anywhere in that replica, and read as zeros
+}
+
+enum LossFate {
+  kept @0;      # as far as `kept`
+  lost @1;      # nothing is left
+  waits @2;     # nothing was done: the (older) replicas on servers in `unseen` could not be looked at, and may be better
+                # than the others. Start them, or accept that too (acceptUnseen). Nobody in `unseen`: the file has just
+                # changed, or the server of the best replica is not ready for it; repeat
 }
 
 const nameLeaseMs :UInt32 = 1000;

@@ -12,6 +12,7 @@
 #include "tracker/core/failover.h"
 #include "tracker/core/lease.h"
 #include "tracker/core/placement.h"
+#include "tracker/core/salvage.h"
 #include "tracker/ops/rows.h"
 #include "vcfs/types.h"
 
@@ -385,6 +386,25 @@ Task<LayoutChange> handOver(SqlTx& tx, Fence fence, InodeId inode, Epoch epoch, 
 Task<std::uint64_t> countSyncing(SqlTx& tx, StorageId storage, std::uint32_t limit);
 // Gives up replicas that are behind on a server that is removed; false: there are no more.
 Task<LayoutPage> dropBehind(SqlTx& tx, StorageId storage, std::uint32_t limit, Occasion occasion);
+// Files with an in-sync replica on `storage`. Nothing is changed.
+struct FilesPage {
+  std::vector<InodeRow> files;
+  InodeId last = 0;
+  bool more = false;
+};
+Task<FilesPage> filesOn(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit);
+// What becomes of a file whose only in-sync replica is on a server that is gone for good.
+struct Loss {
+  InodeId inode = 0;
+  Epoch epoch = 0;         // only if nothing has changed since
+  Fate fate = Fate::lost;  // or kept
+  StorageId source = 0;    // kept: 0 is a new one, of a file without a byte
+  std::uint64_t size = 0;
+  std::int64_t mtimeNs = 0;
+  std::uint64_t blocks = 0;
+};
+// In the order asked for. Throws unavailable: the server has come back.
+Task<std::vector<LayoutChange>> acceptLoss(SqlTx& tx, StorageId gone, std::vector<Loss> losses, Occasion occasion);
 Task<std::uint64_t> forgetOld(SqlTx& tx, Fence fence, std::int64_t requestsBefore, std::int64_t now);
 
 // ---- the beginning

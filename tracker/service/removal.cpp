@@ -66,21 +66,22 @@ Task<std::uint64_t> Removal::needed(bool force) {
 std::string Removal::reason(const ops::CensusPage& total) const {
   const std::string& name = server_.name;
   const std::string drain = "`vcfs storage drain " + name + " --wait`";
+  const std::string acceptLoss = "`vcfs storage remove " + name + " --accept-loss --dry-run` shows what would be lost";
   std::string text = std::to_string(total.files) + " files have an up-to-date copy on " + name;
   if (total.onlyHere > 0) {
     return text + ", " + std::to_string(total.onlyHere) + " of them their only one (for example " + total.example +
-           "): start the server again, then " + drain;
+           "): start the server again, then " + drain + ". If it is gone for good, " + acceptLoss;
   }
   if (total.othersAway > 0) {
     return text + ", " + std::to_string(total.othersAway) +
-           " of them others only on servers that are away, too: start " + "these first (`vcfs storage list`)";
+           " of them others only on servers that are away, too: start these first (`vcfs storage list`). If all of " +
+           "them are gone for good, " + acceptLoss;
   }
   return text + " that is not replaced yet. Where the group has another server with room: " + drain +
          ", then remove it. Where it has none: `vcfs storage remove " + name +
          " --force`; all of them have another copy, and are copied again as soon as there is a server for it";
 }
 
-// Nothing new is placed there, and no empty disk takes over its id, at whichever tracker it asks.
 Task<void> Removal::bar() {
   if (server_.draining) co_return;
   auto op = [storage = server_.id](SqlTx& tx) { return ops::setDraining(tx, storage, true); };

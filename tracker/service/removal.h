@@ -12,12 +12,13 @@ class Removal {
   // True: nothing is left there, and nothing can come meanwhile. False: the time of one call is over (5 s of it, after
   // the count; at least one page was done). Throws Error.
   Task<bool> empty(bool force, ops::Occasion occasion);
+  // Nothing new is placed there, and no empty disk takes over its id, at whichever tracker it asks.
+  Task<void> bar();
 
  private:
   void requireAway() const;
   Task<std::uint64_t> needed(bool force);  // its in-sync replicas; throws when it must not be removed
   std::string reason(const ops::CensusPage& total) const;
-  Task<void> bar();
   Task<bool> loseInSync();
   Task<bool> losePage(const ops::LayoutPage& page);
   ops::FailedReplica judge(const Layout& layout) const;

@@ -9,7 +9,8 @@ namespace vcfs::tracker {
 namespace {
 constexpr Duration kPingInterval = std::chrono::milliseconds(500);
 constexpr Duration kPingLimit = std::chrono::seconds(1);
-constexpr Duration kRemoveLimit = std::chrono::seconds(30);  // up to 1000 files are deleted
+constexpr Duration kRemoveLimit = std::chrono::seconds(30);  // up to 1000 files are deleted, or cut and synced
+constexpr Duration kInspectLimit = std::chrono::seconds(5);
 
 template <class Request>
 void address(Request& request, const Layout& layout) {
@@ -120,6 +121,50 @@ Task<std::vector<Standing>> StorageLinks::standings(StorageId storage, std::vect
   for (auto standing : response.getStandings()) standings.push_back(toStanding(standing));
   if (standings.size() != inodes.size()) throw Error(Errc::internal, "standings: an answer of another length");
   co_return standings;
+}
+
+namespace {
+std::vector<StorageLinks::Stored> toStored(capnp::List<schema::StoredReplica>::Reader list) {
+  std::vector<StorageLinks::Stored> all;
+  for (auto one : list) {
+    StorageLinks::Stored stored;
+    stored.inode = one.getInode();
+    stored.epoch = one.getEpoch();
+    stored.size = one.getSize();
+    stored.mtimeNs = one.getMtimeNs();
+    stored.blocks = one.getBlocks();
+    stored.gaps = one.getMayHaveGaps();
+    all.push_back(stored);
+  }
+  return all;
+}
+}  // namespace
+
+Task<std::vector<StorageLinks::Stored>> StorageLinks::inspect(StorageId storage, std::vector<InodeId> inodes) {
+  auto connection = co_await get(storage);
+  auto request = connection->bootstrap<schema::Storage>().inspectRequest();
+  auto list = request.initInodes(static_cast<unsigned>(inodes.size()));
+  for (unsigned i = 0; i < list.size(); ++i) list.set(i, inodes[i]);
+  auto response = co_await rpc::call(runtime_, request.send(), kInspectLimit);
+  schema::check(response.getStatus());
+  co_return toStored(response.getReplicas());
+}
+
+Task<std::vector<StorageLinks::Stored>> StorageLinks::salvage(StorageId storage, std::vector<Salvage> files,
+                                                              std::uint64_t loss) {
+  auto connection = co_await get(storage);
+  auto request = connection->bootstrap<schema::Storage>().salvageRequest();
+  auto list = request.initFiles(static_cast<unsigned>(files.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    schema::fill(list[i].initLayout(), files[i].layout);
+    list[i].setAtMost(files[i].atMost);
+  }
+  request.setLoss(loss);
+  auto response = co_await rpc::call(runtime_, request.send(), kRemoveLimit);
+  schema::check(response.getStatus());
+  std::vector<Stored> kept = toStored(response.getKept());
+  if (kept.size() != files.size()) throw Error(Errc::internal, "salvage: an answer of another length");
+  co_return kept;
 }
 
 Task<std::set<InodeId>> StorageLinks::remove(StorageId storage, std::vector<ops::Removal> removals) {

@@ -36,6 +36,22 @@ class StorageLinks {
   Task<std::vector<StorageId>> handOver(StorageId storage, Layout layout);
   // Of its replicas of these files (at most 1000), in this order.
   Task<std::vector<Standing>> standings(StorageId storage, std::vector<InodeId> inodes);
+  // What its disk has of these files (at most 1000), whatever the catalog says.
+  struct Stored {
+    InodeId inode = 0;
+    Epoch epoch = 0;  // 0: it cannot be read, or (salvage) it was not done
+    std::uint64_t size = 0;
+    std::int64_t mtimeNs = 0;
+    std::uint64_t blocks = 0;
+    bool gaps = false;  // bytes may be missing anywhere in it
+  };
+  Task<std::vector<Stored>> inspect(StorageId storage, std::vector<InodeId> inodes);
+  // Storage.salvage(), of replicas that are behind.
+  struct Salvage {
+    Layout layout;
+    std::uint64_t atMost = 0;
+  };
+  Task<std::vector<Stored>> salvage(StorageId storage, std::vector<Salvage> files, std::uint64_t loss);
   // What the server did not remove: its replica is of a newer epoch.
   Task<std::set<InodeId>> remove(StorageId storage, std::vector<ops::Removal> removals);
   void close();
