@@ -1,8 +1,9 @@
-// storage list, drain, remove: servers that come and go.
+// storage list, drain: the servers, and how one is emptied.
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "cli/commands/nested.h"
+#include "cli/commands/storages.h"
 #include "cli/core/status_merge.h"
 #include "cli/core/text.h"
 #include "cli/remote/links.h"
@@ -15,10 +16,6 @@ using namespace std::chrono_literals;
 using TrackerClient = schema::Tracker::Client;
 
 constexpr auto kPoll = 300ms;
-
-CLI::App* storageCommand(CLI::App& app) {
-  return parentCommand(app, "storage", "List, empty and remove storage servers");
-}
 
 std::string field(const Json& object, const char* key) {
   auto it = object.find(key);
@@ -40,13 +37,6 @@ std::string stateText(const Json& server) {
   }
   if (server.contains("refused")) text += ", refused";
   return text;
-}
-
-Task<Json> listServers(std::shared_ptr<Links> links) {
-  auto build = [](TrackerClient& tracker) { return tracker.storagesRequest().send(); };
-  auto answer = co_await links->tracker(build);
-  const std::string text = schema::toString(answer.getJson());
-  co_return Json::parse(text);
 }
 
 class StorageList final : public ClientCommand {
@@ -161,60 +151,24 @@ class StorageDrain final : public ClientCommand {
   bool cancel_ = false;
 };
 
-class StorageRemove final : public ClientCommand {
- public:
-  CLI::App* declare(CLI::App& parent) override {
-    auto* app = storageCommand(parent)->add_subcommand("remove", "Forget a storage server that is stopped");
-    app->add_option("NAME", name_, "the server's name")->required();
-    app->add_flag("--force", force_,
-                  "although its files have fewer copies then: its disk is gone, and the group has no other server");
-    app->footer(
-        "Refused while the server is up, and while a file needs the copy on it; the message says what to do. With\n"
-        "--force files need it only if nobody else who is up has an up-to-date copy: no data is given up.\n"
-        "A new disk may take the name afterwards; the old disk is refused under it.\n"
-        "Stop the unit of its disk: the one whose /etc/vcfs/storage-DISK.conf has the server's name.\n"
-        "Example, with the disk disk3 of host1:\n"
-        "  vcfs storage drain host1-disk3 --wait\n"
-        "  systemctl disable --now vcfs-storage@disk3\n"
-        "  vcfs storage remove host1-disk3\n"
-        "Its disk broke, there is a new one, and no other server in the group that could take the copies:\n"
-        "  vcfs storage remove host1-disk3 --force      (a server that runs on the new disk is taken then)");
-    declareCommon(*app, "30s");
-    return app;
-  }
-
- private:
-  Task<int> perform(std::shared_ptr<Cluster> cluster) override {
-    const ClusterOptions& options = cluster->options();
-    auto links = std::make_shared<Links>(runtime(), options.trackers, options.stallLimit);
-    const std::uint64_t sequence = links->nextSequence();
-    auto build = [&](TrackerClient& tracker) {
-      auto request = tracker.removeStorageRequest();
-      request.setName(name_);
-      request.setForce(force_);
-      auto id = request.initRequest();
-      id.setClient(links->client());
-      id.setSequence(sequence);
-      return request.send();
-    };
-    for (bool more = true; more;) {
-      auto answer = co_await links->tracker(build);
-      more = answer.getMore();
-    }
-    printLine(name_ + ": removed");
-    co_return kOk;
-  }
-  std::string name_;
-  bool force_ = false;
-};
-
 }  // namespace
+
+CLI::App* storageCommand(CLI::App& app) {
+  return parentCommand(app, "storage", "List, empty and remove storage servers");
+}
+
+Task<nlohmann::ordered_json> listServers(std::shared_ptr<Links> links) {
+  auto build = [](TrackerClient& tracker) { return tracker.storagesRequest().send(); };
+  auto answer = co_await links->tracker(build);
+  const std::string text = schema::toString(answer.getJson());
+  co_return Json::parse(text);
+}
 
 Commands storageCommands() {
   Commands commands;
   commands.push_back(std::make_unique<StorageList>());
   commands.push_back(std::make_unique<StorageDrain>());
-  commands.push_back(std::make_unique<StorageRemove>());
+  commands.push_back(storageRemove());
   return commands;
 }
 

@@ -246,10 +246,11 @@ class Cluster:
 
 
 def is_running(pid):
-    """False for absent processes and zombies."""
+    """False for absent processes and zombies; one of whose threads still waits for the disk has its ports yet."""
     try:
         with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+            ended = f.read().rsplit(")", 1)[1].split()[0] in "ZX"
+        return not ended or len(os.listdir(f"/proc/{pid}/task")) > 1
     except (FileNotFoundError, ProcessLookupError):
         return False
 
