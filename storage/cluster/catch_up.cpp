@@ -203,6 +203,7 @@ Task<void> CatchUp::run() {
   learnedTime_ = false;
   syncFailures_ = file_->syncFailures;
   salvages_ = file_->salvages;
+  file_->lacks = false;  // all of it is compared with what the primary has
   // What a tracker was told in this epoch may have been heard, though the answer was not: then this replica is in sync
   // as it was, and the primary goes on waiting for it. Otherwise the file may have been opened again, and have grown,
   // while this replica was given up.

@@ -37,7 +37,7 @@ void Node::noteGaps(File& file, Role before, Role now) {
   if (!inSync(now) || inSync(before)) return;
   file.meta.partial = false;
   file.cutAt.reset();
-  if (behind(before)) file.lacks = false;
+  if (before == Role::stale) file.lacks = false;  // one that was caught up: since the pass began
 }
 
 void Node::adopt(FilePtr file, const Layout& layout) {

@@ -340,6 +340,18 @@ TEST_F(SalvageTest, a_replica_whose_disk_refused_a_write_says_so) {
   EXPECT_TRUE(stores_[2]->load(kFile)->meta.partial) << "the next process knows, too";
 }
 
+// The primary that knows of it is heard later than this replica, which says that it has everything.
+TEST_F(SalvageTest, what_was_refused_while_it_was_copied_is_not_forgotten_at_the_end_of_the_pass) {
+  copyWithGap();
+  storages_[3]->node().find(kFile)->lacks = true;
+  ASSERT_TRUE(eventually([&] { return current().epoch > 2; })) << "it is in sync";
+  settle(100ms);
+  ASSERT_FALSE(stores_[3]->load(kFile)->meta.partial);
+  put(layout(current().epoch + 1, {{1, in}, {3, stale}}));
+  adopt(3, current());
+  EXPECT_TRUE(inspect(3).gaps);
+}
+
 // All of them refused it, its writer was told and goes on.
 TEST_F(SalvageTest, a_file_that_is_sealed_in_sync_has_no_gaps) {
   startPair();
