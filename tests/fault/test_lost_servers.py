@@ -86,11 +86,9 @@ class LostServer(FaultCase):
     def servers(self):
         return {s["name"]: s for s in self.cluster.json("storage list")}
 
-    def wait_sealed(self, *names):
-        """The catalog knows; the primary knows earlier, and may be about to die."""
-        def sealed():
-            return {e["name"] for e in self.cluster.json("ls", "/") if e.get("state") == "closed"}
-        wait_for(lambda: sealed() >= set(names), 20, f"{names[0]} to be closed")
+    def wait_sealed(self):
+        """The catalog knows it of every file; a primary knows earlier, and may be about to die."""
+        wait_for(lambda: self.cluster.json("status")["files"]["live"] == 0, 20, "all files to be closed in the catalog")
 
     def lose_first(self):
         self.cluster.kill(self.old)
@@ -113,7 +111,7 @@ class LostServer(FaultCase):
         self.cluster.wait_in_sync("/" + name)
         self.lose_first()
         self.write(name, 300 * KIB, 500 * KIB)
-        self.wait_sealed(name)
+        self.wait_sealed()
         self.older_copy_returns()
 
     # ---- the command
@@ -213,7 +211,7 @@ class OlderCopy(LostServer):
         self.lose_first()
         for name in names:
             self.write(name, 2 * KIB, 4 * KIB, fsync=False)
-        self.wait_sealed(*names)
+        self.wait_sealed()
         self.older_copy_returns()
 
         # `vcfs up` would start the server that is gone as well, so the tracker is asked by its address.
@@ -242,7 +240,7 @@ class NoOtherCopy(LostServer):
         self.lose_first()
         self.write("alone.bin", 0, 100 * KIB)
         (self.cluster.mount / "empty").touch()
-        self.wait_sealed("alone.bin", "empty")
+        self.wait_sealed()
         self.older_copy_returns()
 
         text = self.accept("--dry-run").stdout
@@ -280,7 +278,7 @@ class NotGone(LostServer):
         self.cluster.wait_in_sync("/talk.bin")
         self.lose_first()
         self.write("talk.bin", 300 * KIB, 500 * KIB)
-        self.wait_sealed("talk.bin")
+        self.wait_sealed()
         self.cluster.kill(self.gone)  # its disk is well
         self.cluster.restart_alone(self.old)
         wait_for(lambda: self.servers()[self.gone]["away_seconds"] >= 3 and not self.away(self.old), 20, "one to be back")
@@ -308,7 +306,7 @@ class NotGone(LostServer):
         self.cluster.wait_in_sync("/talk.bin")
         self.lose_first()
         self.write("talk.bin", 300 * KIB, 500 * KIB)
-        self.wait_sealed("talk.bin")
+        self.wait_sealed()
         self.destroy(self.gone)
         wait_for(lambda: self.servers()[self.gone]["away_seconds"] >= 3, 20, f"{self.gone} to be away for a while")
         said = self.remove("--accept-loss", "--yes", code=1)

@@ -100,7 +100,7 @@ class RunningCluster(unittest.TestCase):
         c.vcfs("get", "/bob/file", back)
         self.assertEqual(back.read_bytes(), pattern(3_000_000))
         c.vcfs("rm", "/bob/file")
-        self.assertFalse((c.mount / "bob/file").exists())
+        wait_for(lambda: not (c.mount / "bob/file").exists(), 1, "the mount to be told")
         c.vcfs("rm", "-r", "/bob")
         self.assertNotIn("bob", c.vcfs("ls", "/").stdout)
 
