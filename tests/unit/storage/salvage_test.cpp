@@ -95,8 +95,8 @@ class SalvageTest : public ClusterTest {
     request.send().ignoreResult().detach([](kj::Exception&&) {});
     settle(10ms);
   }
-  // Server 3 is being made equal to server 1 and has got what was written meanwhile, behind what it lacks.
-  void copyWithGap() {
+  // Server 3 is being made equal to server 1, which has 24 MiB.
+  void beginCopy() {
     options_.catchUpBytesPerSecond = 8'000'000;
     startTracker();
     startStorage(1);
@@ -106,6 +106,10 @@ class SalvageTest : public ClusterTest {
     put(layout(2, {{1, in}, {3, syncing}}));
     of(stat(1, current()));
     ASSERT_TRUE(eventually([&] { return content(3).size() >= 9 * kMiB; })) << "the pass is under way";
+  }
+  // The same, and it has got what was written meanwhile, behind what it lacks.
+  void copyWithGap() {
+    ASSERT_NO_FATAL_FAILURE(beginCopy());
     ASSERT_EQ(of(write(1, current(), ++sequence_, 24 * kMiB, "live")).code, Errc::ok);
     ASSERT_EQ(content(3).size(), 24 * kMiB + 4) << "it takes what is written now";
     ASSERT_FALSE(content(3).substr(0, 24 * kMiB) == std::string(24 * kMiB, 'a')) << "and lacks what was written before";
@@ -224,15 +228,7 @@ TEST_F(SalvageTest, one_that_knows_of_a_newer_epoch_is_left_alone) {
 
 // The server that was said to be gone is there and goes on copying: two copies that differ must not come of it.
 TEST_F(SalvageTest, one_whose_primary_is_there_is_left_alone) {
-  options_.catchUpBytesPerSecond = 8'000'000;
-  startTracker();
-  startStorage(1);
-  startStorage(3);
-  put(layout(1, {{1, in}}));
-  fill(24);
-  put(layout(2, {{1, in}, {3, syncing}}));
-  of(stat(1, current()));
-  ASSERT_TRUE(eventually([&] { return content(3).size() >= 9 * kMiB; })) << "the pass is under way";
+  ASSERT_NO_FATAL_FAILURE(beginCopy());
   ASSERT_EQ(of(write(1, current(), ++sequence_, 24 * kMiB, std::string(kMiB, 'a'))).code, Errc::ok);
   for (int i = 0; i < 50; ++i) {
     EXPECT_EQ(salvage(3, current()).epoch, 0u);
@@ -247,15 +243,7 @@ TEST_F(SalvageTest, one_whose_primary_is_there_is_left_alone) {
 
 // The primary joins it, is not heard of while it is cut, and goes on after all, in the same epoch.
 TEST_F(SalvageTest, a_pass_does_not_outlive_the_cut) {
-  options_.catchUpBytesPerSecond = 8'000'000;
-  startTracker();
-  startStorage(1);
-  startStorage(3);
-  put(layout(1, {{1, in}}));
-  fill(24);
-  put(layout(2, {{1, in}, {3, syncing}}));
-  of(stat(1, current()));
-  ASSERT_TRUE(eventually([&] { return content(3).size() >= 9 * kMiB; })) << "the pass is under way";
+  ASSERT_NO_FATAL_FAILURE(beginCopy());
   ASSERT_EQ(of(write(1, current(), ++sequence_, 24 * kMiB, std::string(kMiB, 'a'))).code, Errc::ok);
   const FilePtr file = storages_[3]->node().find(kFile);
   Kept kept;
