@@ -6,6 +6,7 @@ namespace {
 constexpr Duration kViewAge = std::chrono::milliseconds(100);
 constexpr std::uint64_t kLoadPerFile = 1u << 20;  // a live file counts as this many bytes per second
 constexpr std::uint64_t kLittleRoom = 50;         // a share of the disk
+constexpr Duration kStandstill = std::chrono::seconds(1);
 }  // namespace
 
 void ClusterMap::load(StorageServer known) {
@@ -91,6 +92,24 @@ bool ClusterMap::isAlive(const StorageServer& server, TimePoint now) const {
   return server.connected && now - server.lastHeard <= options_.unreachableAfter;
 }
 
+bool ClusterMap::standsStill(TimePoint now) const { return ticked_ && now - *ticked_ > kStandstill; }
+
+void ClusterMap::tick(TimePoint now) {
+  if (standsStill(now)) {
+    start_ = start_ + (now - *ticked_);
+    stoodTo_ = now;
+    view_.reset();
+  }
+  ticked_ = now;
+}
+
+// Of one that is connected and silent the session has ended, and this tracker has not come to know it yet; or it will
+// be heard of in a moment.
+bool ClusterMap::justLost(const StorageServer& server, TimePoint now) const {
+  if (server.connected) return standsStill(now) || (stoodTo_ && now - *stoodTo_ < options_.settleTime);
+  return server.lostAt && now - *server.lostAt < options_.settleTime;
+}
+
 bool ClusterMap::alive(StorageId id, TimePoint now) const {
   const StorageServer* server = find(id);
   return server != nullptr && isAlive(*server, now);
@@ -137,8 +156,7 @@ std::shared_ptr<const PlacementView> ClusterMap::makeView(TimePoint now) const {
     server.freeBytes = known.freeBytes;
     server.load = known.loadBytesPerSecond + (std::uint64_t{known.liveFiles} + known.placedSince) * kLoadPerFile;
     if (waits && known.instance == 0) view->settling.insert(known.group);
-    const bool justLost = !server.alive && known.lostAt && now - *known.lostAt < options_.settleTime;
-    if (justLost) view->justLost.insert(known.group);
+    if (!server.alive && justLost(known, now)) view->justLost.insert(known.group);
     view->servers.push_back(std::move(server));
   }
   return view;

@@ -65,7 +65,10 @@ class ClusterMap {
   // Servers that are there and have little room left for new files: less than `minFreeBytes` and 2 % more.
   std::vector<StorageId> shortOfRoom(TimePoint now) const;
   void setAwaySince(StorageId id, std::int64_t since);
-  bool settling(TimePoint now) const { return now - start_ < options_.settleTime; }
+  // Called about four times a second: how long this tracker stood still counts neither as time in which servers could
+  // have been heard of, nor against those that are silent since.
+  void tick(TimePoint now);
+  bool settling(TimePoint now) const { return now - start_ < options_.settleTime || standsStill(now); }
 
   bool alive(StorageId id, TimePoint now) const;
   const StorageServer* find(StorageId id) const;
@@ -79,10 +82,14 @@ class ClusterMap {
 
  private:
   bool isAlive(const StorageServer& server, TimePoint now) const;
+  bool justLost(const StorageServer& server, TimePoint now) const;
+  bool standsStill(TimePoint now) const;
   std::shared_ptr<const PlacementView> makeView(TimePoint now) const;
 
   Options options_;
-  TimePoint start_;
+  TimePoint start_;                  // and for how long it stood still since
+  std::optional<TimePoint> ticked_;  // nothing: nobody calls tick()
+  std::optional<TimePoint> stoodTo_;
   std::map<StorageId, StorageServer> servers_;
   std::shared_ptr<const PlacementView> view_;
   TimePoint viewMade_;

@@ -20,6 +20,7 @@ constexpr Duration kEarlyGrace = std::chrono::seconds(60);  // a mount repeats i
 constexpr Duration kWallSet = std::chrono::seconds(5);
 constexpr Duration kEarlyRest = std::chrono::seconds(10);
 constexpr Duration kForgetSoon = std::chrono::milliseconds(500);
+constexpr Duration kTick = std::chrono::milliseconds(250);
 }  // namespace
 
 Coordinator::Coordinator(std::shared_ptr<TrackerCore> core)
@@ -28,6 +29,7 @@ Coordinator::Coordinator(std::shared_ptr<TrackerCore> core)
 void Coordinator::start() {
   core_->runtime.spawn("coordinator.lease", keepLease());
   core_->runtime.spawn("coordinator.work", work());
+  core_->runtime.spawn("coordinator.clock", watchClock());
 }
 
 void Coordinator::stop() {
@@ -40,6 +42,14 @@ void Coordinator::nudge() { wake_.notifyAll(); }
 bool Coordinator::holdsLease() const { return core_->runtime.clock.now() < heldUntil_; }
 
 ops::Fence Coordinator::fence() const { return ops::Fence{core_->options.address(), core_->lease.term}; }
+
+Task<void> Coordinator::watchClock() {
+  auto self = shared_from_this();
+  while (!stopped_) {
+    core_->map.tick(core_->runtime.clock.now());
+    co_await core_->runtime.clock.sleep(kTick);
+  }
+}
 
 Task<void> Coordinator::keepLease() {
   auto self = shared_from_this();

@@ -120,6 +120,32 @@ TEST(ClusterMap, says_for_a_moment_that_a_server_was_just_lost) {
   EXPECT_TRUE(map.view(at(16s))->justLost.empty()) << "it is back";
 }
 
+// It starts, and stands still before anybody can have registered.
+TEST(ClusterMap, time_in_which_the_tracker_stood_still_is_none_to_settle_in) {
+  ClusterMap map({}, at(0s));
+  map.load(storage(1, 0));
+  map.tick(at(1s));
+  EXPECT_TRUE(map.settling(at(9s))) << "before it notices";
+  EXPECT_TRUE(map.view(at(9s))->settling.contains("g1"));
+  map.tick(at(9s));
+  EXPECT_TRUE(map.settling(at(9s)));
+  for (auto time = 9000ms; time <= 12s; time += 250ms) map.tick(at(time));
+  EXPECT_FALSE(map.settling(at(12s)));
+}
+
+TEST(ClusterMap, a_server_that_is_silent_since_the_tracker_stood_still_was_just_lost) {
+  ClusterMap map({}, at(0s));
+  map.tick(at(100s));
+  StorageServer server = storage(1, 7);
+  server.session = 70;
+  map.registered(server, at(100s));
+  EXPECT_TRUE(map.view(at(110s))->justLost.contains("g1")) << "before it notices";
+  map.tick(at(110s));
+  EXPECT_TRUE(map.view(at(110s))->justLost.contains("g1"));
+  for (auto time = 110000ms; time <= 114s; time += 250ms) map.tick(at(time));
+  EXPECT_TRUE(map.view(at(114s))->justLost.empty()) << "it hangs";
+}
+
 TEST(ClusterMap, waits_a_moment_after_the_start_for_servers_it_knows) {
   ClusterMap map({}, at(0s));
   map.load(storage(1, 0));
