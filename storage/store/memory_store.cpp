@@ -103,7 +103,8 @@ void MemoryFile::sync() {
   std::lock_guard lock(store_.mutex_);
   MemoryStore::Entry& entry = store_.need(inode_);
   if (store_.syncError_ != Errc::ok) {
-    entry.dirty.clear();
+    // Pages are given up, not what was freed: that is the filesystem's own record.
+    std::erase_if(entry.dirty, [&](std::uint64_t chunk) { return entry.now.chunks.contains(chunk); });
     entry.gaveUp = false;
     ++store_.syncsFailed_;
     throw Error(store_.syncError_, "injected");
@@ -253,7 +254,7 @@ void MemoryStore::syncAll() {
   if (syncError_ != Errc::ok) {
     for (auto& [inode, entry] : files_) {
       entry.gaveUp = entry.gaveUp || !entry.dirty.empty();
-      entry.dirty.clear();
+      std::erase_if(entry.dirty, [&](std::uint64_t chunk) { return entry.now.chunks.contains(chunk); });
     }
     throw Error(syncError_, "injected");
   }
