@@ -5,7 +5,7 @@ namespace vcfs::tracker {
 namespace {
 constexpr Duration kViewAge = std::chrono::milliseconds(100);
 constexpr std::uint64_t kLoadPerFile = 1u << 20;  // a live file counts as this many bytes per second
-constexpr std::uint64_t kLittleRoom = 50;         // a share of the disk
+constexpr std::uint64_t kLittleRoom = 10;         // a share of the disk
 constexpr Duration kStandstill = std::chrono::seconds(1);
 }  // namespace
 

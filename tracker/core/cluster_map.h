@@ -62,7 +62,7 @@ class ClusterMap {
   // False: another session has registered it since. One process may have two, after the network was cut.
   bool disconnected(StorageId id, std::uint64_t session, TimePoint now);
   void placed(StorageId id);
-  // Servers that are there and have little room left for new files: less than `minFreeBytes` and 2 % more.
+  // Servers that are there and have little room left for new files: less than `minFreeBytes` and a tenth of the disk.
   std::vector<StorageId> shortOfRoom(TimePoint now) const;
   void setAwaySince(StorageId id, std::int64_t since);
   // Called about four times a second: how long this tracker stood still counts neither as time in which servers could

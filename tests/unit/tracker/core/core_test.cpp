@@ -98,8 +98,8 @@ TEST(ClusterMap, tells_which_servers_are_short_of_room) {
     heard.freeBytes = free;
     map.heartbeat(id, heard, at(1s));
   };
-  beat(1, 2 * kGiB);
-  beat(2, 3 * kGiB);
+  beat(1, 10 * kGiB);
+  beat(2, 11 * kGiB);
   EXPECT_EQ(map.shortOfRoom(at(2s)), std::vector<StorageId>{1});
   EXPECT_TRUE(map.shortOfRoom(at(10s)).empty());  // it is not heard of
 }
