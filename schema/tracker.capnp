@@ -85,7 +85,9 @@ interface Tracker {
   readLink @7 (inode :UInt64) -> (status :Status, target :Data);
 
   statFs @8 (directory :UInt64) -> (status :Status, totalBytes :UInt64, freeBytes :UInt64, files :UInt64);
-  # Usable bytes: the group's, divided by its number of copies. For the root: of all groups together.
+  # Usable bytes: how many bytes of files fit on the group's servers, each file's copies on different ones. For the root:
+  # of all groups together. Free: less what is kept in reserve, with what the trash gives back by itself (not what
+  # somebody has open or records), read from the catalog in at most 300 ms, or else as far as it is known.
 
   parent @9 (inode :UInt64) -> (status :Status, parent :UInt64);
   # Of a directory. The root's parent is the root.

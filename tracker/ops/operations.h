@@ -333,6 +333,19 @@ struct EarlyTrash {
 Task<EarlyTrash> findEarly(SqlTx& tx, StorageId storage, TrashPlace after, std::int64_t now, TrashRules rules,
                            std::uint32_t limit);
 Task<Reclaimed> reclaimEarly(SqlTx& tx, Fence fence, std::vector<InodeId> inodes, std::int64_t now);
+// What servers get back when data files of the trash behind `after` are due: of those that nobody has pinned at `now`,
+// and that are not being recorded. Looks at up to `limit` inodes, and is to go on at `last`.
+struct TrashedReplica {
+  std::int64_t dueNs = 0;
+  StorageId storage = 0;
+  std::uint64_t bytes = 0;
+};
+struct TrashSpacePage {
+  std::vector<TrashedReplica> replicas;
+  TrashPlace last;
+  bool more = false;
+};
+Task<TrashSpacePage> trashSpace(SqlTx& tx, TrashPlace after, std::int64_t now, std::uint32_t limit);
 // A replica that its server is to delete, if it is of this epoch or an older one: as long as the removal stands the
 // server gets no new replica of the file, and one that it gets later is of a newer epoch.
 struct Removal {

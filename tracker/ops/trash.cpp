@@ -19,6 +19,11 @@ constexpr Statement kEarly{
     " LIMIT ?) t JOIN inodes i ON i.inode = t.inode WHERE i.ctime <= ? AND i.state <> ? AND EXISTS"
     " (SELECT 1 FROM replicas r WHERE r.inode = t.inode AND r.storage = ?) AND NOT EXISTS"
     " (SELECT 1 FROM pins p WHERE p.inode = t.inode AND p.expires >= ?) ORDER BY t.due, t.inode LIMIT ?"};
+constexpr Statement kSpace{
+    "SELECT t.due, r.storage, i.blocks FROM (SELECT due, inode FROM trash WHERE due >= ? AND (due > ? OR inode > ?)"
+    " ORDER BY due, inode LIMIT ?) t JOIN inodes i ON i.inode = t.inode JOIN replicas r ON r.inode = t.inode"
+    " WHERE i.blocks > 0 AND i.state <> ? AND NOT EXISTS"
+    " (SELECT 1 FROM pins p WHERE p.inode = t.inode AND p.expires >= ?)"};
 constexpr Statement kPin{"REPLACE INTO pins (inode, client, expires) VALUES (?, ?, ?)"};
 constexpr Statement kRemovals{
     "SELECT r.inode, i.epoch FROM removals r LEFT JOIN inodes i ON i.inode = r.inode WHERE r.storage = ?"
@@ -27,6 +32,7 @@ constexpr Statement kRemovals{
 // What is kept though there is no room: a mount repeats its pins every 20 s, so who has a file open has had three
 // occasions to say so.
 constexpr std::int64_t kEarliestNs = 60'000'000'000;
+constexpr std::uint64_t kBlock = 512;
 constexpr std::uint32_t kEarlyWindow = 10;  // times as many are looked through at a time as may be found
 
 // Everything of up to kRows inodes but their bytes, which are the storage servers' to remove.
@@ -121,6 +127,26 @@ Task<Reclaimed> reclaimEarly(SqlTx& tx, Fence fence, std::vector<InodeId> inodes
   const auto count = static_cast<std::uint32_t>(still.size());
   co_await reclaimAll(tx, std::move(still));
   co_return Reclaimed{count, false};
+}
+
+Task<TrashSpacePage> trashSpace(SqlTx& tx, TrashPlace after, std::int64_t now, std::uint32_t limit) {
+  const Rows window = co_await tx.exec(kWindow, after.due, after.due, after.inode, limit);
+  TrashSpacePage page;
+  page.last = after;
+  if (window.empty()) co_return page;
+  const Rows rows = co_await tx.exec(kSpace, after.due, after.due, after.inode, limit, FileState::open, now);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    TrashedReplica replica;
+    replica.dueNs = rows.integer(i, 0);
+    replica.storage = static_cast<StorageId>(rows.integer(i, 1));
+    replica.bytes = static_cast<std::uint64_t>(rows.integer(i, 2)) * kBlock;
+    page.replicas.push_back(replica);
+  }
+  const std::size_t last = window.size() - 1;
+  page.last.due = window.integer(last, 0);
+  page.last.inode = static_cast<InodeId>(window.integer(last, 1));
+  page.more = window.size() == limit;
+  co_return page;
 }
 
 Task<std::vector<Removal>> listRemovals(SqlTx& tx, StorageId storage, std::uint32_t limit) {

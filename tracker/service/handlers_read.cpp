@@ -1,5 +1,6 @@
 #include "common/base/error.h"
 #include "schema/convert.h"
+#include "tracker/core/usable_space.h"
 #include "tracker/service/handlers.h"
 
 // The namespace: reading.
@@ -87,23 +88,16 @@ Task<void> Handlers::parent(ParentContext context) {
 Task<void> Handlers::statFs(StatFsContext context) {
   const InodeId directory = context.getParams().getDirectory();
   auto findGroup = [directory](SqlTx& tx) { return ops::groupOf(tx, directory); };
-  const std::string only = co_await core_->catalog.read(std::move(findGroup));
   auto listGroups = [](SqlTx& tx) { return ops::listGroups(tx); };
+  SpaceRules rules;
+  rules.onlyGroup = co_await core_->catalog.read(std::move(findGroup));
   const auto groups = co_await core_->catalog.read(std::move(listGroups));
-  std::uint64_t total = 0;
-  std::uint64_t free = 0;
-  for (const auto& [id, server] : core_->map.servers()) {
-    if (!only.empty() && server.group != only) continue;
-    std::uint64_t copies = core_->options.map.defaultCopies;
-    for (const ops::GroupRow& group : groups) {
-      if (group.name == server.group) copies = std::max<std::uint32_t>(group.copies, 1);
-    }
-    total += server.capacityBytes / copies;
-    if (core_->map.alive(id, core_->runtime.clock.now())) free += server.freeBytes / copies;
-  }
+  for (const ops::GroupRow& group : groups) rules.copies[group.name] = group.copies;
+  rules.trash = co_await core_->trash->get();
+  const UsableSpace space = usableSpace(core_->map, rules, core_->runtime.clock.now());
   auto results = context.getResults();
-  results.setTotalBytes(total);
-  results.setFreeBytes(std::min(free, total));
+  results.setTotalBytes(space.totalBytes);
+  results.setFreeBytes(space.freeBytes);
   results.setFiles(core_->inodeCount);
 }
 

@@ -30,6 +30,7 @@ TrackerCore::TrackerCore(Runtime& rt, Catalog& c, TrackerOptions o)
       ids(std::make_shared<IdSource>(rt, c, options.idservers, options.ids)),
       peers(std::make_shared<Peers>(rt, hub, self, options.address(), options.trackers, options.callLimit)),
       census(std::make_shared<Census>(rt, c, map)),
+      trash(std::make_shared<TrashSpace>(rt, c, options.trashRetention)),
       sole(std::make_shared<SoleLease>(rt, c, hub, options.address(), options.trackers.size() <= 1)) {}
 
 Task<void> TrackerCore::start() {
@@ -67,6 +68,7 @@ void TrackerCore::stop() {
   ids->stop();
   peers->stop();
   census->stop();
+  trash->stop();
   storages.close();
 }
 

@@ -18,6 +18,7 @@
 #include "tracker/service/peers.h"
 #include "tracker/service/sole_lease.h"
 #include "tracker/service/storage_links.h"
+#include "tracker/service/trash_space.h"
 #include "tracker/service/watch_hub.h"
 
 namespace vcfs::tracker {
@@ -82,6 +83,7 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   std::shared_ptr<IdSource> ids;
   std::shared_ptr<Peers> peers;
   std::shared_ptr<Census> census;
+  std::shared_ptr<TrashSpace> trash;
   std::shared_ptr<SoleLease> sole;
   std::map<std::uint64_t, std::shared_ptr<Session>> sessions;
   ops::ClusterRow cluster;

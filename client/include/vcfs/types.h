@@ -90,7 +90,7 @@ struct ReadTime {
 
 struct SpaceInfo {
   std::uint64_t totalBytes = 0;  // usable: already divided by the number of copies
-  std::uint64_t freeBytes = 0;
+  std::uint64_t freeBytes = 0;   // what was deleted, too, unless somebody has it open
   std::uint64_t files = 0;
 };
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/tracker/service/client.h"
+#include "tests/unit/tracker/service/shifted_clock.h"
 #include "tracker/tracker_service.h"
 
 namespace vcfs::tracker::test {
@@ -9,23 +10,6 @@ namespace vcfs::tracker::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-// The machine's clocks, put forward by a test. Call-backs that wait already are not concerned.
-class ShiftedClock final : public Clock {
- public:
-  explicit ShiftedClock(asio::io_context& io) : real_(io) {}
-  TimePoint now() const override { return real_.now() + steady; }
-  std::int64_t wallNs() const override { return real_.wallNs() + wall.count(); }
-  std::unique_ptr<Timer> callAt(TimePoint when, std::function<void()> callback) override {
-    return real_.callAt(when + -steady, std::move(callback));
-  }
-
-  Duration steady{};
-  Duration wall{};
-
- private:
-  SystemClock real_;
-};
 
 Task<bool> changed(SqlTx& tx, Statement statement) {
   co_await tx.exec(statement);
