@@ -57,10 +57,10 @@ void FileSystem::everythingChanged() {
   kernel_->forgetEverything();
 }
 
-void FileSystem::noteOwnChange(const Entry& entry) {
-  if (entry.attr.inode == 0) return;
+std::uint64_t FileSystem::noteOwnChange(const Entry& entry, std::uint64_t asked) {
+  if (entry.attr.inode == 0) return asked;
   ahead_->drop(entry.attr.inode);
-  known_->noteOwnChange(entry);
+  return known_->noteOwnChange(entry, asked);
 }
 
 void FileSystem::noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks) {

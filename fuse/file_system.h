@@ -94,8 +94,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   void inodeChanged(InodeId id, bool data);
   void nameChanged(InodeId directory, const std::string& name);
   void everythingChanged();
-  // What we did.
-  void noteOwnChange(const Entry& entry);
+  // What we did. See Known.
+  std::uint64_t noteOwnChange(const Entry& entry, std::uint64_t asked);
   // In this directory, at `whenNs` (the tracker's time of the change; 0: not known).
   void noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks = 0);
 

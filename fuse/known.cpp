@@ -81,13 +81,20 @@ bool Known::mayBeMoving(const Attr& listed, std::uint64_t since) {
   return listed.state == FileState::open || inUse || changes.changedSince(listed.inode, since);
 }
 
-void Known::noteOwnChange(const Entry& entry) {
-  changes.note(entry.attr.inode);
+std::uint64_t Known::noteOwnChange(InodeId inode, std::uint64_t asked) {
+  const bool others = changes.changedSince(inode, asked);
+  changes.note(inode);
+  return others ? asked : changes.now();
+}
+
+std::uint64_t Known::noteOwnChange(const Entry& entry, std::uint64_t asked) {
+  const std::uint64_t since = noteOwnChange(entry.attr.inode, asked);
   auto inode = inodes.find(entry.attr.inode);
-  if (!inode) return;
+  if (!inode) return since;
   inode->entry = entry;
-  inode->known = true;
+  inode->known = !changes.changedSince(entry.attr.inode, since);
   inode->fetched = runtime_.clock.now();
+  return since;
 }
 
 // The kernel asks for a directory's attributes after every change it made in it. The tracker stamps the directory with

@@ -33,8 +33,10 @@ class Known : public std::enable_shared_from_this<Known> {
   // Whether what a listing of before told of it may be old: its primary or this mount knows more.
   bool mayBeMoving(const Attr& listed, std::uint64_t since);
 
-  // We changed it: what is on its way to the kernel about it is old.
-  void noteOwnChange(const Entry& entry);
+  // We changed it: what is on its way to the kernel about it is old. `asked`: changes.now() from before that. Returns
+  // the `since` of the answer: what others changed meanwhile may be newer than it.
+  std::uint64_t noteOwnChange(InodeId inode, std::uint64_t asked);
+  std::uint64_t noteOwnChange(const Entry& entry, std::uint64_t asked);
   // We changed what is in this directory at `whenNs` (the tracker's time of the change; 0: not known).
   void noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks);
 

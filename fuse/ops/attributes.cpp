@@ -38,7 +38,9 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
                                std::uint64_t handle) {
   auto id = inodeOf(node);
   std::optional<Entry> entry;  // the latest answer that tells all
+  KernelView::Asking asking(kernel_, id);
   known_->changes.note(id);
+  auto asked = known_->changes.now();
   if ((which & FUSE_SET_ATTR_SIZE) != 0) {
     if (wanted.st_size < 0) throw Error(Errc::invalid, "negative size");
     auto size = static_cast<std::uint64_t>(wanted.st_size);
@@ -55,8 +57,7 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
   }
   if ((which & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW)) != 0) co_await atimes_->settle(id);
   auto others = co_await setOthers(request, id, wanted, which);
-  known_->changes.note(id);
-  auto since = known_->changes.now();
+  auto since = known_->noteOwnChange(id, asked);
   if (others) {
     entry = std::move(others);
     co_await cluster_->refresh(*entry);
@@ -66,7 +67,7 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
   }
   co_await present(*entry, since, 0);
   if ((which & FUSE_SET_ATTR_SIZE) == 0) co_await atimes_->hearOfNextRead(id);
-  tellAttributes(*request, *entry, since);
+  if (tellAttributes(*request, *entry, since)) asking.answered();
 }
 
 // Mode, owner and times.
@@ -118,8 +119,9 @@ Task<void> FileSystem::dropPrivileges(RequestPtr request, InodePtr inode) {
   if (mode == inode->entry.attr.mode) co_return;
   AttrChange change;
   change.mode = mode;
+  auto asked = known_->changes.now();
   auto entry = co_await cluster_->setAttr(inode->id, change);
-  noteOwnChange(entry);
+  noteOwnChange(entry, asked);
 }
 
 Task<void> FileSystem::dropCapability(InodePtr inode) {

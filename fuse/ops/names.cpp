@@ -38,8 +38,7 @@ Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::str
 
 // A new inode that is not opened: what its maker is told.
 Task<void> FileSystem::reportMade(RequestPtr request, Entry entry, std::uint64_t since, InodeId parent) {
-  noteOwnChange(entry);
-  since = known_->changes.now();
+  since = noteOwnChange(entry, since);
   co_await present(entry, since, entry.attr.type == FileType::directory ? parent : 0);
   request->entry(parameters(entry, since));
 }
@@ -107,9 +106,10 @@ Task<void> FileSystem::mkdir(RequestPtr request, std::uint64_t parent, std::stri
 }
 
 Task<void> FileSystem::unlink(RequestPtr request, std::uint64_t parent, std::string name) {
+  auto asked = known_->changes.now();
   auto entry = co_await cluster_->unlink(inodeOf(parent), std::move(name));
   noteOwnChangeIn(inodeOf(parent), entry.attr.ctimeNs);
-  noteOwnChange(entry);
+  noteOwnChange(entry, asked);
   request->done();
 }
 
@@ -130,14 +130,15 @@ Task<void> FileSystem::rename(RequestPtr request, std::uint64_t parent, std::str
     throw Error(Errc::invalid, "rename flags");
   }
   auto to = inodeOf(newParent);
+  auto asked = known_->changes.now();
   auto renamed = co_await cluster_->rename(inodeOf(parent), std::move(name), to, std::move(newName), flags);
   // A directory that moves or goes changes link counts.
   const bool plain = flags != kExchange && renamed.entry.attr.type != FileType::directory &&
                      (!renamed.replaced || renamed.replaced->attr.type != FileType::directory);
   noteOwnChangeIn(inodeOf(parent), plain ? renamed.entry.attr.ctimeNs : 0);
   if (to != inodeOf(parent)) noteOwnChangeIn(to, plain ? renamed.entry.attr.ctimeNs : 0);
-  noteOwnChange(renamed.entry);
-  if (renamed.replaced) noteOwnChange(*renamed.replaced);
+  noteOwnChange(renamed.entry, asked);
+  if (renamed.replaced) noteOwnChange(*renamed.replaced, asked);
   if (auto inode = known_->inodes.find(renamed.entry.attr.inode)) inode->parent = flags == kExchange ? 0 : to;
   if (flags == kExchange && renamed.replaced) {
     if (auto inode = known_->inodes.find(renamed.replaced->attr.inode)) inode->parent = 0;
@@ -147,14 +148,15 @@ Task<void> FileSystem::rename(RequestPtr request, std::uint64_t parent, std::str
 }
 
 Task<void> FileSystem::link(RequestPtr request, std::uint64_t node, std::uint64_t newParent, std::string newName) {
+  KernelView::Asking asking(kernel_, inodeOf(node));
+  auto asked = known_->changes.now();
   auto entry = co_await cluster_->link(inodeOf(node), inodeOf(newParent), std::move(newName));
   noteOwnChangeIn(inodeOf(newParent), entry.attr.ctimeNs);
-  noteOwnChange(entry);
+  auto since = noteOwnChange(entry, asked);
   co_await atimes_->hearOfNextRead(entry.attr.inode);
-  auto since = known_->changes.now();
   co_await cluster_->refresh(entry);
   co_await present(entry, since, 0);
-  request->entry(parameters(entry, since));
+  if (request->entry(parameters(entry, since))) asking.answered();
 }
 
 Task<void> FileSystem::readlink(RequestPtr request, std::uint64_t node) {
