@@ -9,6 +9,8 @@ namespace {
 constexpr Duration kKernelPatience = std::chrono::milliseconds(500);
 constexpr std::chrono::milliseconds kBelievedUnsure{10'000};
 constexpr Duration kLookAgain = std::chrono::milliseconds(1);
+constexpr std::size_t kMostLooking = 1024;  // opens that look at their file again
+constexpr Duration kLooking = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -29,8 +31,15 @@ std::chrono::milliseconds KernelView::believed(std::chrono::milliseconds setting
 }
 
 double KernelView::attributesLast(const Entry& entry, std::uint64_t since) {
-  if (entry.attr.state == FileState::open || known_->changes.changedSince(entry.attr.inode, since)) return 0;
-  if (auto inode = known_->inodes.find(entry.attr.inode)) {
+  auto inode = known_->inodes.find(entry.attr.inode);
+  const bool changed = known_->changes.changedSince(entry.attr.inode, since);
+  if (inode) {
+    // An answer that crosses the order to forget is thrown away by the kernel.
+    inode->kernelEnd = changed ? std::nullopt : std::optional(entry.attr.size);
+    inode->changedElsewhere = changed;
+  }
+  if (entry.attr.state == FileState::open || changed) return 0;
+  if (inode) {
     inode->believed = true;
     inode->told = pageVersionOf(entry.attr);
   }
@@ -91,6 +100,39 @@ Task<void> KernelView::forgotten(InodeId id) {
   while (kernel_ != nullptr && kernel_->forgetting(node) && runtime_.clock.now() < until) {
     co_await runtime_.clock.sleep(kLookAgain);
   }
+}
+
+Task<bool> KernelView::knowsEnd(Entry entry, std::int64_t opener) {
+  auto self = shared_from_this();
+  const InodeId id = entry.attr.inode;
+  if (lookedAgain_.erase({id, opener}) != 0) {
+    endQuestion(id);
+    co_return true;
+  }
+  auto inode = known_->inodes.find(id);
+  if (entry.attr.type != FileType::regular || !inode || opener == 0 || kernel_ == nullptr) co_return true;
+  const bool grows = entry.attr.state == FileState::open;
+  if (!grows && !inode->changedElsewhere && cluster_->changesAreTold()) co_return true;
+  if (grows) co_await cluster_->refresh(entry);
+  if (inode->kernelEnd == entry.attr.size) co_return true;
+  if (lookedAgain_.size() >= kMostLooking || !lookedAgain_.emplace(id, opener).second) co_return true;
+  // It would throw the answer away if it were told to forget what it knows while it looks.
+  questions_.asked(id);
+  runtime_.spawn("fuse.look_again", giveUpLooking(id, opener));
+  co_await forgotten(id);
+  co_return false;
+}
+
+// Who was to look again was killed, perhaps.
+Task<void> KernelView::giveUpLooking(InodeId id, std::int64_t opener) {
+  auto self = shared_from_this();
+  co_await runtime_.clock.sleep(kLooking);
+  if (lookedAgain_.erase({id, opener}) != 0) endQuestion(id);
+}
+
+void KernelView::endQuestion(InodeId id) {
+  questions_.answered(id, runtime_.clock.now());
+  if (!questions_.underWay(id) && changedWhileAsked_.erase(id) != 0) dropAttributes(id);
 }
 
 KernelView::Asking::Asking(std::shared_ptr<KernelView> view, InodeId id)

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <set>
 #include <unordered_set>
+#include <utility>
 
 #include "fuse/kernel_cache.h"
 #include "fuse/known.h"
@@ -10,7 +12,7 @@ namespace vcfs::fuse {
 
 // What the kernel is told to believe and for how long, and what it is told to forget (DESIGN.md, "What the kernel may
 // believe"). Takes the store's inode numbers: node numbers are the kernel's (1: the mount's root). Loop thread only.
-class KernelView {
+class KernelView : public std::enable_shared_from_this<KernelView> {
  public:
   // `kernel` outlives the object's last use of it: detach() ends that, and nothing is told from then on.
   KernelView(Runtime& runtime, std::shared_ptr<Cluster> cluster, const MountSettings& settings,
@@ -41,6 +43,10 @@ class KernelView {
   // What others changed is told to the kernel on another thread. Who opens the file is to see it: attributes that the
   // kernel should have forgotten by now would cut what is read. Waits half a second at most.
   Task<void> forgotten(InodeId id);
+  // Whether the kernel takes the file to end where it does, as far as this mount can tell. Reads ask; a mapping goes by
+  // the end that the kernel knows, and an open(2) of a name that it knows asks for nothing. Who is answered ESTALE then
+  // looks the name up and opens it again, in the same system call: false at most once for each such call of a thread.
+  Task<bool> knowsEnd(Entry entry, std::int64_t opener);
 
   // The kernel is asking for an inode's attributes: it hears nothing else about them until it has its answer.
   class Asking {
@@ -59,6 +65,9 @@ class KernelView {
   };
 
  private:
+  Task<void> giveUpLooking(InodeId id, std::int64_t opener);
+  void endQuestion(InodeId id);
+
   static constexpr std::uint64_t kRootNode = 1;
 
   Runtime& runtime_;
@@ -67,6 +76,7 @@ class KernelView {
   KernelCache* kernel_;
   Questions questions_;                            // GETATTRs
   std::unordered_set<InodeId> changedWhileAsked_;  // of these: the answer is believed for no time, if there is one
+  std::set<std::pair<InodeId, std::int64_t>> lookedAgain_;  // who was told to
   const InodeId root_;
   const std::chrono::milliseconds attrCache_;
 };

@@ -68,6 +68,7 @@ Task<void> FileSystem::write(RequestPtr request, std::uint64_t handle, std::uint
   if (append != file->append) target = co_await counterpartOf(file);
   file->inode->changedHere = true;
   co_await target->write(offset, payload.data, std::move(owner));
+  grewInKernel(*file->inode, offset + size);
   const bool durable = file->syncEach || (flags & (O_SYNC | O_DSYNC)) != 0;  // pwritev2(RWF_DSYNC) too
   if (durable) co_await file->file->sync();
   if (file->direct && file->inode->gate.busy()) {
@@ -87,6 +88,7 @@ Task<void> FileSystem::fallocate(RequestPtr request, std::uint64_t handle, int m
   file->inode->changedHere = true;
   file->inode->pages.reset();
   known_->changes.note(file->inode->id);
+  if ((mode & FALLOC_FL_KEEP_SIZE) == 0) grewInKernel(*file->inode, offset + length);
   request->done();
 }
 
@@ -111,6 +113,7 @@ Task<void> FileSystem::copy(RequestPtr request, std::uint64_t fromHandle, std::u
   file->inode->changedHere = true;
   known_->changes.note(file->inode->id);
   if (copied != 0) co_await file->inode->gate.beforeTelling(offset + copied);
+  if (copied != 0) grewInKernel(*file->inode, offset + copied);
   request->written(copied);
 }
 

@@ -36,6 +36,10 @@ OpenMode modeOf(const OpenRequest& wish) {
 
 Task<void> FileSystem::open(RequestPtr request, std::uint64_t node, int flags) {
   auto entry = co_await ahead_->entryToOpen(inodeOf(node));
+  if (!co_await kernel_->knowsEnd(entry, request->pid())) {
+    request->error(errnoNameRace());
+    co_return;
+  }
   // The kernel checked this against the mode it knows; opening makes no difference for pipes and devices.
   auto mode = modeOf(wishOf(flags));
   auto file = ahead_->take(entry);

@@ -37,6 +37,7 @@ void InodeTable::forget(InodeId id) {
 void InodeTable::distrustAll() {
   for (auto& [id, slot] : slots_) {
     slot.inode->known = false;
+    slot.inode->changedElsewhere = true;
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <list>
 #include <memory>
 #include <unordered_map>
@@ -22,6 +23,9 @@ struct Inode {
   InodeId parent = 0;               // a directory's; 0: not known
   bool believed = true;             // the kernel may hold attributes of it that it believes
   std::optional<PageVersion> told;  // the version of the latest of them
+  // Where the kernel takes the file to end: what it was told last, and what was written through it since.
+  std::optional<std::uint64_t> kernelEnd;
+  bool changedElsewhere = false;  // since it was told
 
   std::optional<PageVersion> pages;  // the version of the bytes that the kernel's pages are of
   std::uint32_t cachedHandles = 0;   // open through the page cache
@@ -34,6 +38,11 @@ struct Inode {
   SizeGate gate;
 };
 using InodePtr = std::shared_ptr<Inode>;
+
+// Something was written through the kernel, up to there.
+inline void grewInKernel(Inode& inode, std::uint64_t end) {
+  if (inode.kernelEnd) inode.kernelEnd = std::max(*inode.kernelEnd, end);
+}
 
 // The inodes this mount remembers: those that are open, and beyond them a bounded number, the least recently used
 // forgotten first. The kernel's node numbers are inode numbers, so forgetting is always harmless and the kernel's own

@@ -2,12 +2,26 @@
 tests/integration/test_follow.py."""
 import errno
 import os
+import subprocess
+import sys
 import threading
 import time
 import unittest
 
+from vcfs_test.mapping import Mapping
 from vcfs_test.shared import StoreCase, cluster
 from vcfs_test.wait import wait_for
+
+# Is told sizes, and says what the last byte is then. Python's own mmap asks for the size.
+MAPPING_READER = """
+import os, sys
+from vcfs_test.mapping import Mapping
+for line in sys.stdin:
+    fd = os.open(sys.argv[1], os.O_RDONLY)
+    with Mapping(fd, int(line)) as view:
+        print(chr(view[int(line) - 1]), flush=True)
+    os.close(fd)
+"""
 
 _other = None
 
@@ -55,6 +69,53 @@ class TwoHosts(StoreCase):
             self.make("f", b"%05d" % i * 1000)
             with open(self.there("f"), "rb") as f:
                 self.assertEqual(f.read(), b"%05d" % i * 1000)
+
+    def test_what_was_closed_is_mapped_by_the_next_open_to_its_end(self):
+        """Nobody asks for the size on the way. In a process of its own: behind the end that the kernel knows there is SIGBUS."""
+        self.make("f", b"a" * 100)
+        reader = subprocess.Popen([sys.executable, "-c", MAPPING_READER, self.there("f")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  text=True, bufsize=1, env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
+        self.addCleanup(reader.wait)
+        self.addCleanup(reader.stdout.close)
+        self.addCleanup(reader.stdin.close)
+        for i in range(100):
+            with open(self.path("f"), "ab") as f:
+                f.write(b"%c" % (97 + i % 26) * 3000)
+            reader.stdin.write(f"{os.stat(self.path('f')).st_size}\n")
+            self.assertEqual(reader.stdout.readline().strip(), chr(97 + i % 26), f"round {i}; the reader's exit code: {reader.poll()}")
+
+    def test_what_is_stored_through_a_mapping_behind_the_end_known_before_reaches_the_store(self):
+        for i in range(40):
+            self.make("f", b"a" * 4106)
+            with open(self.there("f"), "rb") as f:
+                f.read()
+            with open(self.path("f"), "ab") as f:
+                f.write(b"b" * 100)
+            fd = os.open(self.there("f"), os.O_RDWR)
+            with Mapping(fd, 8192, writable=True) as view:
+                view[4106 + 50] = ord("Y")
+                view.sync()
+            os.close(fd)
+            fd = os.open(self.path("f"), os.O_RDONLY | os.O_DIRECT)
+            self.assertEqual(os.pread(fd, 100, 4106), b"b" * 50 + b"Y" + b"b" * 49, f"round {i}")
+            os.close(fd)
+
+    def test_links_made_on_both_hosts_at_once_are_all_counted(self):
+        for i in range(100):
+            name = f"f{i}"
+            self.make(name)
+            both = threading.Barrier(2)
+
+            def link(path, to):
+                both.wait()
+                os.link(path, to)
+            threads = [threading.Thread(target=link, args=(at(name), at(f"{name}-{n}"))) for n, at in enumerate((self.path, self.there))]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            for at in (self.path, self.there):
+                self.wait_seen(lambda: os.stat(at(name)).st_nlink == 3, 1, f"round {i}: links of {at(name)}")
 
     def test_files_opened_in_the_order_of_their_listing_are_as_they_were_closed(self):
         for i in range(60):

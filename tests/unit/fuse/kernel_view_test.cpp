@@ -48,6 +48,32 @@ class KernelViewTest : public ::testing::Test {
     settings.attrCache = 60s;
     return settings;
   }
+  Entry fileOf(std::uint64_t size) {
+    Entry entry = file();
+    entry.attr.size = size;
+    return entry;
+  }
+  // The kernel was told of it with that size.
+  InodePtr told(std::uint64_t size) {
+    const auto since = known_->changes.now();
+    auto inode = known_->remember(fileOf(size), since);
+    view_->attributesLast(fileOf(size), since);
+    return inode;
+  }
+  void changedElsewhere() {
+    known_->changes.note(kFile);
+    known_->inodes.find(kFile)->changedElsewhere = true;
+  }
+  bool knowsEnd(std::uint64_t size, std::int64_t opener = 42) {
+    bool knows = false;
+    ended_ = false;
+    spawn([](KernelView& view, Entry entry, std::int64_t thread, bool& out) -> Task<void> {
+      out = co_await view.knowsEnd(std::move(entry), thread);
+    }(*view_, fileOf(size), opener, knows));
+    clock_.advance(20ms);
+    EXPECT_TRUE(ended_);
+    return knows;
+  }
   void spawn(Task<void> work) {
     asio::co_spawn(io_, std::move(work), [this](std::exception_ptr) { ended_ = true; });
     clock_.advance(0ms);
@@ -108,6 +134,74 @@ TEST_F(KernelViewTest, question_without_an_answer_gives_back_the_order_it_took) 
   kernel_.takenBack.insert(kFile);
   { KernelView::Asking asking(view_, kFile); }
   EXPECT_EQ(kernel_.attributes.size(), 1u);
+}
+
+// Each open(2) looks once: what grows meanwhile must not make it fail.
+TEST_F(KernelViewTest, who_opens_what_ends_elsewhere_than_the_kernel_knows_looks_again_once) {
+  told(5);
+  EXPECT_TRUE(knowsEnd(9)) << "nobody told of a change: it is this mount's own";
+  changedElsewhere();
+  EXPECT_TRUE(knowsEnd(5)) << "its size is as before";
+  EXPECT_FALSE(knowsEnd(9));
+  EXPECT_TRUE(knowsEnd(12)) << "it has looked";
+  EXPECT_FALSE(knowsEnd(12)) << "the next one";
+  EXPECT_FALSE(knowsEnd(12, 43)) << "another thread";
+  EXPECT_TRUE(knowsEnd(12));
+  told(12);
+  EXPECT_TRUE(knowsEnd(12, 43));
+  EXPECT_TRUE(knowsEnd(12, 44));
+}
+
+TEST_F(KernelViewTest, what_is_written_through_the_kernel_it_knows) {
+  auto inode = told(5);
+  changedElsewhere();
+  grewInKernel(*inode, 9);
+  grewInKernel(*inode, 7);
+  EXPECT_TRUE(knowsEnd(9));
+}
+
+TEST_F(KernelViewTest, who_is_not_known_opens_what_there_is) {
+  told(5);
+  changedElsewhere();
+  EXPECT_TRUE(knowsEnd(9, 0)) << "a thread that this mount cannot see could not be told from another one";
+}
+
+TEST_F(KernelViewTest, an_answer_that_crossed_a_change_does_not_tell_where_the_kernel_takes_the_file_to_end) {
+  told(5);
+  const auto since = known_->changes.now();
+  changedElsewhere();
+  view_->attributesLast(fileOf(9), since);
+  EXPECT_FALSE(knowsEnd(9));
+}
+
+TEST_F(KernelViewTest, nothing_is_forgotten_while_somebody_looks_again) {
+  told(5);
+  changedElsewhere();
+  ASSERT_FALSE(knowsEnd(9));
+  view_->forgetAttributes(kFile);
+  EXPECT_TRUE(kernel_.attributes.empty()) << "the kernel would throw away what it is told";
+  ASSERT_TRUE(knowsEnd(9));
+  EXPECT_EQ(kernel_.attributes.size(), 1u);
+}
+
+TEST_F(KernelViewTest, who_does_not_come_back_is_not_waited_for) {
+  told(5);
+  changedElsewhere();
+  ASSERT_FALSE(knowsEnd(9));
+  view_->forgetAttributes(kFile);
+  clock_.advance(1s);
+  EXPECT_EQ(kernel_.attributes.size(), 1u);
+}
+
+TEST_F(KernelViewTest, an_answer_to_an_own_change_is_not_the_newest_when_others_changed_the_file_meanwhile) {
+  auto inode = told(5);
+  const auto asked = known_->changes.now();
+  EXPECT_EQ(view_->attributesLast(file(), known_->noteOwnChange(file(), asked)), 60);
+  EXPECT_TRUE(inode->known);
+  const auto again = known_->changes.now();
+  known_->changes.note(kFile);
+  EXPECT_EQ(view_->attributesLast(file(), known_->noteOwnChange(file(), again)), 0);
+  EXPECT_FALSE(inode->known);
 }
 
 TEST_F(KernelViewTest, who_opens_a_file_waits_until_the_kernel_has_forgotten) {
