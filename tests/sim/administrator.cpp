@@ -7,12 +7,18 @@ namespace vcfs::sim {
 
 namespace {
 constexpr Duration kLimit = 2s;
+constexpr Duration kLossLimit = 60s;  // replicas are looked at, and sealed
 constexpr ClientId kClient = 0xad;
 }  // namespace
 
-Task<void> sayDrain(SimCluster& cluster, int tracker, std::string server, bool drain) {
-  const std::string host = "t" + std::to_string(tracker);
-  Runtime& runtime = cluster.host(host).runtime;
+namespace {
+
+struct Session {
+  std::shared_ptr<rpc::Connection> connection;
+  schema::Tracker::Client tracker;
+};
+
+Task<Session> greet(Runtime& runtime, std::string host) {
   auto connection = co_await rpc::Connection::connect(runtime, host + ":21000", kLimit);
   auto client = connection->bootstrap<schema::Tracker>();
   auto hello = client.helloRequest();
@@ -22,13 +28,50 @@ Task<void> sayDrain(SimCluster& cluster, int tracker, std::string server, bool d
   auto greeted = hello.send();
   auto greeting = co_await rpc::call(runtime, kj::mv(greeted), kLimit);
   schema::check(greeting.getStatus());
-  auto request = client.drainStorageRequest();
+  co_return Session{connection, client};
+}
+
+Runtime& runtimeOf(SimCluster& cluster, int tracker) { return cluster.host("t" + std::to_string(tracker)).runtime; }
+
+}  // namespace
+
+Task<void> sayDrain(SimCluster& cluster, int tracker, std::string server, bool drain) {
+  Runtime& runtime = runtimeOf(cluster, tracker);
+  Session session = co_await greet(runtime, "t" + std::to_string(tracker));
+  auto request = session.tracker.drainStorageRequest();
   request.setName(server);
   request.setDrain(drain);
   auto promise = request.send();
   auto answer = co_await rpc::call(runtime, kj::mv(promise), kLimit);
-  connection->close("done");
+  session.connection->close("done");
   schema::check(answer.getStatus());
+}
+
+Task<AcceptedPage> sayAcceptLoss(SimCluster& cluster, int tracker, std::string server, InodeId after,
+                                 std::uint32_t limit) {
+  Runtime& runtime = runtimeOf(cluster, tracker);
+  Session session = co_await greet(runtime, "t" + std::to_string(tracker));
+  auto request = session.tracker.acceptLossRequest();
+  request.setName(server);
+  request.setAfter(after);
+  request.setLimit(limit);
+  auto promise = request.send();
+  auto answer = co_await rpc::call(runtime, kj::mv(promise), kLossLimit);
+  session.connection->close("done");
+  schema::check(answer.getStatus());
+  AcceptedPage page;
+  page.last = answer.getLast();
+  page.more = answer.getMore();
+  for (auto file : answer.getFiles()) {
+    AcceptedLoss loss;
+    loss.inode = file.getInode();
+    loss.kept = file.getKept();
+    loss.gaps = file.getMayHaveGaps();
+    loss.lost = file.getFate() == schema::LossFate::LOST;
+    loss.waits = file.getFate() == schema::LossFate::WAITS;
+    page.losses.push_back(loss);
+  }
+  co_return page;
 }
 
 Administrator::Administrator(SimCluster& cluster, Journal& journal, std::uint64_t seed, int servers, int trackers)

@@ -7,6 +7,22 @@ namespace vcfs::sim {
 // What `vcfs storage drain` says to a tracker, from its own host. Throws Error.
 Task<void> sayDrain(SimCluster& cluster, int tracker, std::string server, bool drain);
 
+// What `vcfs storage remove --accept-loss` says, and is told. Throws Error.
+struct AcceptedLoss {
+  InodeId inode = 0;
+  std::uint64_t kept = 0;
+  bool gaps = false;
+  bool lost = false;
+  bool waits = false;
+};
+struct AcceptedPage {
+  std::vector<AcceptedLoss> losses;
+  InodeId last = 0;
+  bool more = false;
+};
+Task<AcceptedPage> sayAcceptLoss(SimCluster& cluster, int tracker, std::string server, InodeId after,
+                                 std::uint32_t limit);
+
 // Somebody at the host of a tracker who has servers emptied and changes his mind, as `vcfs storage drain` does: one
 // server at a time. What he says is repeated until a tracker has heard it.
 class Administrator : public std::enable_shared_from_this<Administrator> {

@@ -57,6 +57,20 @@ std::string FileModel::judge(const Mark& since, std::uint64_t offset, std::size_
   return "";
 }
 
+std::string FileModel::judgeSince(std::size_t change, const std::string& all) const {
+  std::vector<bool> written;
+  for (std::size_t i = change; i < changes_.size(); ++i) {
+    const std::uint64_t end = changes_[i].offset + changes_[i].data.size();
+    if (changes_[i].truncation || end > written.size()) written.resize(end);
+    for (std::uint64_t at = changes_[i].offset; at < end; ++at) written[at] = true;
+  }
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    if (!written[i] || (i < all.size() && all[i] == now_[i])) continue;
+    return "byte " + std::to_string(i) + (i < all.size() ? " is another one" : " is missing") + " than was written";
+  }
+  return "";
+}
+
 std::string difference(const std::string& is, const std::string& expected) {
   if (is == expected) return "";
   const auto [a, b] = std::mismatch(is.begin(), is.end(), expected.begin(), expected.end());

@@ -33,6 +33,9 @@ class FileModel {
   // that the file had there in that time, and it ends no earlier than the file ever did. "": yes.
   std::string judge(const Mark& since, std::uint64_t offset, std::size_t wanted, const std::string& got) const;
 
+  // Whether `all` of the file has what was written after the first `change` changes. "": yes.
+  std::string judgeSince(std::size_t change, const std::string& all) const;
+
  private:
   struct Change {
     bool truncation = false;

@@ -10,17 +10,6 @@ namespace {
 constexpr std::uint64_t kLargest = 300'000;  // bytes of a file
 constexpr Duration kPatience = 90s;          // for everything to be well again after the last repair
 constexpr const char* kLog = "/log";
-
-// Mostly quick; now and then a disk is busy with something else.
-std::function<Duration()> diskTime(std::mt19937_64& random) {
-  if (random() % 3 == 0) return nullptr;
-  return [&random]() -> Duration {
-    const std::uint64_t kind = random() % 50;
-    if (kind == 0) return std::chrono::milliseconds(random() % 60);
-    return std::chrono::microseconds(kind < 40 ? 30 + random() % 100 : random() % 3000);
-  };
-}
-
 }  // namespace
 
 RandomRun::RandomRun(std::uint64_t seed, bool splits)
@@ -30,7 +19,7 @@ RandomRun::RandomRun(std::uint64_t seed, bool splits)
       servers_(draw(4) == 0 ? copies_ : copies_ + 1),
       trackers_(1 + static_cast<int>(draw(3))),
       diskRandom_(random_()),
-      cluster_(servers_, seed, trackers_, diskTime(diskRandom_), static_cast<std::uint32_t>(copies_)),
+      cluster_(servers_, seed, trackers_, usualDiskTime(diskRandom_), static_cast<std::uint32_t>(copies_)),
       journal_(cluster_),
       faults_(cluster_, journal_, random_, servers_, trackers_, splits_) {
   if (servers_ > copies_ && seed % 2 == 0) {

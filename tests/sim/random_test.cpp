@@ -1,12 +1,13 @@
 #include "tests/sim/blackout_run.h"
+#include "tests/sim/loss_run.h"
 #include "tests/sim/random_run.h"
 
 #include <cstdlib>
 #include <filesystem>
 
-// Runs drawn from seeds. VCFS_SIM_SEEDS=N: so many (default 2000), from VCFS_SIM_FIRST (default 1) on. VCFS_SIM_SEED=n:
-// this one only, which replays it exactly; VCFS_SIM_JOURNAL=1 prints what happened in it. VCFS_SIM_HARD=1: longer runs
-// in which more fails (another run for every seed).
+// Runs drawn from seeds. VCFS_SIM_SEEDS=N: so many (default 2000; of Loss 500), from VCFS_SIM_FIRST (default 1) on.
+// VCFS_SIM_SEED=n: this one only, which replays it exactly; VCFS_SIM_JOURNAL=1 prints what happened in it.
+// VCFS_SIM_HARD=1: longer runs in which more fails (another run for every seed).
 namespace vcfs::sim {
 namespace {
 
@@ -43,13 +44,13 @@ void runSeed(std::uint64_t seed, const char* tests) {
 }
 
 template <class Run>
-void runPart(int part, const char* tests) {
+void runPart(int part, const char* tests, std::uint64_t seeds = kSeeds) {
   if (const std::uint64_t only = number("VCFS_SIM_SEED", 0); only != 0) {
     if (part == 0) runSeed<Run>(only, tests);
     return;
   }
   const std::uint64_t first = number("VCFS_SIM_FIRST", 1);
-  const std::uint64_t end = first + number("VCFS_SIM_SEEDS", kSeeds);
+  const std::uint64_t end = first + number("VCFS_SIM_SEEDS", seeds);
   for (std::uint64_t seed = first + static_cast<std::uint64_t>(part); seed < end; seed += kParts) {
     runSeed<Run>(seed, tests);
   }
@@ -81,6 +82,14 @@ class PairSim : public ::testing::TestWithParam<int> {};
 TEST_P(PairSim, of_three_copies_two_lose_power_at_once_and_nothing_is_lost) { runPart<PairRun>(GetParam(), "Pair"); }
 
 INSTANTIATE_TEST_SUITE_P(Pair, PairSim, ::testing::Range(0, kParts));
+
+class LossSim : public ::testing::TestWithParam<int> {};
+
+TEST_P(LossSim, what_only_a_server_had_that_is_gone_for_good_is_given_up_and_nothing_else) {
+  runPart<LossRun>(GetParam(), "Loss", kSeeds / 4);  // each takes twice as long
+}
+
+INSTANTIATE_TEST_SUITE_P(Loss, LossSim, ::testing::Range(0, kParts));
 
 TEST(Replay, a_seed_replays_exactly) {
   for (std::uint64_t seed : {3, 11}) {

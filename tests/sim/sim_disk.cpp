@@ -210,4 +210,13 @@ std::unique_ptr<BlockingPool> makeSimPool(asio::io_context& io, Clock& clock, st
   return std::make_unique<SimPool>(io, clock, std::move(takes));
 }
 
+std::function<Duration()> usualDiskTime(std::mt19937_64& random) {
+  if (random() % 3 == 0) return nullptr;
+  return [&random]() -> Duration {
+    const std::uint64_t kind = random() % 50;
+    if (kind == 0) return std::chrono::milliseconds(random() % 60);
+    return std::chrono::microseconds(kind < 40 ? 30 + random() % 100 : random() % 3000);
+  };
+}
+
 }  // namespace vcfs::sim

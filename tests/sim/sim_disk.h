@@ -58,6 +58,10 @@ class ProcessDisk final : public storage::Store {
   const std::uint64_t powerLosses_;
 };
 
+// Mostly quick; now and then a disk is busy with something else. In one run of three, no time at all. `random` outlives
+// it.
+std::function<Duration()> usualDiskTime(std::mt19937_64& random);
+
 // Jobs run in order, each a while after it came to its turn.
 std::unique_ptr<BlockingPool> makeSimPool(asio::io_context& io, Clock& clock, std::function<Duration()> takes);
 
