@@ -1,5 +1,7 @@
 #include "tracker/core/cluster_map.h"
 
+#include <algorithm>
+
 namespace vcfs::tracker {
 
 namespace {
@@ -96,7 +98,11 @@ bool ClusterMap::standsStill(TimePoint now) const { return ticked_ && now - *tic
 
 void ClusterMap::tick(TimePoint now) {
   if (standsStill(now)) {
-    start_ = start_ + (now - *ticked_);
+    const Duration stood = now - *ticked_;
+    start_ = start_ + stood;
+    for (auto& [id, server] : servers_) {
+      if (server.lostAt) server.lostAt = std::min(*server.lostAt + stood, now);
+    }
     stoodTo_ = now;
     view_.reset();
   }

@@ -65,8 +65,8 @@ class ClusterMap {
   // Servers that are there and have little room left for new files: less than `minFreeBytes` and a tenth of the disk.
   std::vector<StorageId> shortOfRoom(TimePoint now) const;
   void setAwaySince(StorageId id, std::int64_t since);
-  // Called about four times a second: how long this tracker stood still counts neither as time in which servers could
-  // have been heard of, nor against those that are silent since.
+  // Called at the start, and then about four times a second: how long this tracker stood still counts neither as time
+  // in which servers could have been heard of, nor against those that are silent or lost since.
   void tick(TimePoint now);
   bool settling(TimePoint now) const { return now - start_ < options_.settleTime || standsStill(now); }
 

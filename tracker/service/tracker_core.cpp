@@ -31,7 +31,9 @@ TrackerCore::TrackerCore(Runtime& rt, Catalog& c, TrackerOptions o)
       peers(std::make_shared<Peers>(rt, hub, self, options.address(), options.trackers, options.callLimit)),
       census(std::make_shared<Census>(rt, c, map)),
       trash(std::make_shared<TrashSpace>(rt, c, options.trashRetention)),
-      sole(std::make_shared<SoleLease>(rt, c, hub, options.address(), options.trackers.size() <= 1)) {}
+      sole(std::make_shared<SoleLease>(rt, c, hub, options.address(), options.trackers.size() <= 1)) {
+  map.tick(rt.clock.now());  // it may stand still before the coordinator's first round
+}
 
 Task<void> TrackerCore::start() {
   const std::string name = options.cluster;

@@ -146,6 +146,32 @@ TEST(ClusterMap, a_server_that_is_silent_since_the_tracker_stood_still_was_just_
   EXPECT_TRUE(map.view(at(114s))->justLost.empty()) << "it hangs";
 }
 
+TEST(ClusterMap, a_server_whose_session_ended_before_the_tracker_stood_still_was_just_lost) {
+  ClusterMap map({}, at(0s));
+  StorageServer server = storage(1, 7);
+  server.session = 70;
+  map.registered(server, at(1s));
+  map.tick(at(100s));
+  ASSERT_TRUE(map.disconnected(1, 70, at(100s)));
+  map.tick(at(110s));
+  for (auto time = 110000ms; time <= 112s; time += 250ms) map.tick(at(time));
+  EXPECT_TRUE(map.view(at(112s))->justLost.contains("g1")) << "it had no time to come back";
+  for (auto time = 112000ms; time <= 114s; time += 250ms) map.tick(at(time));
+  EXPECT_TRUE(map.view(at(114s))->justLost.empty());
+}
+
+// The news of its end came when it went on.
+TEST(ClusterMap, a_server_whose_session_ended_while_the_tracker_stood_still_is_not_just_lost_for_longer) {
+  ClusterMap map({}, at(0s));
+  StorageServer server = storage(1, 7);
+  server.session = 70;
+  map.registered(server, at(1s));
+  map.tick(at(100s));
+  ASSERT_TRUE(map.disconnected(1, 70, at(110s)));
+  for (auto time = 110000ms; time <= 114s; time += 250ms) map.tick(at(time));
+  EXPECT_TRUE(map.view(at(114s))->justLost.empty());
+}
+
 TEST(ClusterMap, waits_a_moment_after_the_start_for_servers_it_knows) {
   ClusterMap map({}, at(0s));
   map.load(storage(1, 0));

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/unit/tracker/service/client.h"
+#include "tests/unit/tracker/service/shifted_clock.h"
 
 // A whole tracker in this process, spoken to over in-memory connections.
 namespace vcfs::tracker::test {
@@ -420,6 +421,21 @@ TEST_P(ServiceTest, DISABLED_throughput) {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     std::printf("creates, %d at a time: %.0f/s\n", depth, done / took.count());
   }
+}
+
+// It cannot have heard of any server, however long it takes to open the catalog.
+TEST(TrackerCoreTest, time_in_which_it_stood_still_before_its_start_is_none_to_settle_in) {
+  Loop loop;
+  ShiftedClock clock(loop.io);
+  Runtime runtime{loop.io, clock, loop.transport, std::mt19937_64(42)};
+  const auto catalog = makeCatalog(loop, "sqlite");
+  TrackerOptions options;
+  options.listen = "tracker:1";
+  TrackerService service(runtime, *catalog, options);
+  clock.steady += 8s;
+  EXPECT_TRUE(service.core().map.settling(clock.now()));
+  service.core().map.tick(clock.now());
+  EXPECT_TRUE(service.core().map.settling(clock.now()));
 }
 
 }  // namespace vcfs::tracker::test
