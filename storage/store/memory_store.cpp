@@ -253,8 +253,10 @@ void MemoryStore::syncAll() {
   std::lock_guard lock(mutex_);
   if (syncError_ != Errc::ok) {
     for (auto& [inode, entry] : files_) {
-      entry.gaveUp = entry.gaveUp || !entry.dirty.empty();
-      std::erase_if(entry.dirty, [&](std::uint64_t chunk) { return entry.now.chunks.contains(chunk); });
+      const auto& chunks = entry.now.chunks;
+      const std::size_t given =
+          std::erase_if(entry.dirty, [&chunks](std::uint64_t chunk) { return chunks.contains(chunk); });
+      entry.gaveUp = entry.gaveUp || given > 0;
     }
     throw Error(syncError_, "injected");
   }

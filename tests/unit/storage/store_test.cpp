@@ -406,5 +406,21 @@ TEST(MemoryStore, power_cut_loses_what_was_not_synced) {
   EXPECT_FALSE(store.machineStayedUp());
 }
 
+TEST(MemoryStore, a_failed_sync_of_the_disk_is_told_of_files_whose_bytes_it_gave_up) {
+  MemoryStore store;
+  const auto cut = store.file(1);
+  const auto written = store.file(2);
+  cut->create(metaOf(1), "", "");
+  written->create(metaOf(2), "", "");
+  cut->pwrite(bytes("cut off"), 0);
+  written->pwrite(bytes("given up"), 0);
+  cut->truncate(0);
+  store.failSyncs(Errc::io);
+  EXPECT_THROW(store.syncAll(), Error);
+  store.failSyncs(Errc::ok);
+  EXPECT_NO_THROW(cut->sync());
+  EXPECT_THROW(written->sync(), Error);
+}
+
 }  // namespace
 }  // namespace vcfs::storage
