@@ -337,6 +337,7 @@ Task<Reclaimed> reclaimEarly(SqlTx& tx, Fence fence, std::vector<InodeId> inodes
 // and that are not being recorded. Looks at up to `limit` inodes, and is to go on at `last`.
 struct TrashedReplica {
   std::int64_t dueNs = 0;
+  InodeId inode = 0;
   StorageId storage = 0;
   std::uint64_t bytes = 0;
 };

@@ -19,10 +19,11 @@ constexpr Statement kEarly{
     " LIMIT ?) t JOIN inodes i ON i.inode = t.inode WHERE i.ctime <= ? AND i.state <> ? AND EXISTS"
     " (SELECT 1 FROM replicas r WHERE r.inode = t.inode AND r.storage = ?) AND NOT EXISTS"
     " (SELECT 1 FROM pins p WHERE p.inode = t.inode AND p.expires >= ?) ORDER BY t.due, t.inode LIMIT ?"};
+// Of the part of the trash that kWindow told of. MariaDB reads it as it is by now, with what came and went since.
 constexpr Statement kSpace{
-    "SELECT t.due, r.storage, i.blocks FROM (SELECT due, inode FROM trash WHERE due >= ? AND (due > ? OR inode > ?)"
-    " ORDER BY due, inode LIMIT ?) t JOIN inodes i ON i.inode = t.inode JOIN replicas r ON r.inode = t.inode"
-    " WHERE i.blocks > 0 AND i.state <> ? AND NOT EXISTS"
+    "SELECT t.due, t.inode, r.storage, i.blocks FROM trash t JOIN inodes i ON i.inode = t.inode"
+    " JOIN replicas r ON r.inode = t.inode WHERE t.due >= ? AND t.due <= ? AND (t.due > ? OR t.inode > ?)"
+    " AND (t.due < ? OR t.inode <= ?) AND i.blocks > 0 AND i.state <> ? AND NOT EXISTS"
     " (SELECT 1 FROM pins p WHERE p.inode = t.inode AND p.expires >= ?)"};
 constexpr Statement kPin{"REPLACE INTO pins (inode, client, expires) VALUES (?, ?, ?)"};
 constexpr Statement kRemovals{
@@ -134,17 +135,20 @@ Task<TrashSpacePage> trashSpace(SqlTx& tx, TrashPlace after, std::int64_t now, s
   TrashSpacePage page;
   page.last = after;
   if (window.empty()) co_return page;
-  const Rows rows = co_await tx.exec(kSpace, after.due, after.due, after.inode, limit, FileState::open, now);
+  const std::size_t end = window.size() - 1;
+  page.last.due = window.integer(end, 0);
+  page.last.inode = static_cast<InodeId>(window.integer(end, 1));
+  const TrashPlace last = page.last;
+  const Rows rows =
+      co_await tx.exec(kSpace, after.due, last.due, after.due, after.inode, last.due, last.inode, FileState::open, now);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     TrashedReplica replica;
     replica.dueNs = rows.integer(i, 0);
-    replica.storage = static_cast<StorageId>(rows.integer(i, 1));
-    replica.bytes = static_cast<std::uint64_t>(rows.integer(i, 2)) * kBlock;
+    replica.inode = static_cast<InodeId>(rows.integer(i, 1));
+    replica.storage = static_cast<StorageId>(rows.integer(i, 2));
+    replica.bytes = static_cast<std::uint64_t>(rows.integer(i, 3)) * kBlock;
     page.replicas.push_back(replica);
   }
-  const std::size_t last = window.size() - 1;
-  page.last.due = window.integer(last, 0);
-  page.last.inode = static_cast<InodeId>(window.integer(last, 1));
   page.more = window.size() == limit;
   co_return page;
 }

@@ -1,7 +1,36 @@
+#include <set>
+
 #include "tests/unit/tracker/engines.h"
 
 // What servers get back from the trash, on both engines.
 namespace vcfs::tracker::test {
+
+namespace {
+
+// A transaction before whose second statement something changes, as it does on MariaDB when others commit.
+class CutIn final : public SqlTx {
+ public:
+  CutIn(SqlTx& tx, Statement change) : tx_(tx), change_(change) {}
+  Task<Rows> execute(const Statement& statement, std::vector<Value> values) override {
+    if (++statements_ == 2) co_await tx_.exec(change_);
+    co_return co_await tx_.execute(statement, std::move(values));
+  }
+  Task<std::vector<Rows>> executeAll(std::vector<Query> queries) override { return tx_.executeAll(std::move(queries)); }
+  void writeLater(Query query) override { tx_.writeLater(std::move(query)); }
+  bool elsewhere() const override { return tx_.elsewhere(); }
+
+ private:
+  SqlTx& tx_;
+  Statement change_;
+  int statements_ = 0;
+};
+
+Task<ops::TrashSpacePage> cutIn(SqlTx& tx, Statement change, std::int64_t now, std::uint32_t limit) {
+  CutIn between(tx, change);
+  co_return co_await ops::trashSpace(between, {}, now, limit);
+}
+
+}  // namespace
 
 class TrashSpaceOpsTest : public OpsTest {
  protected:
@@ -9,10 +38,23 @@ class TrashSpaceOpsTest : public OpsTest {
     co_await tx.exec(Statement{"UPDATE inodes SET state = 2, blocks = 8 WHERE inode <> 1"});
     co_return true;
   }
-  void deleted(const std::string& name) {
-    create(kRootInode, name);
+  static Task<bool> allDueAtOnce(SqlTx& tx) {
+    co_await tx.exec(Statement{"UPDATE trash SET due = 2000000000000"});
+    co_return true;
+  }
+  InodeId deleted(const std::string& name) {
+    const InodeId inode = create(kRootInode, name).entry.attr.inode;
     write(sealed);
     unlink(kRootInode, name);
+    return inode;
+  }
+  // Of two inodes, each once.
+  std::set<InodeId> foundWhile(Statement change) {
+    const std::int64_t now = now_;
+    const auto page = write([=](SqlTx& tx) { return cutIn(tx, change, now, 2); });
+    std::set<InodeId> inodes;
+    for (const ops::TrashedReplica& replica : page.replicas) inodes.insert(replica.inode);
+    return inodes;
   }
   ops::TrashSpacePage page(ops::TrashPlace after, std::uint32_t limit) {
     const std::int64_t now = now_;
@@ -41,6 +83,20 @@ TEST_P(TrashSpaceOpsTest, tells_every_replica_page_by_page) {
   EXPECT_EQ(page(end.last, 2).replicas.size(), 2u);
 }
 
+TEST_P(TrashSpaceOpsTest, tells_apart_what_is_due_at_the_same_time) {
+  std::set<InodeId> files;
+  for (const char* name : {"a", "b", "c"}) files.insert(deleted(name));
+  write([](SqlTx& tx) { return allDueAtOnce(tx); });
+  const ops::TrashSpacePage first = page({}, 2);
+  const ops::TrashSpacePage second = page(first.last, 2);
+  EXPECT_EQ(first.replicas.size(), 4u);
+  EXPECT_EQ(second.replicas.size(), 2u);
+  std::set<InodeId> found;
+  for (const ops::TrashedReplica& replica : first.replicas) found.insert(replica.inode);
+  for (const ops::TrashedReplica& replica : second.replicas) found.insert(replica.inode);
+  EXPECT_EQ(found, files);
+}
+
 TEST_P(TrashSpaceOpsTest, leaves_out_what_is_pinned_recorded_or_has_no_data) {
   mkdir(kRootInode, "d");
   rmdir(kRootInode, "d");
@@ -57,6 +113,24 @@ TEST_P(TrashSpaceOpsTest, leaves_out_what_is_pinned_recorded_or_has_no_data) {
   EXPECT_FALSE(found.more);
   now_ = until + 1;
   EXPECT_EQ(page({}, 10).replicas.size(), 2u) << "the pin is over";
+}
+
+TEST_P(TrashSpaceOpsTest, what_goes_meanwhile_draws_in_nothing_of_the_next_page) {
+  deleted("a");
+  const InodeId b = deleted("b");
+  deleted("c");
+  EXPECT_EQ(foundWhile(Statement{"DELETE FROM trash WHERE inode = (SELECT MIN(inode) FROM inodes WHERE nlink = 0)"}),
+            std::set<InodeId>{b});
+}
+
+TEST_P(TrashSpaceOpsTest, what_comes_meanwhile_hides_nothing_of_the_page) {
+  const InodeId a = deleted("a");
+  const InodeId b = deleted("b");
+  deleted("c");
+  const InodeId d = deleted("d");
+  EXPECT_EQ(foundWhile(Statement{
+                "UPDATE trash SET due = due - 1000000 WHERE inode = (SELECT MAX(inode) FROM inodes WHERE nlink = 0)"}),
+            (std::set<InodeId>{a, b, d}));
 }
 
 }  // namespace vcfs::tracker::test
