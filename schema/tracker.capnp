@@ -85,9 +85,10 @@ interface Tracker {
   readLink @7 (inode :UInt64) -> (status :Status, target :Data);
 
   statFs @8 (directory :UInt64) -> (status :Status, totalBytes :UInt64, freeBytes :UInt64, files :UInt64);
-  # Usable bytes: how many bytes of files fit on the group's servers, each file's copies on different ones. For the root:
-  # of all groups together. Free: less what is kept in reserve, with what the trash gives back by itself (not what
-  # somebody has open or records), read from the catalog in at most 300 ms, or else as far as it is known.
+  # How many bytes of files fit with all their copies on the group's servers. For the root: of all groups together.
+  # Total: of their disks as they are. Free: less what is kept in reserve, with what the trash gives back by itself (not
+  # what somebody has open or records), read from the catalog in at most 300 ms, or else as far as it is known. What is
+  # just being given back may be counted twice for some seconds.
 
   parent @9 (inode :UInt64) -> (status :Status, parent :UInt64);
   # Of a directory. The root's parent is the root.

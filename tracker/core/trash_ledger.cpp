@@ -1,18 +1,27 @@
 #include "tracker/core/trash_ledger.h"
 
+#include <algorithm>
+
 namespace vcfs::tracker {
 
-void TrashLedger::add(std::int64_t dueNs, StorageId storage, std::uint64_t bytes) {
-  due_[(dueNs / widthNs_ + 1) * widthNs_][storage] += bytes;
+void TrashLedger::add(std::int64_t dueNs, StorageId storage, std::uint64_t bytes, std::int64_t nowNs) {
+  const std::int64_t due = std::min(dueNs, nowNs + kMostSpans * widthNs_);
+  const std::int64_t end = (due / widthNs_ + 1) * widthNs_ + lingerNs_;
+  if (end <= nowNs) return;
+  due_[end][storage] += bytes;
+  sum_[storage] += bytes;
 }
 
-std::map<StorageId, std::uint64_t> TrashLedger::outstanding(std::int64_t nowNs) {
-  due_.erase(due_.begin(), due_.upper_bound(nowNs));
-  std::map<StorageId, std::uint64_t> sum;
-  for (const auto& [end, servers] : due_) {
-    for (const auto& [storage, bytes] : servers) sum[storage] += bytes;
+const std::map<StorageId, std::uint64_t>& TrashLedger::outstanding(std::int64_t nowNs) {
+  const auto over = due_.upper_bound(nowNs);
+  for (auto entry = due_.begin(); entry != over; entry = due_.erase(entry)) {
+    for (const auto& [storage, bytes] : entry->second) {
+      const auto sum = sum_.find(storage);
+      sum->second -= bytes;
+      if (sum->second == 0) sum_.erase(sum);
+    }
   }
-  return sum;
+  return sum_;
 }
 
 }  // namespace vcfs::tracker

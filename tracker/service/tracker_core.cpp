@@ -30,7 +30,7 @@ TrackerCore::TrackerCore(Runtime& rt, Catalog& c, TrackerOptions o)
       ids(std::make_shared<IdSource>(rt, c, options.idservers, options.ids)),
       peers(std::make_shared<Peers>(rt, hub, self, options.address(), options.trackers, options.callLimit)),
       census(std::make_shared<Census>(rt, c, map)),
-      trash(std::make_shared<TrashSpace>(rt, c, options.trashRetention)),
+      trash(std::make_shared<TrashSpace>(rt, c, map, options.trashRetention)),
       sole(std::make_shared<SoleLease>(rt, c, hub, options.address(), options.trackers.size() <= 1)) {
   map.tick(rt.clock.now());  // it may stand still before the coordinator's first round
 }

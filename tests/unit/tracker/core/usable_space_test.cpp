@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include "tracker/core/trash_ledger.h"
 #include "tracker/core/usable_space.h"
 
 using namespace vcfs;
@@ -103,18 +102,4 @@ TEST_F(UsableSpaceTest, servers_that_are_being_emptied_or_are_not_known_yet_are_
   known.draining = true;
   map_.load(known);
   EXPECT_EQ(space().freeBytes, 39 * kGiB);
-}
-
-TEST(TrashLedger, adds_up_what_is_not_due_yet) {
-  TrashLedger ledger(10);
-  ledger.add(5, 1, 100);
-  ledger.add(15, 1, 20);
-  ledger.add(15, 2, 7);
-  ledger.add(19, 1, 3);
-  using Bytes = std::map<StorageId, std::uint64_t>;
-  EXPECT_EQ(ledger.outstanding(4), (Bytes{{1, 123}, {2, 7}}));
-  EXPECT_EQ(ledger.outstanding(10), (Bytes{{1, 23}, {2, 7}}));
-  EXPECT_EQ(ledger.outstanding(20), Bytes{});
-  ledger.add(25, 2, 9);
-  EXPECT_EQ(ledger.outstanding(20), (Bytes{{2, 9}}));
 }
