@@ -192,7 +192,7 @@ std::variant<MountRequest, PrintAndExit> parseCommandLine(const std::vector<std:
   request.subdirectory = source.subdirectory;
   request.cluster.trackers = std::move(source.trackers);
   request.cluster.kind = "mount";
-  request.mount.source = request.source;
+  request.mount.source = all.positional[0];  // as it is in fstab: `mount -a` sees by that what is mounted already
   request.mount.mountPoint = all.positional[1];
   // The cluster gives up at stall_limit; this is only the last line behind it.
   request.mount.opLimit = request.cluster.stallLimit + std::chrono::seconds(10);

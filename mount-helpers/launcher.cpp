@@ -77,8 +77,10 @@ int openLog(const std::string& logFile) {
   return ends[1];
 }
 
-// From now on nothing of the caller's terminal is ours.
+// From now on nothing of the caller's terminal is ours. Not before the mount answers: an automount lets only the process
+// group of mount(8) through to the mount point, and everybody else waits for the very mount that is made here.
 void detach(const std::string& logFile) {
+  ::setsid();
   int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   int log = openLog(logFile);
   ::dup2(null, 0);
@@ -101,7 +103,6 @@ int inBackground(const std::function<int(std::function<void()>)>& serve, const s
     return awaitReady(ends[0], child, failure);
   }
   ::close(ends[0]);
-  ::setsid();
   if (::chdir("/") != 0) std::perror("mount.vcfs: chdir /");
   ::dup2(ends[1], 2);
   ::close(ends[1]);

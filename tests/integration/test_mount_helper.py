@@ -6,6 +6,7 @@ import subprocess
 import unittest
 
 from vcfs_test import env, shared
+from vcfs_test.automount import Automount
 from vcfs_test.wait import wait_for
 
 
@@ -89,6 +90,24 @@ class Mounting(unittest.TestCase):
         self.mount(options="rw,_netdev,noauto,nofail,x-systemd.automount,x-systemd.requires=network-online.target,noatime,nosuid,nodev,"
                            "user=root,comment=x,relatime")
         (self.point / "f").write_bytes(b"x")
+
+    def test_an_automount(self):
+        (self.cluster.mount / "on-demand").write_bytes(b"x")
+        program = [env.program("mount.vcfs"), f"{self.cluster.trackers}:/", str(self.point)]
+        with Automount(self.point, program, limit=20) as automount:
+            # Somebody who is not of the process group that mounts.
+            seen = subprocess.run(["cat", str(self.point / "on-demand")], capture_output=True, timeout=40, check=False,
+                                  start_new_session=True)
+            self.assertEqual(getattr(automount.result, "returncode", "it hung"), 0, automount.result)
+            self.assertEqual(seen.stdout, b"x", seen.stderr)
+
+    def test_mounted_already_as_fstab_says(self):
+        trackers = self.cluster.trackers + ",127.0.0.1"  # without a port
+        self.mount(source=f"{trackers}:/")
+        with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+            line = next(line for line in mounts if f" {self.point} " in line)
+        # What `mount -a` goes by.
+        self.assertIn(f" fuse.vcfs {trackers}:/ ", line)
 
     def test_read_only(self):
         (self.cluster.mount / "ro-file").write_bytes(b"x")
