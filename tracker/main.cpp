@@ -66,6 +66,13 @@ int runProgram(int argc, char** argv) {
                     "The namespace of a vcfs cluster, the map of its storage servers, and their failover.");
   declare(settings, options);
   settings.parseOrExit(argc, argv);
+  if (options.catalog.starts_with("sqlite:") && options.tracker.trackers.size() > 1) {
+    std::fprintf(stderr,
+                 "vcfs-tracker: a SQLite catalog has one tracker, and --trackers names %zu: each would have a store of "
+                 "its own. Give them one --catalog mariadb://…, or name this tracker alone\n",
+                 options.tracker.trackers.size());
+    return 2;
+  }
   options.tracker.settings = settings.values();
   options.tracker.settings["catalog"] = withoutCredentials(options.catalog);
   options.tracker.rebuildFiles = static_cast<std::uint64_t>(options.rebuildFiles);
