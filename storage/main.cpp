@@ -5,6 +5,7 @@
 #include "common/base/daemon.h"
 #include "common/base/log.h"
 #include "common/base/settings.h"
+#include "common/rpc/listen_check.h"
 #include "storage/storage_service.h"
 #include "storage/store/disk_store.h"
 
@@ -97,6 +98,7 @@ void check(Config& c) {
 int runProgram(int argc, char** argv) {
   Config config = parse(argc, argv);
   check(config);
+  checkListen(config.options.listen);  // where another one runs, the directory gets no identity
   // Outlives everything that the loop may still hold.
   storage::DiskStore store(config.disk);
   Daemon daemon;

@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/mariadb_url.h"
 #include "common/base/settings.h"
+#include "common/rpc/listen_check.h"
 #include "tracker/catalog/open_catalog.h"
 #include "tracker/tracker_service.h"
 
@@ -90,6 +91,7 @@ int runProgram(int argc, char** argv) {
   std::unique_ptr<tracker::Catalog> catalog;
   std::unique_ptr<tracker::TrackerService> service;
   auto start = [&]() -> Task<void> {
+    checkListen(options.tracker.listen);  // beside a tracker that runs, its catalog is not migrated
     catalog = co_await tracker::openCatalog(daemon.runtime(), options.catalog, static_cast<int>(options.connections),
                                             options.catalogBudget);
     service = std::make_unique<tracker::TrackerService>(daemon.runtime(), *catalog, options.tracker);

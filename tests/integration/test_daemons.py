@@ -1,5 +1,6 @@
 """Each daemon's own door: bad options and configurations are refused with a reason and without a trace on disk."""
 import os
+import socket
 import subprocess
 import unittest
 
@@ -19,11 +20,18 @@ BAD = [
     ("idserver_without_data", "vcfs-idserver", {"--data": None}, "data"),
     ("idserver_port_beyond_65535", "vcfs-idserver", {"--listen": "127.0.0.1:70000"}, "70000"),
     ("idserver_address_without_port", "vcfs-idserver", {"--listen": "127.0.0.1"}, "127.0.0.1"),
+    ("idserver_recover_above_with_a_catalog", "vcfs-idserver",
+     {"--data": None, "--catalog": "mariadb://u:p@127.0.0.1:9/db", "--recover-above": "5"}, "UPDATE id_ranges"),
+    ("idserver_port_taken", "vcfs-idserver", {"--listen": "TAKEN"}, "TAKEN"),
     ("idserver_data_that_is_a_file", "vcfs-idserver", {"--data": "FILE"}, "FILE"),
     ("tracker_unknown_catalog", "vcfs-tracker", {"--catalog": "oracle:x"}, "oracle"),
     ("tracker_without_catalog", "vcfs-tracker", {"--catalog": None}, "catalog"),
+    ("tracker_of_several_with_sqlite", "vcfs-tracker", {"--trackers": "127.0.0.1:1,127.0.0.1:2"}, "mariadb"),
+    ("tracker_port_taken", "vcfs-tracker", {"--listen": "TAKEN"}, "TAKEN"),
     ("tracker_copies_zero", "vcfs-tracker", {"--copies": "0"}, "copies"),
     ("tracker_bad_retention", "vcfs-tracker", {"--trash-retention": "soon"}, "soon"),
+    ("storage_port_taken", "vcfs-storage", {"--listen": "TAKEN"}, "TAKEN"),
+    ("storage_listen_at_an_unknown_host", "vcfs-storage", {"--listen": "no-such-host.invalid:21100"}, "no such host"),
     ("storage_without_name", "vcfs-storage", {"--name": None}, "name"),
     ("storage_empty_name", "vcfs-storage", {"--name": ""}, "name"),
     ("storage_name_with_a_slash", "vcfs-storage", {"--name": "a/b"}, "a/b"),
@@ -48,6 +56,8 @@ class BadOptions(unittest.TestCase):
         self.addCleanup(self.scratch.close)
 
     def value(self, text):
+        if text == "TAKEN":
+            return self.taken
         for name, replacement in (("DATA", self.scratch.path / "data"), ("FILE", self.scratch.path / "file"),
                                   ("ABSENT", self.scratch.path / "absent.conf")):
             text = text.replace(name, str(replacement))
@@ -59,6 +69,9 @@ class BadOptions(unittest.TestCase):
     @each(BAD)
     def test(self, program, change, says):
         (self.scratch.path / "file").write_bytes(b"precious")
+        other = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(other.close)
+        self.taken = f"127.0.0.1:{other.getsockname()[1]}"
         options = {**GOOD[program], **change}
         line = [env.program(program)]
         for key, value in options.items():
