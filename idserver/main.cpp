@@ -46,10 +46,11 @@ Options parse(int argc, char** argv) {
     std::exit(2);
   }
   if (!o.catalog.empty() && o.recoverAbove > 0) {
-    std::fprintf(stderr,
-                 "vcfs-idserver: --recover-above is for a --data directory. Of ID servers that share a catalog, stop all "
-                 "and go on above the id there: UPDATE id_ranges SET next = %lld WHERE next <= %lld\n",
-                 static_cast<long long>(o.recoverAbove + 1), static_cast<long long>(o.recoverAbove));
+    std::fprintf(
+        stderr,
+        "vcfs-idserver: --recover-above is for a --data directory. Of ID servers that share a catalog, stop all "
+        "and go on above the id there: UPDATE id_ranges SET next = %lld WHERE next <= %lld\n",
+        static_cast<long long>(o.recoverAbove + 1), static_cast<long long>(o.recoverAbove));
     std::exit(2);
   }
   return o;

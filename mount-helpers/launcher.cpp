@@ -77,8 +77,8 @@ int openLog(const std::string& logFile) {
   return ends[1];
 }
 
-// From now on nothing of the caller's terminal is ours. Not before the mount answers: an automount lets only the process
-// group of mount(8) through to the mount point, and everybody else waits for the very mount that is made here.
+// From now on nothing of the caller's terminal is ours. Not before the mount answers: an automount lets only the
+// process group of mount(8) through to the mount point, and everybody else waits for the very mount that is made here.
 void detach(const std::string& logFile) {
   ::setsid();
   int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);

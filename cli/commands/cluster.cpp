@@ -131,15 +131,16 @@ class Up final : public Command {
     return settings;
   }
 
-  // Settings that never ran are forgotten, so that the next try may have others.
+  // Settings that never ran are forgotten, so that the next try may have others, or none.
   int start(LocalCluster& cluster, Launcher& launcher, const std::vector<ProcessSpec>& plan,
             const ClusterSettings& settings) {
-    bool first = !cluster.exists();
+    auto former = cluster.loadSettings();
     cluster.saveSettings(settings);
     try {
       return launcher.start(plan, settings);
     } catch (...) {
-      if (first) ::unlink(cluster.dir().settings().c_str());
+      if (former) cluster.saveSettings(*former);
+      if (!former) ::unlink(cluster.dir().settings().c_str());
       throw;
     }
   }

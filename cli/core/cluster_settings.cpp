@@ -237,6 +237,8 @@ std::vector<std::string> trackerAddresses(const ClusterSettings& s) {
   return result;
 }
 
+std::string mountSource(const ClusterSettings& s) { return join(trackerAddresses(s)) + ":/"; }
+
 std::string join(const std::vector<std::string>& items, const std::string& separator) {
   std::string text;
   for (const auto& item : items) text += (text.empty() ? "" : separator) + item;

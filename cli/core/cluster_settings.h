@@ -57,6 +57,8 @@ RoleOption parseRoleOption(const std::string& text);  // throws UsageError
 
 // The addresses of all trackers, "host:port".
 std::vector<std::string> trackerAddresses(const ClusterSettings& settings);
+// What its mount is mounted from, as /proc/self/mountinfo has it.
+std::string mountSource(const ClusterSettings& settings);
 std::string join(const std::vector<std::string>& items, const std::string& separator = ",");
 
 }  // namespace vcfs::cli

@@ -102,8 +102,8 @@ class Planner {
       if (option.role == "mount")
         options.push_back(option.value.empty() ? option.name : option.name + "=" + option.value);
     }
-    spec.arguments = {join(trackerAddresses(s_)) + ":/", s_.mount, "--foreground", "--ready-file",
-                      dir_.readyFile(spec.name),         "-o",     join(options)};
+    spec.arguments = {mountSource(s_),           s_.mount, "--foreground", "--ready-file",
+                      dir_.readyFile(spec.name), "-o",     join(options)};
     specs_.push_back(std::move(spec));
   }
 

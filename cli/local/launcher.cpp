@@ -70,8 +70,23 @@ void Launcher::check(const std::vector<ProcessSpec>& plan, const ClusterSettings
     if (spec.role == Role::mount) {
       if (std::string obstacle = mountObstacle(); !obstacle.empty()) throw Error(Errc::notSupported, obstacle);
       checkMountPoint(settings.mount);
+      checkWhatIsMounted(settings);
     }
   }
+}
+
+// Ours may have been left by a mount process that died: "Transport endpoint is not connected".
+bool Launcher::mountedByUs(const MountEntry& there, const ClusterSettings& settings) {
+  return there.type == "fuse.vcfs" && there.source == mountSource(settings);
+}
+
+// Anybody else's mount is not ours to take away, nor to hide below ours: recorders go on writing there.
+void Launcher::checkWhatIsMounted(const ClusterSettings& settings) {
+  auto there = mountAt(settings.mount);
+  if (!there || mountedByUs(*there, settings)) return;
+  throw Error(Errc::exists, fmt::format("{} is mounted already, by something else ({}, type {}): unmount it, or name "
+                                        "another place with --mount",
+                                        settings.mount, there->source, there->type));
 }
 
 Launcher::Child Launcher::launch(const ProcessSpec& spec, const ClusterSettings& settings) {
@@ -80,17 +95,9 @@ Launcher::Child Launcher::launch(const ProcessSpec& spec, const ClusterSettings&
   if (!spec.config.empty()) writeFileAtomically(dir.configFile(spec.name), spec.config, 0600);
   ::unlink(dir.readyFile(spec.name).c_str());
   if (spec.role == Role::mount) {
-    if (auto there = mountAt(settings.mount)) {
-      // Left by a mount process that died: "Transport endpoint is not connected". Anybody else's mount is not ours to
-      // take away.
-      if (there->type != "fuse.vcfs") {
-        throw Error(Errc::exists, fmt::format("{} is mounted already, by something else (type {}): unmount it, or name "
-                                              "another place with --mount",
-                                              settings.mount, there->type));
-      }
-      std::string reason;
-      unmount(settings.mount, true, reason);
-    }
+    checkWhatIsMounted(settings);
+    std::string reason;
+    if (isMounted(settings.mount)) unmount(settings.mount, true, reason);
     makeMountPoint(settings.mount);
   }
   std::uint64_t logStart = fileSize(dir.log(spec.name));
@@ -163,7 +170,9 @@ int Launcher::start(const std::vector<ProcessSpec>& plan, const ClusterSettings&
 
 bool Launcher::leaveMount(const ClusterSettings& settings, const StopOptions& options) {
   const std::string& path = settings.mount;
-  if (path.empty() || !isMounted(path)) return true;
+  auto there = path.empty() ? std::nullopt : mountAt(path);
+  if (!there) return true;
+  if (!mountedByUs(*there, settings)) return false;
   auto deadline = std::chrono::steady_clock::now() + options.busyLimit;
   std::string reason;
   bool told = false;

@@ -4,6 +4,7 @@
 
 #include "cli/core/plan.h"
 #include "cli/local/local_cluster.h"
+#include "cli/local/mounts.h"
 
 // Starts and stops the processes of a plan. Blocking.
 namespace vcfs::cli {
@@ -15,7 +16,8 @@ class Launcher {
   Launcher(LocalCluster& cluster, Say say) : cluster_(cluster), say_(std::move(say)) {}
 
   // Everything that can be known to fail before anything is started: programs that are missing, ports that are taken
-  // and stay so for 3 s, a machine that cannot mount. Throws Error with what to do about it.
+  // and stay so for 3 s, a machine that cannot mount, a place where something else is mounted. Throws Error with what
+  // to do about it.
   void check(const std::vector<ProcessSpec>& plan, const ClusterSettings& settings) const;
 
   // Starts what is not running, role by role, each when the one before answers. Returns how many were started. When one
@@ -26,7 +28,7 @@ class Launcher {
     bool force = false;                  // do not wait for users of the mount
     std::chrono::seconds busyLimit{10};  // how long users of the mount are waited for before it is detached
   };
-  // Unmounts, then ends the processes in the opposite order. Returns how many were running.
+  // Unmounts what is ours, then ends the processes in the opposite order. Returns how many were running.
   int stop(const std::vector<ProcessSpec>& plan, const ClusterSettings& settings, StopOptions options);
 
  private:
@@ -36,10 +38,13 @@ class Launcher {
     std::uint64_t logStart;
   };
   void checkPort(const ProcessSpec& spec, const ClusterSettings& settings) const;
+  static bool mountedByUs(const MountEntry& there, const ClusterSettings& settings);
+  static void checkWhatIsMounted(const ClusterSettings& settings);
   Child launch(const ProcessSpec& spec, const ClusterSettings& settings);
   void waitReady(const Child& child, const ClusterSettings& settings);
   bool ready(const ProcessSpec& spec, const ClusterSettings& settings) const;
-  // False when it was detached although somebody uses it: then the mount process does not end by itself.
+  // False when it was detached although somebody uses it, or something else is mounted there: then the mount process
+  // does not end by itself.
   bool leaveMount(const ClusterSettings& settings, const StopOptions& options);
   void end(const ProcessSpec& spec);
 

@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 from vcfs_test import env
-from vcfs_test.cluster import Cluster, is_running
+from vcfs_test.cluster import Cluster, CommandFailed, is_running
 from vcfs_test.files import pattern
 from vcfs_test.wait import wait_for
 
@@ -236,6 +236,33 @@ class Lives(unittest.TestCase):
         self.assertEqual(((a.mount / "f").read_bytes(), (b.mount / "f").read_bytes()), (b"in a", b"in b"))
         a.down()
         self.assertEqual((b.mount / "f").read_bytes(), b"in b")
+
+    def test_the_mount_of_another_cluster_is_left_alone(self):
+        a, b = self.cluster().up(), self.cluster()
+        with open(a.mount / "recording", "wb", buffering=0) as recording:
+            recording.write(b"first ")
+            with self.assertRaises(CommandFailed) as refused:
+                b.vcfs("up", "--port-base", b.ports.base, "--mount", a.mount)
+            self.assertIn("mounted already", refused.exception.result.stderr)
+            recording.write(b"second")
+        self.assertEqual((a.mount / "recording").read_bytes(), b"first second")
+        self.assertFalse((b.directory / "cluster.json").exists())
+
+    def test_down_leaves_the_mounts_of_others(self):
+        c = self.cluster().up()
+        c.down()
+        subprocess.run(["mount", "-t", "tmpfs", "none", c.mount], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", c.mount], check=False)
+        c.down()
+        self.assertTrue(os.path.ismount(c.mount))
+
+    def test_options_that_failed_are_not_kept(self):
+        c = self.cluster().up()
+        c.down()
+        with self.assertRaises(CommandFailed) as refused:
+            c.vcfs("up", "--option", "tracker.colour=red")
+        self.assertIn("colour", refused.exception.result.stderr)
+        c.vcfs("up")
 
     def test_groups_and_copies(self):
         c = self.cluster(storages=4, groups=2, copies=2).up()
