@@ -4,7 +4,7 @@
 //   some-encoder | record_and_follow record 127.0.0.1:21000 /meetings/today.ts
 //   record_and_follow follow 127.0.0.1:21000 /meetings/today.ts | some-player
 //
-// Build outside of the tree, after `cmake --install`:
+// Build outside of the tree, after `cmake --install` and, for /usr/local/lib, `ldconfig`:
 //   g++ -std=c++20 record_and_follow.cpp $(pkg-config --cflags --libs vcfs) -o record_and_follow
 #include <unistd.h>
 
