@@ -15,14 +15,17 @@ constexpr Statement kOpenFiles{
 constexpr Statement kSealFile{
     "UPDATE inodes SET size = ?, blocks = ?, mtime = ?, state = ?, opened_at = 0, change_id = change_id + 1"
     " WHERE inode = ? AND epoch = ? AND state = 1 AND opened_at = ?"};
-constexpr Statement kMissing{"SELECT inode FROM inodes WHERE missing > 0 AND inode > ? ORDER BY inode LIMIT ?"};
+// Bounded first: the replicas of all the rest need not be gathered.
+constexpr Statement kMissing{"SELECT " VCFS_INODE_COLUMNS
+                             " FROM (SELECT inode FROM inodes WHERE missing > 0 AND inode > ? ORDER BY inode LIMIT ?) m"
+                             " JOIN inodes i ON i.inode = m.inode ORDER BY i.inode"};
 // Stale ones, bounded first. (`state > 0` is for SQLite, which knows by it which index to use.)
 constexpr Statement kReserves{
     "SELECT b.inode, i.missing FROM (SELECT inode FROM replicas WHERE storage = ? AND state > 0 AND state = 2"
     " AND inode > ? ORDER BY inode LIMIT ?) b JOIN inodes i ON i.inode = b.inode ORDER BY b.inode"};
 constexpr Statement kNextClient{"SELECT MIN(client) FROM requests WHERE client > ?"};
 constexpr Statement kOldestRequests{
-    "SELECT sequence, made_at FROM requests WHERE client = ? ORDER BY sequence LIMIT 1000"};
+    "SELECT sequence, made_at FROM requests WHERE client = ? ORDER BY sequence LIMIT ?"};
 constexpr Statement kForgetRequests{"DELETE FROM requests WHERE client = ? AND sequence <= ?"};
 // Clients that were not heard of for ten minutes: nobody wanted what they had locked.
 constexpr Statement kForgetLocks{
@@ -31,11 +34,15 @@ constexpr Statement kForgetLockClients{"DELETE FROM lock_clients WHERE expires <
 constexpr Statement kForgetLockWaits{"DELETE FROM lock_waits WHERE until_ns < ?"};
 constexpr std::int64_t kLockClientsKeptNs = 600'000'000'000;
 constexpr Statement kForgetPins{"DELETE FROM pins WHERE expires < ?"};
+constexpr std::uint64_t kRequestsOfClient = 1000;  // looked at at a time
+constexpr std::uint64_t kMostForgotten = 2000;     // in one transaction, give or take those
+constexpr int kMostClients = 200;                  // two journeys each
+constexpr std::uint32_t kLackingWindow = 2;        // times as many are looked through at a time as may be found
 const std::string kRole = "coordinator";
 
-// Deletes the oldest requests of one client, at most 1000; they were made in the order of their sequence.
+// Deletes the oldest requests of one client; they were made in the order of their sequence.
 Task<std::uint64_t> forgetRequests(SqlTx& tx, std::int64_t client, std::int64_t before) {
-  const Rows rows = co_await tx.exec(kOldestRequests, client);
+  const Rows rows = co_await tx.exec(kOldestRequests, client, kRequestsOfClient);
   std::size_t old = 0;
   while (old < rows.size() && rows.integer(old, 1) < before) ++old;
   if (old == 0) co_return 0;
@@ -104,34 +111,48 @@ Task<std::vector<Change>> sealFile(SqlTx& tx, Fence fence, Seal seal, std::int64
   co_return changes;
 }
 
-Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint32_t limit,
-                               std::shared_ptr<const std::set<InodeId>> skip, Occasion occasion) {
+Task<InodePage> listLacking(SqlTx& tx, InodeId after, std::uint32_t limit, std::shared_ptr<const PlacementView> view) {
+  const std::uint32_t window = limit * kLackingWindow;
+  const Rows rows = co_await tx.exec(kMissing, after, window);
+  InodePage page;
+  page.more = rows.size() == window;
+  FileNeeds needs;
+  needs.leaving = view->leaving();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const InodeRow row = toInodeRow(rows, i);
+    page.last = row.attr.inode;
+    needs.group = row.group;
+    needs.copies = row.copies;
+    if (completeReplicas(row.replicas, *view, needs)) page.inodes.push_back(row.attr.inode);
+    if (page.inodes.size() < limit) continue;
+    page.more = page.more || i + 1 < rows.size();
+    break;
+  }
+  co_return page;
+}
+
+Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, std::vector<InodeId> inodes, Occasion occasion) {
   co_await checkFence(tx, fence);
-  const Rows rows = co_await tx.exec(kMissing, after, limit + 1);
   LayoutPage page;
-  page.more = rows.size() > limit;
-  if (!rows.empty()) relyOnFence(tx);
-  for (std::size_t i = 0; i < std::min<std::size_t>(rows.size(), limit); ++i) {
-    const auto inode = static_cast<InodeId>(rows.integer(i, 0));
-    page.last = inode;
-    if (skip->count(inode) > 0) continue;
+  for (const InodeId inode : inodes) {
     auto row = co_await findInode(tx, inode, Lock::rows);
-    if (!row || row->attr.nlink == 0) continue;
+    if (!row || !row->isFile() || row->attr.nlink == 0) continue;
     const FileNeeds needs = co_await needsOf(tx, *row, *occasion.view);
+    auto next = completeReplicas(row->replicas, *occasion.view, needs);
+    if (!next) continue;
+    if (page.layouts.empty()) relyOnFence(tx);
+    row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
     LayoutChange change;
-    if (auto next = completeReplicas(row->replicas, *occasion.view, needs)) {
-      row = co_await storeReplicas(tx, std::move(*row), std::move(*next), occasion.now);
-      change.changed = true;
-    }
+    change.changed = true;
     change.layout = row->layout();
     page.layouts.push_back(std::move(change));
   }
   co_return page;
 }
 
-Task<ReservePage> listReserves(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit) {
+Task<InodePage> listReserves(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit) {
   const Rows rows = co_await tx.exec(kReserves, storage, after, limit);
-  ReservePage page;
+  InodePage page;
   page.more = rows.size() == limit;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     page.last = static_cast<InodeId>(rows.integer(i, 0));
@@ -160,21 +181,23 @@ Task<LayoutPage> dropReserves(SqlTx& tx, Fence fence, std::vector<InodeId> inode
   co_return page;
 }
 
-Task<std::uint64_t> forgetOld(SqlTx& tx, Fence fence, std::int64_t requestsBefore, std::int64_t now) {
+Task<Forgotten> forgetOld(SqlTx& tx, Fence fence, std::int64_t after, std::int64_t requestsBefore, std::int64_t now) {
   co_await checkFence(tx, fence);
   co_await tx.exec(kForgetPins, now);
   co_await tx.exec(kForgetLocks, now - kLockClientsKeptNs);
   co_await tx.exec(kForgetLockClients, now - kLockClientsKeptNs);
   co_await tx.exec(kForgetLockWaits, now);
-  std::uint64_t forgotten = 0;
-  std::int64_t client = INT64_MIN;
-  for (int clients = 0; clients < 1000; ++clients) {
-    const Rows next = co_await tx.exec(kNextClient, client);
-    if (next.empty() || std::holds_alternative<std::monostate>(next.at(0, 0))) break;
-    client = next.integer(0, 0);
-    forgotten += co_await forgetRequests(tx, client, requestsBefore);
-    if (forgotten >= 2000) break;
+  Forgotten forgotten;
+  forgotten.last = after;
+  for (int clients = 0; clients < kMostClients && forgotten.requests < kMostForgotten; ++clients) {
+    const Rows next = co_await tx.exec(kNextClient, forgotten.last);
+    if (next.empty() || std::holds_alternative<std::monostate>(next.at(0, 0))) co_return Forgotten{forgotten.requests};
+    const std::int64_t client = next.integer(0, 0);
+    const std::uint64_t some = co_await forgetRequests(tx, client, requestsBefore);
+    forgotten.requests += some;
+    if (some < kRequestsOfClient) forgotten.last = client;  // else it has more
   }
+  forgotten.more = true;
   co_return forgotten;
 }
 

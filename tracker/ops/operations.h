@@ -372,16 +372,18 @@ struct Seal {
   std::int64_t openedAtNs = 0;  // only if nobody opened it since
 };
 Task<std::vector<Change>> sealFile(SqlTx& tx, Fence fence, Seal seal, std::int64_t now);
-// `skip`: files that were tried a moment ago.
-Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, InodeId after, std::uint32_t limit,
-                               std::shared_ptr<const std::set<InodeId>> skip, Occasion occasion);
-// Stale replicas on a server, of files that lack none, after `after`: of `limit` that are behind there.
-struct ReservePage {
+struct InodePage {
   std::vector<InodeId> inodes;
-  InodeId last = 0;
+  InodeId last = 0;  // the next page begins after it
   bool more = false;
 };
-Task<ReservePage> listReserves(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit);
+// Of the files after `after` that lack replicas those that by the look of it can be given one now, up to `limit` of
+// them: it looks at no more than twice as many.
+Task<InodePage> listLacking(SqlTx& tx, InodeId after, std::uint32_t limit, std::shared_ptr<const PlacementView> view);
+// Gives these files the replicas that they lack and that there is a place for. Only what was changed is in the page.
+Task<LayoutPage> completeFiles(SqlTx& tx, Fence fence, std::vector<InodeId> inodes, Occasion occasion);
+// Stale replicas on a server, of files that lack none, after `after`: of `limit` that are behind there.
+Task<InodePage> listReserves(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit);
 // Drops those of these files' replicas that are kept in reserve and needed no more.
 Task<LayoutPage> dropReserves(SqlTx& tx, Fence fence, std::vector<InodeId> inodes, Occasion occasion);
 // Moves replicas away from `storage`, of files after `after`: those that are `behind` (syncing or stale), or those in
@@ -419,7 +421,13 @@ struct Loss {
 };
 // In the order asked for. Throws unavailable: the server has come back.
 Task<std::vector<LayoutChange>> acceptLoss(SqlTx& tx, StorageId gone, std::vector<Loss> losses, Occasion occasion);
-Task<std::uint64_t> forgetOld(SqlTx& tx, Fence fence, std::int64_t requestsBefore, std::int64_t now);
+// What is over of pins and locks, and requests made before `requestsBefore`: a part of them, of clients behind `after`.
+struct Forgotten {
+  std::uint64_t requests = 0;
+  std::int64_t last = std::numeric_limits<std::int64_t>::min();  // the next call goes on behind it
+  bool more = false;                                             // and should soon
+};
+Task<Forgotten> forgetOld(SqlTx& tx, Fence fence, std::int64_t after, std::int64_t requestsBefore, std::int64_t now);
 
 // ---- the beginning
 struct ClusterRow {

@@ -8,7 +8,7 @@ namespace vcfs::tracker {
 namespace {
 constexpr std::uint32_t kTrashBatch = 200;     // inodes per transaction: others get in between
 constexpr std::uint32_t kRemoveBatch = 500;    // files per call to a storage server
-constexpr std::uint32_t kCompleteBatch = 100;  // files per transaction
+constexpr std::uint32_t kCompleteBatch = 100;  // files per transaction; twice as many are looked at for them
 constexpr std::uint32_t kSealBatch = 200;
 constexpr int kMaxBatchesPerRound = 50;
 constexpr std::uint32_t kReserveBatch = 200;  // per server
@@ -19,6 +19,8 @@ constexpr Duration kLongestRest = std::chrono::seconds(60);
 constexpr Duration kEarlyGrace = std::chrono::seconds(60);  // a mount repeats its pins every 20 s
 constexpr Duration kWallSet = std::chrono::seconds(5);
 constexpr Duration kEarlyRest = std::chrono::seconds(10);
+constexpr Duration kLackingRest = std::chrono::seconds(10);
+constexpr Duration kPagePause = std::chrono::milliseconds(1);  // others get in between
 constexpr Duration kForgetSoon = std::chrono::milliseconds(500);
 constexpr Duration kTick = std::chrono::milliseconds(250);
 }  // namespace
@@ -37,7 +39,10 @@ void Coordinator::stop() {
   wake_.notifyAll();
 }
 
-void Coordinator::nudge() { wake_.notifyAll(); }
+void Coordinator::nudge() {
+  lacking_.notBefore = TimePoint{};
+  wake_.notifyAll();
+}
 
 bool Coordinator::holdsLease() const { return core_->runtime.clock.now() < heldUntil_; }
 
@@ -199,6 +204,7 @@ std::vector<StorageId> Coordinator::liveServers() const {
   return live;
 }
 
+// At the same time: what is counted as free by now is to be free soon on all of them.
 Task<void> Coordinator::removeFromServers() {
   const std::vector<StorageId> live = liveServers();
   for (StorageId storage : live) {
@@ -246,32 +252,46 @@ void Coordinator::triedAgain(InodeId inode) {
   attempt.notBefore = core_->runtime.clock.now() + attempt.pause;
 }
 
+// Goes on where the last round ended: files of one group that nothing can be done for, for as long as it has no room,
+// stand in the way of no others. Of many such it takes several rounds to come round, which nobody needs all the time.
 Task<void> Coordinator::completeFiles() {
-  InodeId after = 0;
+  const TimePoint now = core_->runtime.clock.now();
+  if (now < lacking_.notBefore) co_return;
+  std::erase_if(attempts_, [now](const auto& item) { return item.second.notBefore + kLongestRest < now; });
+  const bool begins = lacking_.after == 0;
   for (int batch = 0; batch < kMaxBatchesPerRound && holdsLease() && !stopped_; ++batch) {
-    if (batch == 0) {
-      auto any = [](SqlTx& tx) { return ops::countFiles(tx, false); };
-      const ops::Counts counts = co_await core_->catalog.read(std::move(any));
-      if (counts.degraded == 0) co_return;
-    }
-    const ops::Fence guard = fence();
-    const ops::Occasion occasion = core_->occasion(ops::Request());
-    const auto skip = resting();
-    auto op = [=](SqlTx& tx) { return ops::completeFiles(tx, guard, after, kCompleteBatch, skip, occasion); };
+    co_await completePage();
+    if (lacking_.after != 0) continue;
+    if (!begins && !lacking_.changed) lacking_.notBefore = now + kLackingRest;
+    lacking_.changed = false;
+    co_return;
+  }
+}
+
+Task<void> Coordinator::completePage() {
+  const ops::Fence guard = fence();
+  const ops::Occasion occasion = core_->occasion(ops::Request());
+  auto list = [after = lacking_.after, view = occasion.view](SqlTx& tx) {
+    return ops::listLacking(tx, after, kCompleteBatch, view);
+  };
+  ops::InodePage found = co_await core_->catalog.read(std::move(list));
+  std::erase_if(found.inodes, [this](InodeId inode) { return resting(inode); });
+  std::vector<Layout> changed;
+  if (!found.inodes.empty()) {
+    auto op = [=, inodes = found.inodes](SqlTx& tx) { return ops::completeFiles(tx, guard, inodes, occasion); };
     ops::LayoutPage page = co_await core_->catalog.write(std::move(op), Durability::stable);
-    std::vector<Layout> changed;
     for (ops::LayoutChange& change : page.layouts) {
-      if (!change.changed) continue;
       triedAgain(change.layout.inode);
       changed.push_back(std::move(change.layout));
     }
-    after = page.last;
-    if (!changed.empty()) {
-      log::info("coordinator.replicas_added", {{"files", changed.size()}});
-      co_await core_->announce(std::move(changed), 0, core_->options.callLimit);
-    }
-    if (!page.more) co_return;
+  } else if (found.more) {
+    co_await core_->runtime.clock.sleep(kPagePause);
   }
+  lacking_.after = found.more ? found.last : 0;
+  lacking_.changed = lacking_.changed || !changed.empty();
+  if (changed.empty()) co_return;
+  log::info("coordinator.replicas_added", {{"files", changed.size()}});
+  co_await core_->announce(std::move(changed), 0, core_->options.callLimit);
 }
 
 // A server that comes back is told what becomes of its stale replicas, and nobody asks again about those that are kept
@@ -292,7 +312,7 @@ Task<void> Coordinator::dropReserves() {
 Task<void> Coordinator::dropReservesOf(StorageId storage) {
   const InodeId after = reserves_[storage];
   auto list = [storage, after](SqlTx& tx) { return ops::listReserves(tx, storage, after, kReserveBatch); };
-  const ops::ReservePage found = co_await core_->catalog.read(std::move(list));
+  const ops::InodePage found = co_await core_->catalog.read(std::move(list));
   reserves_[storage] = found.more ? found.last : 0;
   if (found.inodes.empty()) co_return;
   const ops::Fence guard = fence();
@@ -358,9 +378,10 @@ Task<void> Coordinator::forget() {
   const ops::Fence guard = fence();
   const std::int64_t now = core_->runtime.clock.wallNs();
   const std::int64_t before = now - std::chrono::nanoseconds(core_->options.requestsKept).count();
-  auto op = [=](SqlTx& tx) { return ops::forgetOld(tx, guard, before, now); };
-  const std::uint64_t forgotten = co_await core_->catalog.write(std::move(op));
-  if (forgotten >= 2000) nextForget_ = core_->runtime.clock.now() + kForgetSoon;
+  auto op = [=, after = forgotten_](SqlTx& tx) { return ops::forgetOld(tx, guard, after, before, now); };
+  const ops::Forgotten forgotten = co_await core_->catalog.write(std::move(op));
+  forgotten_ = forgotten.last;
+  if (forgotten.more) nextForget_ = core_->runtime.clock.now() + kForgetSoon;
 }
 
 }  // namespace vcfs::tracker

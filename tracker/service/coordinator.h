@@ -2,7 +2,7 @@
 
 #include <map>
 #include <memory>
-#include <set>
+#include <optional>
 
 #include "common/async/signal.h"
 #include "tracker/service/evacuation.h"
@@ -35,6 +35,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   Task<void> removeFrom(StorageId storage);
   std::vector<StorageId> liveServers() const;
   Task<void> completeFiles();
+  Task<void> completePage();
   Task<void> dropReserves();
   Task<void> dropReservesOf(StorageId storage);
   Task<void> sealLeftOpen();
@@ -43,7 +44,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   ops::Fence fence() const;
   // Files whose replicas were changed a moment ago: a server that drops out again at once does not make the epochs
   // race.
-  std::shared_ptr<const std::set<InodeId>> resting();
+  bool resting(InodeId inode) const;
   void triedAgain(InodeId inode);
 
   std::shared_ptr<TrackerCore> core_;
@@ -54,6 +55,13 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   TimePoint nextSeal_;
   TimePoint nextForget_;
   TimePoint nextReserves_;
+  std::int64_t forgotten_ = ops::Forgotten().last;  // requests of which clients were looked through
+  struct Lacking {
+    InodeId after = 0;
+    bool changed = false;  // anything since it began at the start
+    TimePoint notBefore;
+  };
+  Lacking lacking_;                        // how far files with too few replicas were looked through
   std::map<StorageId, InodeId> reserves_;  // how far each server's were looked through
   struct EarlySearch {
     ops::TrashPlace place;

@@ -148,11 +148,9 @@ TEST_P(EvacuateTest, what_is_to_be_deleted_on_a_server_gets_no_new_replica_there
   for (Server& server : away->servers) server.alive = server.id != added;
   const auto all = std::exchange(view_, away);
   const ops::Fence fence = takeLease();
-  const auto none = std::make_shared<const std::set<InodeId>>();
+  const std::vector<InodeId> lacking(1, before.inode);
   const Layout revived =
-      write([=, o = occasion()](SqlTx& tx) { return ops::completeFiles(tx, fence, 0, 100, none, o); })
-          .layouts.at(0)
-          .layout;
+      write([=, o = occasion()](SqlTx& tx) { return ops::completeFiles(tx, fence, lacking, o); }).layouts.at(0).layout;
   view_ = all;
   drain(0);  // it need not be emptied any more: what was begun for that is superfluous
   const Layout after = caughtUp(revived, drained);
@@ -248,11 +246,11 @@ TEST_P(EvacuateTest, reserves_are_listed_in_pages_and_only_of_files_that_lack_no
   }
   write([inode = made[2]](SqlTx& tx) { return run(tx, kLack, inode); });
   auto page = [&](InodeId after) { return read([after](SqlTx& tx) { return ops::listReserves(tx, 77, after, 2); }); };
-  const ops::ReservePage first = page(0);
+  const ops::InodePage first = page(0);
   EXPECT_EQ(first.inodes, std::vector<InodeId>{made[0]});
   EXPECT_EQ(first.last, made[2]);
   EXPECT_TRUE(first.more);
-  const ops::ReservePage second = page(first.last);
+  const ops::InodePage second = page(first.last);
   EXPECT_EQ(second.inodes, std::vector<InodeId>{made[3]});
   EXPECT_FALSE(second.more);
 }

@@ -48,6 +48,23 @@ class ReplicasTest : public OpsTest {
     const ops::TrashRules rules = occasion().trash;
     return read([=](SqlTx& tx) { return ops::findEarly(tx, storage, after, now, rules, limit); });
   }
+  ops::InodePage listLacking(InodeId after, std::uint32_t limit) {
+    const auto view = view_;
+    return read([=](SqlTx& tx) { return ops::listLacking(tx, after, limit, view); });
+  }
+  ops::Forgotten forget(ops::Fence fence, std::int64_t after, std::int64_t before) {
+    return write([=](SqlTx& tx) { return ops::forgetOld(tx, fence, after, before, before); });
+  }
+  static Task<bool> changed(SqlTx& tx, Statement statement) {
+    co_await tx.exec(statement);
+    co_return true;
+  }
+  static Task<bool> recorded(SqlTx& tx, std::vector<ops::Request> requests, std::int64_t now) {
+    for (const ops::Request& request : requests) {
+      ops::recordRequest(tx, request, ops::RequestOp::setAttr, ops::Outcome(), now);
+    }
+    co_return true;
+  }
   std::uint32_t reclaimEarly(ops::Fence fence, std::vector<InodeId> inodes, std::int64_t now) {
     return write([=](SqlTx& tx) { return ops::reclaimEarly(tx, fence, inodes, now); }).inodes;
   }
@@ -371,13 +388,36 @@ TEST_P(ReplicasTest, a_degraded_file_is_completed_when_a_server_is_there) {
   ASSERT_EQ(lonely.replicas.size(), 1u);
   const auto fence = takeLease();
   servers();
-  const auto page = write([fence, o = occasion()](SqlTx& tx) {
-    return ops::completeFiles(tx, fence, 0, 10, std::make_shared<std::set<InodeId>>(), o);
-  });
+  const ops::InodePage lacking = listLacking(0, 10);
+  ASSERT_EQ(lacking.inodes, std::vector<InodeId>{lonely.inode});
+  const auto page = write(
+      [fence, inodes = lacking.inodes, o = occasion()](SqlTx& tx) { return ops::completeFiles(tx, fence, inodes, o); });
   ASSERT_EQ(page.layouts.size(), 1u);
   EXPECT_TRUE(page.layouts[0].changed);
   EXPECT_EQ(page.layouts[0].layout.replicas.size(), 2u);
   EXPECT_EQ(page.layouts[0].layout.replicas[1].state, ReplicaState::syncing);
+}
+
+TEST_P(ReplicasTest, files_that_lack_replicas_are_looked_through_in_parts) {
+  servers({2, 3});
+  std::vector<InodeId> inodes;
+  for (int i = 0; i < 7; ++i) inodes.push_back(create(kRootInode, "f" + std::to_string(i)).entry.attr.inode);
+  // For these there is no place by now, and for the rest there is.
+  write([](SqlTx& tx) { return changed(tx, Statement{"UPDATE inodes SET group_name = 'g2' WHERE inode < 1029"}); });
+  ASSERT_LT(inodes[4], 1029u);
+  ASSERT_GE(inodes[5], 1029u);
+  servers();
+  const ops::InodePage first = listLacking(0, 2);
+  EXPECT_TRUE(first.inodes.empty()) << "twice as many were looked at as may be found";
+  EXPECT_EQ(first.last, inodes[3]);
+  EXPECT_TRUE(first.more);
+  const ops::InodePage second = listLacking(first.last, 1);
+  EXPECT_EQ(second.inodes, std::vector<InodeId>{inodes[5]});
+  EXPECT_EQ(second.last, inodes[5]);
+  EXPECT_TRUE(second.more);
+  const ops::InodePage third = listLacking(second.last, 1);
+  EXPECT_EQ(third.inodes, std::vector<InodeId>{inodes[6]});
+  EXPECT_FALSE(third.more);
 }
 
 TEST_P(ReplicasTest, old_requests_are_forgotten) {
@@ -391,11 +431,36 @@ TEST_P(ReplicasTest, old_requests_are_forgotten) {
   }
   const auto fence = takeLease();
   const std::int64_t cut = now_ - 5000;
-  EXPECT_EQ(write([fence, cut](SqlTx& tx) { return ops::forgetOld(tx, fence, cut, cut); }), 14u);
+  const ops::Forgotten forgotten = forget(fence, ops::Forgotten().last, cut);
+  EXPECT_EQ(forgotten.requests, 14u);
+  EXPECT_FALSE(forgotten.more);
   EXPECT_FALSE(read([](SqlTx& tx) { return ops::findRequest(tx, ops::Request{3, 1}, ops::RequestOp::create); }));
   EXPECT_TRUE(read([](SqlTx& tx) {
     return ops::findRequest(tx, ops::Request{~std::uint64_t{0}, 20}, ops::RequestOp::create);
   }));
+}
+
+// More than one transaction looks at, all of them alive; then one whose requests are many.
+TEST_P(ReplicasTest, old_requests_of_many_clients_are_all_forgotten) {
+  constexpr std::uint64_t kClients = 450;
+  constexpr std::uint64_t kOfOne = 5000;
+  std::vector<ops::Request> requests;
+  for (std::uint64_t client = 1; client <= kClients; ++client) requests.push_back({client, 1});
+  for (std::uint64_t sequence = 2; sequence <= kOfOne; ++sequence) requests.push_back({kClients / 2, sequence});
+  const std::int64_t now = now_;
+  write([requests, now](SqlTx& tx) { return recorded(tx, requests, now); });
+  const auto fence = takeLease();
+  ops::Forgotten part;
+  std::uint64_t all = 0;
+  int parts = 0;
+  for (part.more = true; part.more && parts < 100; ++parts) {
+    part = forget(fence, part.last, now + 1);
+    EXPECT_LE(part.requests, 3000u) << "others wait for it";
+    all += part.requests;
+  }
+  EXPECT_EQ(all, requests.size());
+  EXPECT_EQ(number(Statement{"SELECT COUNT(*) FROM requests"}), 0);
+  EXPECT_GT(parts, 3);
 }
 
 TEST_P(ReplicasTest, a_storage_server_keeps_its_id_when_it_moves) {

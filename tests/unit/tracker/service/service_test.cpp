@@ -46,6 +46,26 @@ Task<bool> keptInReserve(SqlTx& tx, InodeId inode, StorageId storage) {
   co_return true;
 }
 
+// Many files of group g1 that lack a copy, and behind them one of group g2, whose inode it is.
+Task<InodeId> incompleteFiles(SqlTx& tx, StorageId one, StorageId two) {
+  constexpr InodeId kLast = 900'000;
+  constexpr Statement kMany{
+      "INSERT INTO inodes (inode, type, mode, nlink, uid, gid, size, blocks, atime, mtime, ctime, rdev, state, epoch,"
+      " change_id, tenant, path, target, parent, group_name, copies, missing, opener, opened_at, mtime_fixed, flags)"
+      " WITH d(i) AS (SELECT 0 UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL"
+      " SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+      " SELECT 100000 + a.i * 10000 + b.i * 1000 + c.i * 100 + e.i * 10 + f.i, 1, 420, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1,"
+      " 1, 'u', '/u/f', '', 0, ?, 2, 1, 0, 0, 0, 0 FROM d a, d b, d c, d e, d f WHERE a.i < 2"};
+  constexpr Statement kMoved{"UPDATE inodes SET inode = ?, group_name = ? WHERE inode = 119999"};
+  constexpr Statement kReplicas{
+      "INSERT INTO replicas (inode, position, storage, state) SELECT inode, 0, ?, 0 FROM inodes WHERE group_name = ?"};
+  co_await tx.exec(kMany, std::string("g1"));
+  co_await tx.exec(kMoved, kLast, std::string("g2"));
+  co_await tx.exec(kReplicas, one, std::string("g1"));
+  co_await tx.exec(kReplicas, two, std::string("g2"));
+  co_return kLast;
+}
+
 // Answers when it is told to.
 class SlowReader final : public schema::Watcher::Server {
  public:
@@ -87,6 +107,10 @@ class ServiceTest : public ::testing::TestWithParam<std::string> {
       loop_.io.run_one_for(10ms);
     }
     return true;
+  }
+  Layout layoutOf(InodeId inode) {
+    auto find = [inode](SqlTx& tx) { return ops::getAttr(tx, inode); };
+    return loop_.run(catalog_->read(std::move(find))).layout;
   }
   // In the catalog only: no watcher hears of it.
   void commitUntold(ops::Request request, std::function<Task<ops::Outcome>(SqlTx&, ops::Occasion)> change) {
@@ -421,6 +445,23 @@ TEST_P(ServiceTest, DISABLED_throughput) {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     std::printf("creates, %d at a time: %.0f/s\n", depth, done / took.count());
   }
+}
+
+TEST_P(ServiceTest, files_that_nothing_can_be_done_for_stand_in_the_way_of_no_others) {
+  Client s1(loop_, "s1", "storage", 11);
+  Client s2(loop_, "s2", "storage", 12);
+  Client s3(loop_, "s3", "storage", 13);
+  const auto joined = [](Client& server, const std::string& name, const std::string& group) {
+    auto request = server.registration(name, 1, 0, false);
+    request.setGroup(group);
+    return server.call(std::move(request)).getStorage();
+  };
+  const StorageId one = joined(s1, "s1", "g1");
+  const StorageId two = joined(s2, "s2", "g2");
+  const InodeId last = loop_.run(catalog_->write([=](SqlTx& tx) { return incompleteFiles(tx, one, two); }));
+  ASSERT_EQ(layoutOf(last).replicas.size(), 1u);
+  joined(s3, "s3", "g2");
+  EXPECT_TRUE(until([&] { return layoutOf(last).replicas.size() == 2; }));
 }
 
 // It cannot have heard of any server, however long it takes to open the catalog.
