@@ -51,7 +51,9 @@ ops::Fence Coordinator::fence() const { return ops::Fence{core_->options.address
 Task<void> Coordinator::watchClock() {
   auto self = shared_from_this();
   while (!stopped_) {
-    core_->map.tick(core_->runtime.clock.now());
+    const TimePoint now = core_->runtime.clock.now();
+    core_->map.tick(now);
+    core_->lockGrace.tick(now, core_->runtime.clock.wallNs());
     co_await core_->runtime.clock.sleep(kTick);
   }
 }
@@ -64,6 +66,7 @@ Task<void> Coordinator::keepLease() {
       co_await renew();
     } catch (const Error& error) {
       log::warn("coordinator.lease_not_renewed", {{"reason", error.what()}});
+      core_->lockGrace.interrupted(core_->runtime.clock.now());  // nor are those of locks, at whichever tracker
     }
     co_await core_->runtime.clock.sleep(interval);
   }

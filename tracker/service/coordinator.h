@@ -23,7 +23,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
 
  private:
   Task<void> keepLease();
-  Task<void> watchClock();  // for the map of servers: whether this process stood still
+  Task<void> watchClock();  // for the map of servers, and for locks: whether this process stood still
   Task<void> renew();
   Task<void> work();
   Task<void> round();

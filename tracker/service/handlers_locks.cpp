@@ -8,10 +8,13 @@ namespace vcfs::tracker {
 namespace {
 
 ops::LockRules rulesOf(TrackerCore& core) {
+  const TimePoint now = core.runtime.clock.now();
   ops::LockRules rules;
   rules.now = core.runtime.clock.wallNs();
   rules.leaseNs = std::chrono::nanoseconds(core.options.lockLease).count();
-  rules.forgive = core.runtime.clock.now() < core.locksForgivenUntil;
+  core.lockGrace.heard(now);
+  core.lockGrace.tick(now, rules.now);
+  rules.forgive = core.lockGrace.forgives(now);
   return rules;
 }
 
@@ -24,9 +27,7 @@ auto runOnLocks(TrackerCore& core, Operation operation) -> decltype(core.catalog
   } catch (const Error& error) {
     failure = error;
   }
-  if (remedyOf(failure->code()) == Remedy::retry) {
-    core.locksForgivenUntil = core.runtime.clock.now() + Duration(core.options.lockLease);
-  }
+  if (remedyOf(failure->code()) == Remedy::retry) core.lockGrace.interrupted(core.runtime.clock.now());
   throw *failure;
 }
 

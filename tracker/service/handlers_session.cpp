@@ -10,6 +10,9 @@ namespace vcfs::tracker {
 namespace {
 constexpr std::size_t kMaxText = 4096;
 
+// Others take no locks: that they are heard of says nothing of those who do.
+bool mayLock(const Session& session) { return session.kind == "mount" || session.kind == "library"; }
+
 std::string bounded(capnp::Text::Reader text, const char* what) {
   if (text.size() > kMaxText) throw Error(Errc::invalid, std::string("hello: ") + what + " is longer than 4096 bytes");
   return schema::toString(text);
@@ -57,6 +60,7 @@ Task<void> Handlers::hello(HelloContext context) {
   session_->kind = bounded(params.getKind(), "kind");
   session_->path = bounded(params.getPath(), "path");
   session_->client = params.getClient();
+  if (mayLock(*session_)) core_->lockGrace.heard(core_->runtime.clock.now());
   log::debug("session.hello",
              {{"client", log::hex(session_->client)}, {"kind", session_->kind}, {"host", session_->host}});
   auto results = context.getResults();
@@ -71,6 +75,7 @@ Task<void> Handlers::hello(HelloContext context) {
 
 Task<void> Handlers::ping(PingContext) {
   core_->sole->check();
+  if (mayLock(*session_)) core_->lockGrace.heard(core_->runtime.clock.now());
   co_return;
 }
 

@@ -24,6 +24,7 @@ TrackerCore::TrackerCore(Runtime& rt, Catalog& c, TrackerOptions o)
       options(std::move(o)),
       self(drawId(rt)),
       map(options.map, rt.clock.now()),
+      lockGrace(options.lockLease, rt.clock.now(), rt.clock.wallNs()),
       hub(rt, options.watchBacklog),
       names(rt, hub),
       storages(rt, map, self, hostName(), options.callLimit),
@@ -53,7 +54,7 @@ Task<void> TrackerCore::start() {
   auto count = [](SqlTx& tx) { return ops::countFiles(tx, true); };
   const ops::Counts counts = co_await catalog.read(std::move(count));
   inodeCount = counts.files;
-  locksForgivenUntil = runtime.clock.now() + Duration(options.lockLease);
+  lockGrace.interrupted(runtime.clock.now());
   // What it was is not known any more: a change of neither an inode nor a name says that anything may be otherwise.
   catalog.onLateCommit([weak = weak_from_this()] {
     const auto core = weak.lock();

@@ -10,6 +10,7 @@
 #include "tracker/catalog/catalog.h"
 #include "tracker/core/applicants.h"
 #include "tracker/core/cluster_map.h"
+#include "tracker/core/lock_grace.h"
 #include "tracker/ops/operations.h"
 #include "tracker/service/census.h"
 #include "tracker/service/id_source.h"
@@ -64,9 +65,6 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   // very request that asks, which was committed before and whose answer was lost.
   bool isNews(const Layout& layout, Epoch known) const;
 
-  // Until then nobody's locks lapse: renewals may have been lost with this tracker, or with the catalog.
-  TimePoint locksForgivenUntil;
-
   // Servers that another tracker may have registered.
   Task<void> loadStorages();
   bool hasSession(ClientId client) const;
@@ -76,6 +74,7 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   const TrackerOptions options;
   const ClientId self;  // this process, towards storage servers and peers
   ClusterMap map;
+  LockGrace lockGrace;
   Applicants applicants;
   WatchHub hub;
   NameRecall names;

@@ -4,16 +4,20 @@
 #include <stdexcept>
 
 #include "common/async/signal.h"
+#include "common/base/error.h"
 #include "tracker/catalog/catalog.h"
 
 namespace vcfs::tracker::test {
 
-// A catalog whose reads a test counts, lets fail, or holds between what they found and their end.
+// A catalog whose writes a test refuses, and whose reads it counts, lets fail, or holds between what they found
+// and their end.
 class HeldCatalog final : public Catalog {
  public:
   HeldCatalog(asio::io_context& io, Catalog& inner) : inner_(inner), changed_(io) {}
 
   Task<void> writeBody(Body body, Durability durability) override {
+    refused += refusesWrites ? 1 : 0;
+    if (refusesWrites) throw Error(Errc::unavailable, "injected");
     return inner_.writeBody(std::move(body), durability);
   }
   Task<void> readBody(Body body) override {
@@ -40,6 +44,8 @@ class HeldCatalog final : public Catalog {
   std::size_t begun = 0;
   std::size_t found = 0;
   bool fails = false;
+  bool refusesWrites = false;
+  std::size_t refused = 0;
   bool holds = false;
 
  private:
