@@ -85,7 +85,9 @@ interface Tracker {
   readLink @7 (inode :UInt64) -> (status :Status, target :Data);
 
   statFs @8 (directory :UInt64) -> (status :Status, totalBytes :UInt64, freeBytes :UInt64, files :UInt64);
-  # How many bytes of files fit with all their copies on the group's servers. For the root: of all groups together.
+  # How many bytes of files fit with all their copies on the group's servers: of the group that new files of the
+  # directory's user go to; `directory` may also be a file, then of that which it is in. For the root: of all groups
+  # together.
   # Total: of their disks as they are. Free: less what is kept in reserve, with what the trash gives back by itself (not
   # what somebody has open or records), read from the catalog in at most 300 ms, or else as far as it is known. What is
   # just being given back may be counted twice for some seconds.

@@ -45,7 +45,8 @@ Task<std::optional<Entry>> resolve(SqlTx& tx, InodeId base, std::string path, bo
 Task<DirPage> readDir(SqlTx& tx, InodeId directory, std::uint64_t after, std::uint32_t limit, bool layouts);
 Task<std::string> readLink(SqlTx& tx, InodeId inode);
 Task<InodeId> parentOf(SqlTx& tx, InodeId inode);
-Task<std::string> groupOf(SqlTx& tx, InodeId directory);  // of the user it belongs to; empty: the root, or a new user
+// Of a file its own, of a directory that of the user it belongs to; empty: of none (the root, a new user, a link).
+Task<std::string> groupOf(SqlTx& tx, InodeId inode);
 Task<std::uint32_t> copiesOf(SqlTx& tx, std::string group, std::uint32_t otherwise);
 
 // ---- names: changing

@@ -32,6 +32,7 @@ constexpr Statement kPutGroup{"REPLACE INTO storage_groups (name, copies) VALUES
 constexpr Statement kAddGroup{"INSERT INTO storage_groups (name, copies) VALUES (?, ?)"};
 constexpr Statement kListGroups{"SELECT name, copies FROM storage_groups ORDER BY name"};
 constexpr Statement kFindUser{"SELECT group_name FROM users WHERE name = ?"};
+constexpr Statement kOwnGroup{"SELECT type, group_name FROM inodes WHERE inode = ?"};
 constexpr Statement kUsersGroup{
     "SELECT u.group_name, g.copies FROM users u LEFT JOIN storage_groups g ON g.name = u.group_name WHERE u.name = ?"};
 constexpr Statement kPutUser{"REPLACE INTO users (name, group_name) VALUES (?, ?)"};
@@ -185,8 +186,12 @@ Task<GroupRow> groupForUser(SqlTx& tx, std::string user, std::shared_ptr<const P
   co_return group;
 }
 
-Task<std::string> groupOf(SqlTx& tx, InodeId directory) {
-  const auto chain = co_await ancestors(tx, directory);
+Task<std::string> groupOf(SqlTx& tx, InodeId inode) {
+  const Rows own = co_await tx.exec(kOwnGroup, inode);
+  const auto type = own.empty() ? FileType::none : static_cast<FileType>(own.integer(0, 0));
+  if (type == FileType::regular) co_return own.text(0, 1);  // wherever its user's new files go by now
+  if (type != FileType::directory) co_return std::string();
+  const auto chain = co_await ancestors(tx, inode);
   if (chain.empty()) co_return std::string();
   const Rows rows = co_await tx.exec(kFindUser, chain.back().name);
   co_return rows.empty() ? std::string() : rows.text(0, 0);

@@ -50,6 +50,25 @@ TEST_P(NamespaceTest, a_name_below_a_file_or_in_a_removed_directory_is_an_error)
   EXPECT_EQ(codeOf([&] { create(dir.entry.attr.inode, "x"); }), Errc::notFound);
 }
 
+TEST_P(NamespaceTest, a_file_is_in_its_own_group_and_a_directory_in_that_of_its_user) {
+  const auto group = [this](InodeId inode) { return read([inode](SqlTx& tx) { return ops::groupOf(tx, inode); }); };
+  const InodeId user = mkdir(kRootInode, "alice").entry.attr.inode;
+  const InodeId sub = mkdir(user, "2026").entry.attr.inode;
+  EXPECT_EQ(group(sub), "") << "she has no file yet";
+  const InodeId before = create(sub, "a.mp4").entry.attr.inode;
+  write([o = occasion()](SqlTx& tx) { return ops::setGroup(tx, "g2", 2, o); });
+  write([o = occasion()](SqlTx& tx) { return ops::assignUser(tx, "alice", "g2", o); });
+  EXPECT_EQ(group(user), "g2");
+  EXPECT_EQ(group(sub), "g2");
+  EXPECT_EQ(group(before), "g1") << "what is appended to it goes where it is";
+  auto moved = std::make_shared<PlacementView>(*view_);
+  for (Server& server : moved->servers) server.group = "g2";
+  view_ = moved;
+  EXPECT_EQ(group(create(sub, "b.mp4").entry.attr.inode), "g2");
+  EXPECT_EQ(group(create(sub, "link", FileType::symlink).entry.attr.inode), "");
+  EXPECT_EQ(group(kRootInode), "");
+}
+
 TEST_P(NamespaceTest, a_file_belongs_to_the_user_of_its_first_level_directory) {
   const auto user = mkdir(kRootInode, "acme");
   const auto sub = mkdir(user.entry.attr.inode, "2026");
