@@ -26,6 +26,7 @@ struct TrackerOptions {
   std::chrono::milliseconds coordinatorInterval{1'000};
   std::chrono::milliseconds replaceAfter{600'000};  // a server away for so long is replaced: its files are copied
   std::uint64_t rebuildFiles = 512;                 // copied at the same time for servers that leave or are gone
+  std::chrono::milliseconds removalBudget{5'000};   // of one call that removes a server, to count and to change
   std::chrono::milliseconds adoptWait{50};          // how long a failure report's answer waits for the new primary
   std::chrono::milliseconds callLimit{1'000};       // for an answer of another process
   std::chrono::milliseconds lockLease{10'000};  // a client not heard of for so long loses the locks that others want

@@ -9,9 +9,10 @@ namespace vcfs::tracker {
 namespace {
 
 constexpr std::uint32_t kCountPage = 500;
-constexpr int kCountPages = 200;                       // what a refusal counts before it says "at least"
-constexpr std::uint32_t kBatch = 200;                  // files per transaction
-constexpr Duration kBudget = std::chrono::seconds(5);  // of one call
+constexpr int kCountPages = 200;                               // what a refusal counts before it says "at least"
+constexpr std::uint32_t kBatch = 200;                          // files per transaction
+constexpr Duration kPagePause = std::chrono::milliseconds(1);  // others get in between
+constexpr Duration kCountKept = std::chrono::minutes(1);       // for the next call
 
 }  // namespace
 
@@ -20,14 +21,21 @@ Removal::Removal(std::shared_ptr<TrackerCore> core, StorageServer server)
 
 Task<bool> Removal::empty(bool force, ops::Occasion occasion) {
   requireAway();
-  const std::uint64_t inSync = co_await needed(force);
+  if (force) {
+    const bool seen = co_await requireOthers(occasion.request);
+    if (!seen) co_return false;
+  } else {
+    co_await requireEmpty();
+  }
   co_await bar();
-  deadline_ = core_->runtime.clock.now() + kBudget;
-  if (inSync > 0) {
+  deadline_ = core_->runtime.clock.now() + core_->options.removalBudget;
+  if (force) {
     const bool done = co_await loseInSync();
     if (!done) co_return false;
   }
-  co_return co_await dropBehind(occasion);
+  const bool emptied = co_await dropBehind(occasion);
+  if (emptied) core_->removalCounts.erase(server_.id);
+  co_return emptied;
 }
 
 // That this tracker was cut off from it, or has just started, does not count: the coordinator has noted that it is
@@ -43,24 +51,50 @@ void Removal::requireAway() const {
   throw Error(Errc::unavailable, name + " was heard of within the last seconds: has its process ended?");
 }
 
-Task<std::uint64_t> Removal::needed(bool force) {
-  const StorageId storage = server_.id;
+Task<void> Removal::requireEmpty() {
   ops::CensusPage total;
   InodeId after = 0;
   bool more = true;
-  for (int pages = 0; more && pages < kCountPages; ++pages) {
-    auto op = [storage, after](SqlTx& tx) { return ops::census(tx, storage, after, kCountPage); };
-    const ops::CensusPage page = co_await core_->catalog.read(std::move(op));
-    total.files += page.files;
-    total.onlyHere += page.onlyHere;
-    total.othersAway += page.othersAway;
-    if (total.example.empty()) total.example = page.example;
-    after = page.last;
-    more = page.more;
+  for (int pages = 0; more && pages < kCountPages; ++pages) more = co_await countPage(&total, &after);
+  if (total.files > 0) throw refusal(total, more);
+}
+
+// All of them are looked at before the first one changes, however many they are.
+Task<bool> Removal::requireOthers(ops::Request request) {
+  const TimePoint begun = core_->runtime.clock.now();
+  RemovalCount count = core_->removalCounts[server_.id];
+  const bool same = count.request.client == request.client && count.request.sequence == request.sequence;
+  if (!same || begun - count.at > kCountKept) count = RemovalCount();
+  count.request = request;
+  const TimePoint deadline = begun + core_->options.removalBudget;
+  while (!count.whole) {
+    const bool more = co_await countPage(&count.total, &count.after);
+    count.whole = !more;
+    if (count.total.onlyHere + count.total.othersAway > 0) {
+      core_->removalCounts.erase(server_.id);
+      throw refusal(count.total, more);
+    }
+    if (core_->runtime.clock.now() >= deadline) break;
   }
-  const std::uint64_t mustStay = force ? total.onlyHere + total.othersAway : total.files;
-  if (mustStay == 0) co_return total.files;
-  throw Error(Errc::notEmpty, (more ? "at least " : "") + reason(total));
+  count.at = core_->runtime.clock.now();
+  core_->removalCounts[server_.id] = count;
+  co_return count.whole;
+}
+
+Task<bool> Removal::countPage(ops::CensusPage* total, InodeId* after) {
+  auto op = [storage = server_.id, from = *after](SqlTx& tx) { return ops::census(tx, storage, from, kCountPage); };
+  const ops::CensusPage page = co_await core_->catalog.read(std::move(op));
+  total->files += page.files;
+  total->onlyHere += page.onlyHere;
+  total->othersAway += page.othersAway;
+  if (total->example.empty()) total->example = page.example;
+  *after = page.last;
+  if (page.more) co_await core_->runtime.clock.sleep(kPagePause);
+  co_return page.more;
+}
+
+Error Removal::refusal(const ops::CensusPage& total, bool atLeast) const {
+  return Error(Errc::notEmpty, (atLeast ? "at least " : "") + reason(total));
 }
 
 std::string Removal::reason(const ops::CensusPage& total) const {

@@ -9,15 +9,20 @@ namespace vcfs::tracker {
 class Removal {
  public:
   Removal(std::shared_ptr<TrackerCore> core, StorageServer server);
-  // True: nothing is left there, and nothing can come meanwhile. False: the time of one call is over (5 s of it, after
-  // the count; at least one page was done). Throws Error.
+  // True: nothing is left there, and nothing can come meanwhile. False: the time of one call is over (removalBudget for
+  // the count, and again for what follows; at least one page was done). Throws Error.
   Task<bool> empty(bool force, ops::Occasion occasion);
   // Nothing new is placed there, and no empty disk takes over its id, at whichever tracker it asks.
   Task<void> bar();
 
  private:
   void requireAway() const;
-  Task<std::uint64_t> needed(bool force);  // its in-sync replicas; throws when it must not be removed
+  Task<void> requireEmpty();  // throws where it has an in-sync replica
+  // Throws where nobody else who is there has one. False: the time is over, and the next call with this request goes
+  // on.
+  Task<bool> requireOthers(ops::Request request);
+  Task<bool> countPage(ops::CensusPage* total, InodeId* after);  // false: it was the last one
+  Error refusal(const ops::CensusPage& total, bool atLeast) const;
   std::string reason(const ops::CensusPage& total) const;
   Task<bool> loseInSync();
   Task<bool> losePage(const ops::LayoutPage& page);

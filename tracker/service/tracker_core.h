@@ -36,6 +36,15 @@ struct Session {
   std::weak_ptr<rpc::Connection> connection;
 };
 
+// How far the files of a server that is to be removed by force were looked through, for the calls that repeat it.
+struct RemovalCount {
+  ops::Request request;  // that it was done for
+  ops::CensusPage total;
+  InodeId after = 0;
+  bool whole = false;
+  TimePoint at;
+};
+
 // What all sessions of one tracker share, and the verbs the handlers are made of. Loop thread only; held alive by
 // everything that uses it.
 class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
@@ -85,6 +94,7 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   std::shared_ptr<TrashSpace> trash;
   std::shared_ptr<SoleLease> sole;
   std::map<std::uint64_t, std::shared_ptr<Session>> sessions;
+  std::map<StorageId, RemovalCount> removalCounts;
   ops::ClusterRow cluster;
   Lease lease;                   // the coordinator's, as last seen
   std::uint64_t inodeCount = 0;  // about; for statFs
