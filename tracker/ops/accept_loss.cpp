@@ -10,6 +10,8 @@ constexpr Statement kHere{
     "SELECT inode FROM replicas WHERE storage = ? AND state = 0 AND inode > ? ORDER BY inode LIMIT ?"};
 // Any tracker that hears of the server takes that back.
 constexpr Statement kAwaySince{"SELECT away_since FROM storages WHERE id = ? /*lock*/"};
+// A nanosecond later: it is written, so that who takes it back at another node of the database excludes this.
+constexpr Statement kRely{"UPDATE storages SET away_since = away_since + 1 WHERE id = ?"};
 constexpr Statement kSeal{
     "UPDATE inodes SET size = ?, blocks = ?, mtime = ?, ctime = ?, state = ?, opened_at = 0, change_id = change_id + 1"
     " WHERE inode = ?"};
@@ -19,6 +21,7 @@ Task<void> requireAway(SqlTx& tx, StorageId gone, const PlacementView& view) {
   const Rows rows = co_await tx.exec(kAwaySince, gone);
   const bool away = !rows.empty() && rows.integer(0, 0) != 0;
   if (!away || (server != nullptr && server->alive)) throw Error(Errc::unavailable, "the server has just come back");
+  if (tx.elsewhere()) tx.later(kRely, gone);
 }
 
 bool isOnlyThere(const ReplicaSet& replicas, StorageId gone) {

@@ -91,6 +91,17 @@ TEST_P(AcceptLossTest, the_older_copy_becomes_the_only_one_in_sync) {
   EXPECT_NO_THROW(remove(gone));
 }
 
+// Who takes it back at another node of the database, because the server has come back, excludes this then. SQLite has
+// one writer.
+TEST_P(AcceptLossTest, that_the_server_is_away_is_written_where_others_write_too) {
+  const Layout before = behind("f");
+  const StorageId gone = goneOf(before);
+  goesAway(gone);
+  ASSERT_TRUE(accept(gone, lose(before)).changed);
+  const auto rows = read([](SqlTx& tx) { return ops::listStorages(tx); });
+  EXPECT_EQ(rows.at(gone - 1).awaySinceNs, catalog_->shared() ? 2 : 1);
+}
+
 TEST_P(AcceptLossTest, a_lost_file_keeps_its_name_and_size_and_nothing_is_to_be_copied) {
   const Layout before = behind("f");
   const StorageId gone = goneOf(before);
