@@ -5,9 +5,8 @@
 namespace vcfs::tracker {
 
 void TrashLedger::add(std::int64_t dueNs, StorageId storage, std::uint64_t bytes, std::int64_t nowNs) {
-  const std::int64_t due = std::min(dueNs, nowNs + kMostSpans * widthNs_);
+  const std::int64_t due = std::clamp(dueNs, nowNs, nowNs + kMostSpans * widthNs_);
   const std::int64_t end = (due / widthNs_ + 1) * widthNs_ + lingerNs_;
-  if (end <= nowNs) return;
   due_[end][storage] += bytes;
   sum_[storage] += bytes;
 }

@@ -26,7 +26,7 @@ constexpr Duration kTick = std::chrono::milliseconds(250);
 }  // namespace
 
 Coordinator::Coordinator(std::shared_ptr<TrackerCore> core)
-    : core_(std::move(core)), evacuation_(*core_), wake_(core_->runtime.io) {}
+    : core_(std::move(core)), evacuation_(*core_), wake_(core_->runtime.io), removed_(core_->runtime.io) {}
 
 void Coordinator::start() {
   core_->runtime.spawn("coordinator.lease", keepLease());
@@ -210,13 +210,20 @@ std::vector<StorageId> Coordinator::liveServers() const {
 // At the same time: what is counted as free by now is to be free soon on all of them.
 Task<void> Coordinator::removeFromServers() {
   const std::vector<StorageId> live = liveServers();
-  for (StorageId storage : live) {
-    try {
-      co_await removeFrom(storage);
-    } catch (const Error& error) {
-      log::debug("coordinator.remove_failed", {{"storage", storage}, {"reason", error.what()}});
-    }
+  const auto busy = std::make_shared<std::size_t>(live.size());
+  for (StorageId storage : live) core_->runtime.spawn("coordinator.remove", tryRemoveFrom(storage, busy));
+  while (*busy > 0) co_await removed_.wait();
+}
+
+Task<void> Coordinator::tryRemoveFrom(StorageId storage, std::shared_ptr<std::size_t> busy) {
+  auto self = shared_from_this();
+  try {
+    co_await removeFrom(storage);
+  } catch (const std::exception& error) {
+    log::debug("coordinator.remove_failed", {{"storage", storage}, {"reason", error.what()}});
   }
+  --*busy;
+  removed_.notifyAll();
 }
 
 Task<void> Coordinator::removeFrom(StorageId storage) {

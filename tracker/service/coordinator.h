@@ -32,6 +32,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   bool couldBePinned(TimePoint now);  // for long enough: what is open anywhere
   Task<void> reclaimEarlyOn(StorageId storage);
   Task<void> removeFromServers();
+  Task<void> tryRemoveFrom(StorageId storage, std::shared_ptr<std::size_t> busy);
   Task<void> removeFrom(StorageId storage);
   std::vector<StorageId> liveServers() const;
   Task<void> completeFiles();
@@ -50,6 +51,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   std::shared_ptr<TrackerCore> core_;
   Evacuation evacuation_;
   Signal wake_;
+  Signal removed_;  // from one of several servers, or not
   LeaseWatch watch_;
   TimePoint heldUntil_;
   TimePoint nextSeal_;
