@@ -232,7 +232,6 @@ Task<Outcome> setGroup(SqlTx& tx, std::string group, std::uint32_t copies, Occas
 // The group (and its copies) in which new files of `user` go; a new user is given one.
 Task<GroupRow> groupForUser(SqlTx& tx, std::string user, std::shared_ptr<const PlacementView> view);
 struct Counts {
-  std::uint64_t files = 0;     // inodes of every kind
   std::uint64_t live = 0;      // files in state open
   std::uint64_t degraded = 0;  // files with fewer in-sync replicas than wanted
 };
@@ -289,7 +288,14 @@ struct NamesPage {
 };
 Task<NamesPage> auditNames(SqlTx& tx, InodeId parent, std::string name, std::uint32_t limit);
 Task<std::vector<std::string>> pathsOf(SqlTx& tx, std::vector<InodeId> directories);
-Task<Counts> countFiles(SqlTx& tx, bool all);
+Task<Counts> countFiles(SqlTx& tx);
+// Inodes of every kind, `after` < inode <= `top`: up to `limit` of them, the last of which is `last`.
+struct InodesCounted {
+  std::uint64_t inodes = 0;
+  InodeId last = 0;
+};
+Task<InodesCounted> countInodes(SqlTx& tx, InodeId after, InodeId top, std::uint32_t limit);
+Task<InodeId> highestInode(SqlTx& tx);
 Task<InodeRow> fileInfo(SqlTx& tx, InodeId inode);
 
 // ---- the coordinator's work. `term` fences: throws notPrimary when the lease has changed hands since.

@@ -138,7 +138,7 @@ Task<void> Coordinator::reclaim() {
     const std::int64_t now = core_->runtime.clock.wallNs();
     auto op = [guard, now](SqlTx& tx) { return ops::reclaimTrash(tx, guard, now, kTrashBatch); };
     const ops::Reclaimed reclaimed = co_await core_->catalog.write(std::move(op));
-    core_->inodeCount -= std::min<std::uint64_t>(core_->inodeCount, reclaimed.inodes);
+    core_->inodes->deleted(reclaimed.inodes);
     if (!reclaimed.more) co_return;
   }
 }
@@ -193,7 +193,7 @@ Task<void> Coordinator::reclaimEarlyOn(StorageId storage) {
   if (trash.inodes.empty()) co_return;
   auto op = [=, inodes = trash.inodes](SqlTx& tx) { return ops::reclaimEarly(tx, guard, inodes, now); };
   const ops::Reclaimed reclaimed = co_await core_->catalog.write(std::move(op));
-  core_->inodeCount -= std::min<std::uint64_t>(core_->inodeCount, reclaimed.inodes);
+  core_->inodes->deleted(reclaimed.inodes);
   if (reclaimed.inodes > 0) {
     log::info("coordinator.reclaimed_early", {{"files", reclaimed.inodes}, {"storage", storage}});
   }
@@ -246,14 +246,9 @@ Task<void> Coordinator::removeFrom(StorageId storage) {
   }
 }
 
-std::shared_ptr<const std::set<InodeId>> Coordinator::resting() {
-  const TimePoint now = core_->runtime.clock.now();
-  std::erase_if(attempts_, [&](const auto& item) { return item.second.notBefore + kLongestRest < now; });
-  auto inodes = std::make_shared<std::set<InodeId>>();
-  for (const auto& [inode, attempt] : attempts_) {
-    if (now < attempt.notBefore) inodes->insert(inode);
-  }
-  return inodes;
+bool Coordinator::resting(InodeId inode) const {
+  const auto attempt = attempts_.find(inode);
+  return attempt != attempts_.end() && core_->runtime.clock.now() < attempt->second.notBefore;
 }
 
 void Coordinator::triedAgain(InodeId inode) {

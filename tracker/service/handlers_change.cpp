@@ -53,7 +53,7 @@ Task<void> Handlers::create(CreateContext context) {
   const ops::Outcome outcome =
       co_await makeName(occasion.request, ops::RequestOp::create, std::move(names), std::move(op));
   if (outcome.created) {
-    ++core_->inodeCount;
+    core_->inodes->made();
     for (const Replica& replica : outcome.entry.layout.replicas) core_->map.placed(replica.storage);
   }
   auto results = context.getResults();
@@ -77,7 +77,7 @@ Task<void> Handlers::mkdir(MkdirContext context) {
   Names names{{params.parent, params.name}};
   const ops::Outcome outcome =
       co_await makeName(occasion.request, ops::RequestOp::mkdir, std::move(names), std::move(op));
-  ++core_->inodeCount;
+  core_->inodes->made();
   schema::fill(context.getResults().initEntry(), outcome.entry);
 }
 

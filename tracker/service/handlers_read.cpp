@@ -98,7 +98,7 @@ Task<void> Handlers::statFs(StatFsContext context) {
   auto results = context.getResults();
   results.setTotalBytes(space.totalBytes);
   results.setFreeBytes(space.freeBytes);
-  results.setFiles(core_->inodeCount);
+  results.setFiles(core_->inodes->get());
 }
 
 Task<void> Handlers::getXattr(GetXattrContext context) {

@@ -167,7 +167,7 @@ Json replicaJson(TrackerCore& core, const Replica& replica, InodeId inode) {
 }  // namespace
 
 Task<std::string> statusJson(std::shared_ptr<TrackerCore> core, bool merge) {
-  auto count = [](SqlTx& tx) { return ops::countFiles(tx, false); };
+  auto count = [](SqlTx& tx) { return ops::countFiles(tx); };
   const ops::Counts counts = co_await core->catalog.read(std::move(count));
   auto readLease = [](SqlTx& tx) { return ops::readLease(tx); };
   core->lease = co_await core->catalog.read(std::move(readLease));
@@ -194,7 +194,7 @@ Task<std::string> statusJson(std::shared_ptr<TrackerCore> core, bool merge) {
   json["files"] = {{"live", counts.live},
                    {"degraded", std::max(counts.degraded, census->degraded)},
                    {"bytes_to_go", census->bytesToGo},
-                   {"inodes", core->inodeCount}};
+                   {"inodes", core->inodes->get()}};
   if (merge) {
     std::vector<std::shared_ptr<rpc::Connection>> peers;
     for (const Peers::Peer& peer : core->peers->peers()) {

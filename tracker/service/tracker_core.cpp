@@ -31,6 +31,7 @@ TrackerCore::TrackerCore(Runtime& rt, Catalog& c, TrackerOptions o)
       ids(std::make_shared<IdSource>(rt, c, options.idservers, options.ids)),
       peers(std::make_shared<Peers>(rt, hub, self, options.address(), options.trackers, options.callLimit)),
       census(std::make_shared<Census>(rt, c, map)),
+      inodes(std::make_shared<InodeCount>(rt, c)),
       trash(std::make_shared<TrashSpace>(rt, c, map, options.trashRetention)),
       sole(std::make_shared<SoleLease>(rt, c, hub, options.address(), options.trackers.size() <= 1)) {
   map.tick(rt.clock.now());  // it may stand still before the coordinator's first round
@@ -51,9 +52,7 @@ Task<void> TrackerCore::start() {
   }
   if (madeByAnother) cluster = co_await catalog.write(begin, Durability::stable);
   co_await loadStorages();
-  auto count = [](SqlTx& tx) { return ops::countFiles(tx, true); };
-  const ops::Counts counts = co_await catalog.read(std::move(count));
-  inodeCount = counts.files;
+  co_await inodes->start();
   lockGrace.interrupted(runtime.clock.now());
   // What it was is not known any more: a change of neither an inode nor a name says that anything may be otherwise.
   catalog.onLateCommit([weak = weak_from_this()] {
@@ -71,6 +70,7 @@ void TrackerCore::stop() {
   ids->stop();
   peers->stop();
   census->stop();
+  inodes->stop();
   trash->stop();
   storages.close();
 }

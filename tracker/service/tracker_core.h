@@ -14,6 +14,7 @@
 #include "tracker/ops/operations.h"
 #include "tracker/service/census.h"
 #include "tracker/service/id_source.h"
+#include "tracker/service/inode_count.h"
 #include "tracker/service/name_recall.h"
 #include "tracker/service/options.h"
 #include "tracker/service/peers.h"
@@ -91,13 +92,13 @@ class TrackerCore : public std::enable_shared_from_this<TrackerCore> {
   std::shared_ptr<IdSource> ids;
   std::shared_ptr<Peers> peers;
   std::shared_ptr<Census> census;
+  std::shared_ptr<InodeCount> inodes;
   std::shared_ptr<TrashSpace> trash;
   std::shared_ptr<SoleLease> sole;
   std::map<std::uint64_t, std::shared_ptr<Session>> sessions;
   std::map<StorageId, RemovalCount> removalCounts;
   ops::ClusterRow cluster;
-  Lease lease;                   // the coordinator's, as last seen
-  std::uint64_t inodeCount = 0;  // about; for statFs
+  Lease lease;  // the coordinator's, as last seen
   bool stopped = false;
 
  private:

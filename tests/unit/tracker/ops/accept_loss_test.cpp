@@ -66,7 +66,7 @@ class AcceptLossTest : public OpsTest {
     write([storage, o = occasion()](SqlTx& tx) { return ops::removeStorage(tx, storage, o); });
   }
   std::size_t missing() {
-    return read([](SqlTx& tx) { return ops::countFiles(tx, false); }).degraded;
+    return read([](SqlTx& tx) { return ops::countFiles(tx); }).degraded;
   }
 };
 INSTANTIATE_TEST_SUITE_P(Engines, AcceptLossTest, ::testing::Values("sqlite", "mariadb"));

@@ -104,7 +104,7 @@ TEST_P(ReplicasTest, a_new_replica_that_caught_up_makes_the_stale_one_superfluou
   const StorageId lost = before.replicas[1].storage;
   servers({lost});
   const Layout degraded = lose(before, lost).layout;
-  EXPECT_EQ(read([](SqlTx& tx) { return ops::countFiles(tx, false); }).degraded, 1u);
+  EXPECT_EQ(read([](SqlTx& tx) { return ops::countFiles(tx); }).degraded, 1u);
   const StorageId added = degraded.replicas.back().storage;
   const InodeId inode = before.inode;
   const auto stale = write([added, inode, o = occasion()](SqlTx& tx) { return ops::caughtUp(tx, added, inode, 1, o); });
@@ -118,7 +118,7 @@ TEST_P(ReplicasTest, a_new_replica_that_caught_up_makes_the_stale_one_superfluou
   ASSERT_EQ(removals.size(), 1u);
   EXPECT_EQ(removals[0].inode, inode);
   EXPECT_EQ(removals[0].upTo, attr(inode).epoch);  // a replica that it gets again is of a newer one
-  EXPECT_EQ(read([](SqlTx& tx) { return ops::countFiles(tx, false); }).degraded, 0u);
+  EXPECT_EQ(read([](SqlTx& tx) { return ops::countFiles(tx); }).degraded, 0u);
 }
 
 TEST_P(ReplicasTest, a_returning_server_is_told_what_to_catch_up) {
