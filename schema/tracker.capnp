@@ -263,7 +263,7 @@ interface Tracker {
   # wouldBlock: `conflict` is in the way. With `wait`, the caller is told (Change.locks of the inode) when that may be
   # otherwise, and asks again; it asks by itself after a few seconds, at the latest when leaseMs, if not 0, is over (then
   # the conflicting holder's lease ends). deadlock: with `wait`, the holder waits for the caller. noSpace: more than
-  # 10 000 locks of this file or 100 000 of this client.
+  # 10 000 locks of this file. (Of one client there may be any number; the client library has a bound of its own.)
   # Errors also: notFound, invalid (a range that ends before it begins, client 0).
 
   renewLocks @46 (client :UInt64, session :UInt64) -> (status :Status, held :UInt64, leaseMs :UInt32);
