@@ -121,8 +121,8 @@ void WriteStream::send(const SendWindow::Item& item, const std::shared_ptr<Stora
   core_->sequenceFloor = std::max(core_->sequenceFloor, item.sequence);
   const SizeView::Stamp sent = sizes_->sending();
   kj::Promise<Reply> promise = request(item, *link);
-  core_->runtime.spawn("write",
-                       await(item.sequence, item.kind, generation_, route_->epoch(), sent, link, kj::mv(promise)));
+  const bool syncs = item.syncs || item.kind == SendWindow::Kind::sync;
+  core_->runtime.spawn("write", await(item.sequence, syncs, generation_, route_->epoch(), sent, link, kj::mv(promise)));
 }
 
 void WriteStream::fillWriter(schema::Writer::Builder writer, const SendWindow::Item& item) const {

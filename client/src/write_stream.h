@@ -87,8 +87,8 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   void fillWriter(schema::Writer::Builder writer, const SendWindow::Item& item) const;
   kj::Promise<Reply> request(const SendWindow::Item& item, StorageLink& link);
   kj::Promise<Reply> writeRequest(const SendWindow::Item& item, StorageLink& link);
-  Task<void> await(Sequence sequence, SendWindow::Kind kind, std::uint64_t generation, Epoch epoch,
-                   SizeView::Stamp sent, std::shared_ptr<StorageLink> link, kj::Promise<Reply> promise);
+  Task<void> await(Sequence sequence, bool syncs, std::uint64_t generation, Epoch epoch, SizeView::Stamp sent,
+                   std::shared_ptr<StorageLink> link, kj::Promise<Reply> promise);
   void answered(Sequence sequence, SizeView::Stamp sent, const Reply& reply);
   void applied(const SendWindow::Item& item, SizeView::Stamp sent, const Reply& reply);
   void refused(Sequence sequence, const Reply& reply, Epoch epoch, StorageLink& link);

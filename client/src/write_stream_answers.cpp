@@ -18,13 +18,12 @@ constexpr int kMuchFarther = 4;
 
 // ---- answers
 
-Task<void> WriteStream::await(Sequence sequence, SendWindow::Kind kind, std::uint64_t generation, Epoch epoch,
+Task<void> WriteStream::await(Sequence sequence, bool syncs, std::uint64_t generation, Epoch epoch,
                               SizeView::Stamp sent, std::shared_ptr<StorageLink> link, kj::Promise<Reply> promise) {
   auto self = shared_from_this();
-  // A sync may have gigabytes to bring to the disk.
-  const Duration limit = kind == SendWindow::Kind::sync
-                             ? core_->options.stallLimit
-                             : std::min(core_->options.requestLimit, core_->options.stallLimit);
+  // A sync may have gigabytes to bring to the disk, also one that came with a write.
+  const Duration limit =
+      syncs ? core_->options.stallLimit : std::min(core_->options.requestLimit, core_->options.stallLimit);
   Reply reply = co_await receive(core_->runtime, kj::mv(promise), limit);
   if (generation != generation_) co_return;  // the window was replayed since: that answer counts
   if (reply.ok()) {

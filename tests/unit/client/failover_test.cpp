@@ -127,6 +127,25 @@ TEST_F(FailoverTest, primary_whose_disk_hangs_is_replaced_after_the_request_limi
   EXPECT_EQ(fake.bytes(2, file->inode()), "hello world");
 }
 
+// What sync() finds to send takes the sync along: the answer is that of a sync.
+TEST_F(FailoverTest, primary_whose_disk_is_long_in_syncing_is_kept) {
+  ClusterOptions options;
+  options.requestLimit = seconds(2);
+  start(options);
+  write(0, "hello");
+  flush();
+  fake.storage(1).silent = true;
+  write(5, " world");
+  bool over = false;
+  asio::co_spawn(fake.io, file->sync(), [&](std::exception_ptr) { over = true; });
+  ASSERT_TRUE(fake.until([&] { return fake.storage(1).syncs == 1; }));
+  ASSERT_EQ(fake.storage(1).writes, 2) << "the sync is one of its own";
+  fake.advance(options.stallLimit - milliseconds(100));
+  EXPECT_EQ(fake.tracker().reports, 0);
+  EXPECT_TRUE(fake.until([&] { return over; }, seconds(5))) << "another primary has it";
+  EXPECT_EQ(fake.bytes(2, file->inode()), "hello world");
+}
+
 TEST_F(FailoverTest, with_every_disk_hanging_a_writer_is_told_at_the_stall_limit) {
   ClusterOptions options;
   options.stallLimit = seconds(2);
