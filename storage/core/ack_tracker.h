@@ -18,7 +18,8 @@ class AckTracker {
  public:
   using Ticket = std::uint64_t;
 
-  // An operation that ends at `end` (0: changes no size). `waitFor` must not be empty.
+  // An operation whose own bytes end at `end` (0: changes no size), wherever those before it end: they may still fail.
+  // `waitFor` must not be empty.
   Ticket begin(std::uint64_t end, std::vector<StorageId> waitFor);
   // An operation that sets the size.
   Ticket beginTruncate(std::uint64_t size, std::vector<StorageId> waitFor);

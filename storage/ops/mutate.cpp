@@ -26,8 +26,8 @@ OpPtr Node::begin(FilePtr file, const Mutation& mutation, std::shared_ptr<void> 
   if (mutation.kind == Mutation::Kind::truncate) {
     op->ticket = file->acks.beginTruncate(mutation.size, std::move(waitFor));
   } else {
-    const std::uint64_t after = mutation.sizeAfter(before);
-    op->ticket = file->acks.begin(mutation.changesBytes() ? after : 0, std::move(waitFor));
+    // Its own end: those before it may still fail, and their bytes must not be published with its own.
+    op->ticket = file->acks.begin(mutation.changesBytes() ? mutation.sizeAfter(0) : 0, std::move(waitFor));
   }
   file->pending.emplace(op->ticket, op);
   if (mutation.changesBytes()) noteReport(*file);

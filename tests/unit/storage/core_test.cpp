@@ -167,6 +167,15 @@ TEST(AckTracker, failed_operation_publishes_nothing_and_blocks_nobody) {
   EXPECT_EQ(acks.orderedEnd(), 5u);
 }
 
+TEST(AckTracker, append_goes_behind_all_that_may_still_succeed) {
+  AckTracker acks;
+  const auto one = acks.begin(10, {1});
+  acks.begin(5, {1});
+  EXPECT_EQ(acks.orderedEnd(), 10u);
+  EXPECT_TRUE(acks.fail(one));
+  EXPECT_EQ(acks.orderedEnd(), 5u);
+}
+
 Layout layoutOf(Epoch epoch, std::vector<ReplicaState> states) {
   Layout layout;
   layout.inode = 9;

@@ -187,6 +187,25 @@ TEST_F(Safety, a_file_is_sealed_at_the_size_that_was_written_and_not_at_the_one_
   EXPECT_EQ(stores_[2]->load(kFile)->meta.sealedSize, 4u);
 }
 
+// A recorder appends and patches its header at once; there is room for the header only.
+TEST_F(Safety, a_write_behind_one_that_failed_publishes_none_of_its_bytes) {
+  put(twoCopies());
+  const std::string kept(50, 'k');
+  ASSERT_EQ(of(writeBehind(1, twoCopies(), 1, 1, 0, kept)).code, Errc::ok);
+  for (int n : {1, 2}) stores_[n]->setCapacity((64u << 10) + kept.size());
+  const auto failing = writeBehind(1, twoCopies(), 2, 2, kept.size(), std::string(100, 'x'));
+  const auto header = writeBehind(1, twoCopies(), 2, 3, 0, "header");
+  ASSERT_EQ(of(failing).code, Errc::noSpace);
+  ASSERT_EQ(of(header).code, Errc::ok);
+  EXPECT_EQ(of(stat(1, twoCopies())).size, kept.size());
+  const Reply appended = of(write(1, twoCopies(), 4, 0, "+", schema::WRITE_FLAG_APPEND));
+  EXPECT_EQ(appended.offset, kept.size());
+  EXPECT_EQ(of(close(1, twoCopies(), 5)).size, kept.size() + 1);
+  settle(3s);
+  for (int n : {1, 2}) EXPECT_EQ(content(n), "header" + kept.substr(6) + "+");
+  EXPECT_EQ(current().epoch, 1u) << "a replica was given up";
+}
+
 TEST_F(Safety, a_primary_that_dies_before_it_told_the_closing_leaves_that_to_the_next_one) {
   put(twoCopies());
   ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "all", schema::WRITE_FLAG_CLOSE)).state, FileState::closed);
