@@ -234,6 +234,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Task<void> scanDisk();
   void checkSuspect(FilePtr file);
   Task<void> findMissing();
+  Task<void> scanDiskFirst();
   void reportMissing(FilePtr file, const Layout& layout);
   bool mayLackFiles() const { return !recovered_ && !store.machineStayedUp(); }
   void suspectsSettled();

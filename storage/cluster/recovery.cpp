@@ -14,10 +14,11 @@ Task<void> Node::scanDisk() {
   struct Found {
     InodeId newest = 0;
     std::vector<InodeId> suspects;
+    std::optional<Error> failure;  // there may be more than was found
   };
   auto job = [self, suspicious] {
     auto found = std::make_shared<Found>();
-    self->store.scan([&](InodeId inode) {
+    const auto look = [&](InodeId inode) {
       if (inode > limits::kMaxInode) return;  // no file of this cluster: fsck tells of it
       found->newest = std::max(found->newest, inode);
       if (!suspicious) return;
@@ -29,22 +30,43 @@ Task<void> Node::scanDisk() {
       } catch (const Error&) {
         found->suspects.push_back(inode);
       }
-    });
+    };
+    try {
+      self->store.scan(look);
+    } catch (const Error& error) {
+      found->failure = error;
+    }
     return found;
   };
   auto pending = pools.reads->run(std::move(job));
   const std::shared_ptr<Found> found = co_await std::move(pending);
   for (InodeId inode : found->suspects) suspects_.insert(inode);
+  if (found->failure) throw *found->failure;
   newest_ = std::max(found->newest, newestMade_);
+}
+
+// What could not be listed at once (no descriptor or memory was free, say) is tried again. A directory that cannot be
+// read at all does not keep the others' files from being served: without newest_ every file is looked up on the disk,
+// and the next process looks through it again.
+Task<void> Node::scanDiskFirst() {
+  auto self = shared_from_this();
+  constexpr int kAttempts = 3;
+  for (int i = 1; !stopping_; ++i) {
+    try {
+      co_await scanDisk();
+      co_return;
+    } catch (const Error& error) {
+      log::error("disk.scan.failed", {{"reason", error.what()}});
+    }
+    if (i == kAttempts) co_return;
+    const Duration pause = 1s;
+    co_await this->pause(pause);
+  }
 }
 
 Task<void> Node::recover() {
   auto self = shared_from_this();
-  try {
-    co_await scanDisk();
-  } catch (const Error& error) {
-    log::error("disk.scan.failed", {{"reason", error.what()}});
-  }
+  co_await scanDiskFirst();
   while (!trackers->connected() && !stopping_) co_await catchUpSignal_.waitFor(runtime.clock, 100ms);
   // Open files: reported as lost here, so that the catalog decides whether others went on without this server.
   const std::vector<InodeId> suspects(suspects_.begin(), suspects_.end());
@@ -160,7 +182,7 @@ void Node::reportMissing(FilePtr file, const Layout& layout) {
 
 // The next process need not be suspicious any more.
 void Node::suspectsSettled() {
-  if (store.machineStayedUp() || !recovered_ || !suspects_.empty() || stopping_) return;
+  if (store.machineStayedUp() || !recovered_ || !newest_ || !suspects_.empty() || stopping_) return;
   const bool reporting =
       std::any_of(failures_.begin(), failures_.end(), [this](const auto& one) { return one.second == self(); });
   if (reporting) return;

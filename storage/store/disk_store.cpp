@@ -21,17 +21,24 @@ bool isLevel(const char* name) {
          std::isxdigit(static_cast<unsigned char>(name[1]));
 }
 
+// 0 when it has told all names, else an errno. What is not there, or is no directory, has none.
 template <class Visit>
-void eachName(int parent, const char* path, Visit visit) {
+int eachName(int parent, const char* path, Visit visit) {
   const int fd = ::openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
+  if (fd < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : errno;
   DIR* directory = ::fdopendir(fd);
   if (directory == nullptr) {
+    const int error = errno;
     ::close(fd);
-    return;
+    return error;
   }
   const std::unique_ptr<DIR, int (*)(DIR*)> closing(directory, &::closedir);  // a visitor may throw
-  while (const dirent* entry = ::readdir(directory)) visit(::dirfd(directory), entry->d_name);
+  while (true) {
+    errno = 0;  // readdir tells an error from the end by nothing else
+    const dirent* entry = ::readdir(directory);
+    if (entry == nullptr) return errno;
+    visit(::dirfd(directory), entry->d_name);
+  }
 }
 
 }  // namespace
@@ -77,15 +84,23 @@ bool DiskStore::remove(InodeId inode) {
 }
 
 void DiskStore::scan(const std::function<void(InodeId)>& visit) {
-  eachName(directory_.fd(), ".", [&](int root, const char* high) {
+  std::optional<Error> failure;  // the first
+  const auto told = [&](const std::string& path, int error) {
+    if (error == 0 || failure) return;
+    failure = Error(fromErrno(error), fmt::format("cannot list {}: {}", path, std::strerror(error)));
+  };
+  const auto visitLow = [&](int, const char* name) {
+    if (const InodeId inode = parseReplicaName(name); inode != 0) visit(inode);
+  };
+  const auto visitRoot = [&](int root, const char* high) {
     if (!isLevel(high)) return;
-    eachName(root, high, [&](int level, const char* low) {
-      if (!isLevel(low)) return;
-      eachName(level, low, [&](int, const char* name) {
-        if (const InodeId inode = parseReplicaName(name); inode != 0) visit(inode);
-      });
-    });
-  });
+    const auto visitHigh = [&](int level, const char* low) {
+      if (isLevel(low)) told(fmt::format("{}/{}", high, low), eachName(level, low, visitLow));
+    };
+    told(high, eachName(root, high, visitHigh));
+  };
+  told(options_.directory, eachName(directory_.fd(), ".", visitRoot));
+  if (failure) throw *failure;
 }
 
 DiskSpace DiskStore::space() {

@@ -10,6 +10,7 @@ constexpr Duration kFresh = std::chrono::seconds(60);
 }  // namespace
 
 void Listing::look(Store& store, InodeId after) {
+  known_ = false;  // should it throw half-way
   ids_.clear();
   after_ = after;
   // The smallest ids behind `after`, one more than is kept: a heap with the largest on top.

@@ -240,6 +240,7 @@ void MemoryStore::scan(const std::function<void(InodeId)>& visit) {
     std::lock_guard lock(mutex_);
     for (const auto& [inode, entry] : files_) inodes.push_back(inode);
   }
+  if (scanError_ != Errc::ok) throw Error(scanError_, "injected");
   for (InodeId inode : inodes) visit(inode);
 }
 

@@ -34,6 +34,7 @@ class MemoryStore final : public Store {
   // ---- for tests ----
   void failWrites(Errc code) { writeError_ = code; }  // Errc::ok: no more
   void failActiveList(Errc code) { activeError_ = code; }
+  void failScans(Errc code) { scanError_ = code; }  // what is told before that is not all
   void failReads(Errc code) { readError_ = code; }
   void failSyncs(Errc code) { syncError_ = code; }  // and gives up what was to be written, as the kernel does
   std::size_t syncsFailed() const { return syncsFailed_; }
@@ -76,6 +77,7 @@ class MemoryStore final : public Store {
   Errc writeError_ = Errc::ok;
   Errc activeError_ = Errc::ok;
   Errc readError_ = Errc::ok;
+  Errc scanError_ = Errc::ok;
   Errc syncError_ = Errc::ok;
   std::size_t syncsFailed_ = 0;
   bool machineStayedUp_ = true;

@@ -89,7 +89,9 @@ class Store {
   virtual std::shared_ptr<ReplicaFile> file(InodeId inode) = 0;  // touches no disk
   virtual std::optional<LoadedReplica> load(InodeId inode) = 0;  // nothing: no such replica
   virtual bool remove(InodeId inode) = 0;
-  virtual void scan(const std::function<void(InodeId)>& visit) = 0;  // every replica, in no order
+  // Every replica, in no order. Throws when it cannot tell of all, after those of which it can: one that it did not
+  // tell of may be there all the same.
+  virtual void scan(const std::function<void(InodeId)>& visit) = 0;
   virtual DiskSpace space() = 0;
   virtual void syncAll() = 0;  // everything written so far is on stable storage
 

@@ -255,6 +255,46 @@ TEST_F(Degraded, start_on_a_full_disk_comes_to_its_end) {
   EXPECT_EQ(of(read(1, current(), 0, 10)).data, "abc");
 }
 
+TEST_F(Degraded, disk_that_cannot_be_listed_serves_what_is_on_it) {
+  of(write(1, twoCopies(), 1, 0, "abc", schema::WRITE_FLAG_CLOSE));
+  ASSERT_TRUE(eventually([&] { return stores_[1]->activeFiles().empty(); }));
+  crash(1);
+  stores_[1]->failScans(Errc::io);
+  startStorage(1);
+  ASSERT_TRUE(eventually([&] { return of(read(1, current(), 0, 10)).code == Errc::ok; }));
+  EXPECT_EQ(of(read(1, current(), 0, 10)).data, "abc");
+}
+
+TEST_F(Degraded, listing_that_fails_for_a_moment_is_tried_again) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  of(sync(1, twoCopies(), 2));
+  of(write(1, twoCopies(), 3, 3, "def"));
+  crash(1);
+  stores_[1]->losePower();
+  stores_[1]->markStable({kFile});  // the list was not on stable storage yet
+  stores_[1]->failScans(Errc::io);
+  startStorage(1);
+  stores_[1]->failScans(Errc::ok);
+  EXPECT_TRUE(eventually([&] { return current().primary()->storage == 2 && current().replicas[1].state == in; }));
+  EXPECT_EQ(content(1), "abcdef");
+}
+
+TEST_F(Degraded, power_cut_is_not_settled_before_the_disk_was_looked_through) {
+  of(write(1, twoCopies(), 1, 0, "abc", schema::WRITE_FLAG_CLOSE));
+  ASSERT_TRUE(eventually([&] { return stores_[1]->activeFiles().empty(); }));
+  crash(1);
+  stores_[1]->losePower();
+  stores_[1]->failScans(Errc::io);
+  startStorage(1);
+  ASSERT_TRUE(eventually([&] { return of(read(1, current(), 0, 10)).code == Errc::ok; }));
+  settle(10s);
+  EXPECT_FALSE(stores_[1]->machineStayedUp());
+  crash(1);
+  stores_[1]->failScans(Errc::ok);
+  startStorage(1);
+  EXPECT_TRUE(eventually([&] { return stores_[1]->machineStayedUp(); }));
+}
+
 TEST_F(Degraded, file_that_was_asked_for_before_the_disk_was_looked_through_is_suspected_too) {
   of(write(1, twoCopies(), 1, 0, "abc"));
   of(sync(1, twoCopies(), 2));

@@ -11,10 +11,12 @@ class CountingStore final : public Store {
  public:
   std::size_t looks = 0;
   std::vector<InodeId> ids;
+  bool fails = false;
 
   void scan(const std::function<void(InodeId)>& visit) override {
     ++looks;
     for (auto id = ids.rbegin(); id != ids.rend(); ++id) visit(*id);
+    if (fails) throw Error(Errc::io, "injected");
   }
   std::shared_ptr<ReplicaFile> file(InodeId) override { return nullptr; }
   std::optional<LoadedReplica> load(InodeId) override { return std::nullopt; }
@@ -57,6 +59,18 @@ TEST(Listing, one_that_begins_from_the_start_looks_again) {
   Listing listing;
   EXPECT_EQ(listAll(listing, store, 1), store.ids);
   store.ids = {4, 6, 7};
+  EXPECT_EQ(listAll(listing, store, 1), store.ids);
+}
+
+TEST(Listing, a_look_that_failed_is_not_gone_by) {
+  CountingStore store;
+  store.ids = {5, 6};
+  Listing listing;
+  listing.page(store, 0, 1, TimePoint{});
+  store.fails = true;
+  EXPECT_THROW(listing.page(store, 0, 1, TimePoint{}), Error);
+  EXPECT_THROW(listing.page(store, 5, 1, TimePoint{}), Error);
+  store.fails = false;
   EXPECT_EQ(listAll(listing, store, 1), store.ids);
 }
 

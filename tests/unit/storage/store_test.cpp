@@ -72,6 +72,22 @@ class FullAt {
   rlimit before_{};
 };
 
+// No descriptor is to be had but for `spare`.
+class DescriptorsUsedUp {
+ public:
+  explicit DescriptorsUsedUp(rlim_t spare) {
+    const int next = ::dup(0);
+    ::close(next);
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit now{static_cast<rlim_t>(next) + spare, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &now);
+  }
+  ~DescriptorsUsedUp() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
 // The same for both stores.
 class AnyStore : public ::testing::TestWithParam<bool> {
  protected:
@@ -368,6 +384,36 @@ TEST_P(AnyStore, sums_blocks_as_far_as_the_file_goes) {
   EXPECT_EQ(two, std::vector{all[1]});
   appendBlockSums(*file, 1 << 20, 4096, 10, none);
   EXPECT_TRUE(none.empty());
+}
+
+std::vector<InodeId> scanned(DiskStore& store) {
+  std::vector<InodeId> found;
+  store.scan([&](InodeId inode) { found.push_back(inode); });
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+TEST(DiskStore, directory_that_cannot_be_listed_is_not_taken_for_an_empty_one) {
+  Folder folder;
+  DiskStore store(optionsOf(folder));
+  for (InodeId inode : {1024, 999999}) store.file(inode)->create(metaOf(inode), "", "");
+  for (rlim_t spare : {0, 1, 2}) {
+    DescriptorsUsedUp few(spare);
+    EXPECT_THROW(scanned(store), Error) << spare;
+  }
+  EXPECT_EQ(scanned(store), (std::vector<InodeId>{1024, 999999}));
+}
+
+TEST(DiskStore, what_is_no_directory_of_replicas_is_none_of_its_business) {
+  Folder folder;
+  DiskStore store(optionsOf(folder));
+  store.file(1024)->create(metaOf(1024), "", "");
+  const std::filesystem::path data = folder.path() + "/data";
+  std::ofstream(data / "ab") << "a file";
+  std::ofstream(data / "00" / "cd") << "a file";
+  std::filesystem::create_directory(data / "lost+found");
+  std::filesystem::permissions(data / "lost+found", std::filesystem::perms::none);
+  EXPECT_EQ(scanned(store), std::vector<InodeId>{1024});
 }
 
 TEST(DiskStore, reserve_is_kept_for_what_runs) {
