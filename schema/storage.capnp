@@ -125,7 +125,7 @@ interface Storage {
   replicate @12 (inode :UInt64, epoch :UInt64, writer :Writer, offset :UInt64, data :Data, published :UInt64,
                  layout :Layout, flags :UInt16, powerLoss :UInt64) -> (status :Status);
   # From the primary: the same bytes at the same place, in the primary's order. `published`: the size that is
-  # published at the moment of sending. `powerLoss`: the primary's FileInfo.powerLoss, which this replica takes over.
+  # published at the moment of sending; with writeFlagClose the final one. `powerLoss`: the primary's FileInfo.powerLoss, which this replica takes over.
   # Refused with staleEpoch when this replica knows a newer epoch: then the sender is no longer the primary and must not
   # acknowledge.
 

@@ -55,11 +55,11 @@ struct Mutation {
   std::uint64_t sequence = 0;
   std::uint64_t first = 0;          // write: Writer.first of its client
   std::uint64_t offset = 0;         // write, allocate
-  std::uint64_t size = 0;           // truncate: the new size; allocate: the length; seal: the final size
+  std::uint64_t size = 0;           // truncate: the new size; allocate: the length; what seals: the final size
   std::uint32_t mode = 0;           // allocate
   std::span<const std::byte> data;  // write: valid until the mutation is done
   bool thenSync = false;            // write: with an fdatasync behind it
-  bool thenSeal = false;            // write: the last one; seals with its end as size
+  bool thenSeal = false;            // write: the last one
   FileState sealAs = FileState::closed;
   WriterTime told;           // what changes bytes: from its client
   std::int64_t mtimeNs = 0;  // what changes bytes: the file's then, on every replica; seal: of the last; 0: not told

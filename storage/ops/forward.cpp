@@ -168,7 +168,7 @@ void Node::sendTo(const Sent& to, const OpPtr& op, PeerSession* session) {
     params.setEpoch(file->replica.epoch());
     fillWriter(params.initWriter(), mutation);
     params.setOffset(mutation.offset);
-    params.setPublished(file->acks.published());
+    params.setPublished(mutation.thenSeal ? mutation.size : file->acks.published());
     params.setFlags(flagsOf(mutation));
     params.setPowerLoss(file->meta.powerLoss);
     if (withLayout) schema::fill(params.initLayout(), file->replica.layout());

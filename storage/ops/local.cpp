@@ -73,9 +73,11 @@ struct Node::LocalJob {
     }
     switch (mutation.kind) {
       case Mutation::Kind::write:
-        if (mutation.data.empty()) break;
-        disk->pwrite(mutation.data, mutation.offset);
-        refused->executed(mutation);
+        if (!mutation.data.empty()) {
+          disk->pwrite(mutation.data, mutation.offset);
+          refused->executed(mutation);
+        }
+        if (metaLast && last.sealedSize < sizeBefore) disk->truncate(last.sealedSize);
         break;
       case Mutation::Kind::truncate:
         disk->truncate(mutation.size);
@@ -237,12 +239,11 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
   file->onDisk = true;
   newestMade_ = std::max(newestMade_, file->inode);
   file->metaChanged = false;
-  file->localEnd = mutation.kind == Mutation::Kind::seal ? mutation.size : mutation.sizeAfter(file->localEnd);
+  file->localEnd = mutation.sizeAfter(file->localEnd);
   // A replica that is being caught up has not got everything: catch-up seals it at its end.
   if (mutation.seals() && file->replica.role() == Role::syncing) {
     if (job->create) job->first.state = FileState::open;
     job->mutation.kind = mutation.kind == Mutation::Kind::seal ? Mutation::Kind::open : mutation.kind;
-    file->localEnd = mutation.kind == Mutation::Kind::seal ? job->sizeBefore : file->localEnd;
     file->heldSeal = mutation;
     file->heldSeal->kind = Mutation::Kind::seal;
     file->heldSeal->data = {};
@@ -251,7 +252,8 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     file->meta.state = mutation.sealAs;
     // What this disk refused is decided: by now others have the same, or this replica is not in sync.
     file->lacks = file->meta.partial = false;
-    file->meta.sealedSize = file->localEnd;
+    // Not what this disk is believed to have: a job that has failed may still count in that.
+    file->meta.sealedSize = file->localEnd = mutation.size;
     file->meta.mtimeNs = mutation.mtimeNs != 0 ? mutation.mtimeNs : file->mtimeNs;
     if (mutation.mtimeNs != 0) file->mtimeNs = mutation.mtimeNs;
     job->metaLast = true;

@@ -24,6 +24,14 @@ void admit(Node& node, const FilePtr& file, Epoch epoch, bool hasLayout, schema:
   }
 }
 
+// Sealing cuts what failed operations left behind the end; bytes that are missing are another matter.
+void requireWhole(const File& file, const Mutation& mutation) {
+  if (!mutation.seals() || file.replica.role() == Role::syncing) return;
+  const std::uint64_t end = mutation.sizeAfter(file.localEnd);
+  if (end >= mutation.size) return;
+  throw Error(Errc::corrupted, fmt::format("sealed at {} bytes, this replica has {}", mutation.size, end));
+}
+
 // A follower's part: execute in the order of arrival, answer when it is on this disk. What the primary sends is
 // executed always: the primary has sorted out repeats, and its order is the only one.
 template <class Context>
@@ -146,6 +154,8 @@ kj::Promise<void> opReplicate(NodePtr node, SessionPtr session, Server::Replicat
     mutation.thenSeal = (params.getFlags() & schema::WRITE_FLAG_CLOSE) != 0;
     Bytes bytes = keepBytes(params.getData());
     mutation.data = bytes.data;
+    if (mutation.thenSeal) mutation.size = mutation.sizeAfter(params.getPublished());
+    requireWhole(*file, mutation);
     return executeHere(node, file, context, mutation, std::move(bytes.keep));
   });
 }
@@ -172,12 +182,7 @@ kj::Promise<void> opReplicateOp(NodePtr node, SessionPtr session, Server::Replic
       file->clientsOf = file->probes;
       return kj::READY_NOW;
     }
-    // Sealing cuts what failed operations left behind the end; bytes that are missing are another matter.
-    const bool short_ = mutation.kind == Mutation::Kind::seal && file->localEnd < mutation.size;
-    if (short_ && file->replica.role() != Role::syncing) {
-      throw Error(Errc::corrupted,
-                  fmt::format("sealed at {} bytes, this replica has {}", mutation.size, file->localEnd));
-    }
+    requireWhole(*file, mutation);
     return executeHere(node, file, context, mutation, nullptr);
   });
 }

@@ -198,9 +198,17 @@ void DiskFile::truncate(std::uint64_t size) {
 
 void DiskFile::allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) {
   auto fd = open();
-  if (::fallocate(fd->get(), static_cast<int>(mode), static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
-    throw failure("allocate", errno);
-  }
+  struct stat before {};
+  if (::fstat(fd->get(), &before) != 0) throw failure("stat", errno);
+  if (::fallocate(fd->get(), static_cast<int>(mode), static_cast<off_t>(offset), static_cast<off_t>(length)) == 0)
+    return;
+  const int error = errno;
+  // ext4 makes the file longer as it goes, until there is no room: what was added goes away again.
+  struct stat now {};
+  const bool known = ::fstat(fd->get(), &now) == 0;
+  const bool longer = !known || now.st_size > before.st_size;
+  if (longer && ::ftruncate(fd->get(), before.st_size) != 0) throw failure("take back an allocation of", EIO);
+  throw failure("allocate", error);
 }
 
 std::optional<std::uint64_t> DiskFile::seek(std::uint64_t offset, bool hole) {

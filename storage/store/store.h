@@ -76,8 +76,8 @@ class ReplicaFile {
   // From now on reads tell what is on the disk, as far as it is not yet to be written there.
   virtual void dropCache() = 0;
   virtual void truncate(std::uint64_t size) = 0;
-  virtual void allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) = 0;
-  virtual std::optional<std::uint64_t> seek(std::uint64_t offset, bool hole) = 0;  // nothing: ENXIO
+  virtual void allocate(std::uint64_t offset, std::uint64_t length, std::uint32_t mode) = 0;  // as for pwrite()
+  virtual std::optional<std::uint64_t> seek(std::uint64_t offset, bool hole) = 0;             // nothing: ENXIO
   virtual FileStat stat() = 0;
 };
 

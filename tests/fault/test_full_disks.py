@@ -151,6 +151,14 @@ class OpenFile(FullDisks):
         self.assert_nothing_lost()
 
 
+    def test_fallocate_without_room_leaves_the_size(self):
+        fd = self.file_with_synced_bytes()
+        self.fill_storages(leave=2 * MIB)
+        self.assert_refused(allocate, fd)
+        self.assertEqual(os.fstat(fd).st_size, len(SYNCED))
+        self.assertEqual({p.stat().st_size for p in self.cluster.replica_paths("/f")}, {len(SYNCED)})
+
+
 class NewNames(FullDisks):
     def test_new_files_are_refused_while_no_storage_server_has_room(self):
         self.fill_storages()

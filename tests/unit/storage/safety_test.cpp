@@ -187,6 +187,27 @@ TEST_F(Safety, a_file_is_sealed_at_the_size_that_was_written_and_not_at_the_one_
   EXPECT_EQ(stores_[2]->load(kFile)->meta.sealedSize, 4u);
 }
 
+// The sync behind the failed write is still under way, so nobody has asked the disk yet how long the file is.
+TEST_F(Safety, so_it_is_when_the_last_write_closes_it_while_a_sync_is_under_way) {
+  diskDelay_ = 50ms;
+  for (int n : {1, 2}) crash(n);
+  for (int n : {1, 2}) startStorage(n);
+  put(twoCopies());
+  ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "kept")).code, Errc::ok);
+  settle(1s);
+  for (int n : {1, 2}) stores_[n]->setCapacity(120'000);
+  const auto failing = write(1, twoCopies(), 2, 4, std::string(100'000, 'x'));
+  const auto syncing = sync(1, twoCopies(), 3);
+  ASSERT_EQ(of(failing).code, Errc::noSpace);
+  ASSERT_FALSE(syncing->answered);
+  const Reply closed = of(write(1, twoCopies(), 4, 4, "+", schema::WRITE_FLAG_CLOSE));
+  EXPECT_EQ(closed.code, Errc::ok);
+  EXPECT_EQ(closed.size, 5u);
+  settle(1s);
+  for (int n : {1, 2}) EXPECT_EQ(stores_[n]->load(kFile)->meta.sealedSize, 5u);
+  for (int n : {1, 2}) EXPECT_EQ(content(n), "kept+");
+}
+
 // A recorder appends and patches its header at once; there is room for the header only.
 TEST_F(Safety, a_write_behind_one_that_failed_publishes_none_of_its_bytes) {
   put(twoCopies());
