@@ -241,9 +241,9 @@ Task<Errc> Node::catchUpOnce(FilePtr file) {
     CatchUp pass(shared_from_this(), file);
     co_await pass.run();
     co_return Errc::ok;
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {  // also an answer that cannot be decoded
     log::info("catchup.again", {{"inode", log::hex(file->inode)}, {"reason", error.what()}});
-    co_return error.code();
+    co_return asError(error).code();
   }
 }
 
@@ -254,8 +254,8 @@ Task<bool> Node::learnLayout(FilePtr file) {
     const Layout present = co_await trackers->present(file->inode);
     adoptNewer(file, present);
     co_return true;
-  } catch (const Error& error) {
-    co_return error.code() != Errc::notFound;
+  } catch (const std::exception& error) {
+    co_return asError(error).code() != Errc::notFound;
   }
 }
 

@@ -74,7 +74,7 @@ Task<void> Peers::connect(std::shared_ptr<Peer> peer) {
     schema::check(answer.getStatus());
     storage = answer.getStorage();
     session = std::move(made);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {  // also an answer that cannot be decoded
     log::warn("peer.unreachable", {{"address", peer->address}, {"reason", error.what()}});
   }
   if (!*alive) co_return;

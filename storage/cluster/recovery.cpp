@@ -55,7 +55,7 @@ Task<void> Node::scanDiskFirst() {
     try {
       co_await scanDisk();
       co_return;
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       log::error("disk.scan.failed", {{"reason", error.what()}});
     }
     if (i == kAttempts) co_return;
@@ -79,7 +79,7 @@ Task<void> Node::recover() {
         return kj::READY_NOW;
       });
       co_await rpc::await<void>(runtime, kj::mv(looked), limit);
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       log::error("recover.failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
     }
   }
@@ -88,7 +88,7 @@ Task<void> Node::recover() {
       co_await findMissing();
       co_await takeStale();
       break;
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       log::warn("recover.waiting", {{"reason", error.what()}});
     }
     const Duration pause = 200ms;

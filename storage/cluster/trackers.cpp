@@ -80,8 +80,9 @@ Task<void> Trackers::maintain(std::shared_ptr<Link> link) {
       good = co_await beat(link);
       if (!*alive) co_return;
       link->lastProblem.clear();
-    } catch (const Error& error) {
+    } catch (const std::exception& exception) {  // also an answer that cannot be decoded
       if (!*alive) co_return;
+      const Error error = asError(exception);
       refused = error.code() == Errc::invalid;
       if (link->lastProblem != error.what()) {
         link->lastProblem = error.what();

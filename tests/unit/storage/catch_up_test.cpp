@@ -37,6 +37,22 @@ class CatchUpCluster : public ClusterTest {
   static constexpr std::uint64_t kFirst = 300'000;  // bytes that are there when the replica is made
 };
 
+TEST_F(CatchUpCluster, pass_that_ends_with_an_answer_that_cannot_be_decoded_is_begun_anew) {
+  options_.catchUpFiles = 1;
+  startStorage(3);
+  put(layout(1, {{1, in}}));
+  ASSERT_EQ(of(write(1, current(), 1, 0, std::string(kFirst, 'a'))).code, Errc::ok);
+  settle(2s);
+  put(layout(2, {{1, in}, {3, syncing}}));
+  tracker_.garbles = true;
+  of(stat(1, current()));
+  settle(2s);
+  ASSERT_FALSE(inSync(3));
+  tracker_.garbles = false;
+  EXPECT_TRUE(eventually([&] { return inSync(3); }, 60s));
+  EXPECT_EQ(content(3), content(1));
+}
+
 TEST_F(CatchUpCluster, replica_that_was_dropped_and_added_again_begins_anew) {
   options_.catchUpBytesPerSecond = 10'000'000;
   startStorage(3);

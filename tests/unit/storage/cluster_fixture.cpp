@@ -1,8 +1,18 @@
 #include "cluster_fixture.h"
 
+#include <capnp/any.h>
+
+#include <cstring>
+
 namespace vcfs::storage {
 
 namespace {
+
+// Its first pointer goes beyond the message's end: reading it throws.
+void garble(capnp::AnyStruct::Builder results) {
+  constexpr std::uint64_t kBeyond = (1ULL << 32) | 0x3ffffffc;
+  std::memcpy(results.getDataSection().end(), &kBeyond, sizeof kBeyond);
+}
 
 class TrackerEndpoint final : public schema::Tracker::Server {
  public:
@@ -22,7 +32,11 @@ class TrackerEndpoint final : public schema::Tracker::Server {
     context.getResults().setCluster("test");
     return kj::READY_NOW;
   }
-  kj::Promise<void> heartbeat(HeartbeatContext) override { return kj::READY_NOW; }
+  kj::Promise<void> heartbeat(HeartbeatContext context) override {
+    ++tracker_.heartbeats;
+    if (tracker_.garbles) garble(context.getResults());
+    return kj::READY_NOW;
+  }
   kj::Promise<void> reportFailure(ReportFailureContext context) override {
     auto failed = context.getParams().getFailed();
     auto layouts = context.getResults().initLayouts(failed.size());
@@ -62,6 +76,7 @@ class TrackerEndpoint final : public schema::Tracker::Server {
   }
   kj::Promise<void> getAttr(GetAttrContext context) override {
     const auto found = tracker_.files.find(context.getParams().getInode());
+    if (tracker_.garbles) return garble(context.getResults()), kj::READY_NOW;
     if (found == tracker_.files.end()) {
       schema::fill(context.getResults().initStatus(), Error(Errc::notFound, "the file is gone"));
     } else {

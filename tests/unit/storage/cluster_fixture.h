@@ -33,6 +33,8 @@ struct FakeTracker {
   };
   std::vector<Registration> registrations;
   std::size_t failuresReported = 0;
+  std::size_t heartbeats = 0;
+  bool garbles = false;         // what it answers to heartbeats and getAttr cannot be decoded
   bool hearsCaughtUp = true;    // caughtUp arrives …
   bool answersCaughtUp = true;  // … and its answer does
   bool chooses = true;          // who of several in sync follows a lost one; else it changes nothing

@@ -309,6 +309,18 @@ TEST_F(Degraded, file_that_was_asked_for_before_the_disk_was_looked_through_is_s
   EXPECT_EQ(content(1), "abcdef");
 }
 
+// ---- answers that cannot be decoded
+
+TEST_F(Degraded, tracker_whose_answer_cannot_be_decoded_is_asked_again) {
+  tracker_.garbles = true;
+  const std::size_t before = tracker_.heartbeats;
+  ASSERT_TRUE(eventually([&] { return tracker_.heartbeats > before + 2; })) << "for each of two servers at least one";
+  tracker_.garbles = false;
+  const std::size_t garbled = tracker_.heartbeats;
+  EXPECT_TRUE(eventually([&] { return tracker_.heartbeats > garbled + 4; }));
+  EXPECT_TRUE(eventually([&] { return node(1).trackers->connected() && node(2).trackers->connected(); }));
+}
+
 // ---- writers after a take-over
 
 class TakeOver : public Degraded {
