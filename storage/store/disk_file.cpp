@@ -66,11 +66,15 @@ void DiskFile::create(const ReplicaMeta& meta, const std::string& user, const st
     store_.active_.add(inode_);
     fd = make();
   }
-  const std::string text = formatMeta(meta, user, name);
-  if (::fsetxattr(fd->get(), kAttribute, text.data(), text.size(), 0) == 0) return;
-  // User and path are for people and for rebuilding the catalog; a recording is not refused because they do not fit.
+  describe(*fd, formatMeta(meta, user, name), meta);
+}
+
+void DiskFile::describe(const Fd& file, const std::string& text, const ReplicaMeta& meta) {
+  if (::fsetxattr(file.get(), kAttribute, text.data(), text.size(), 0) == 0) return;
+  // User and path are for people and for rebuilding the catalog; a recording is not refused, or left open, because they
+  // do not fit. What is longer than the inode has room for takes a block of its own, which a full disk has not.
   const std::string needed = formatMeta(meta);
-  if (::fsetxattr(fd->get(), kAttribute, needed.data(), needed.size(), 0) != 0) throw failure("describe", errno);
+  if (::fsetxattr(file.get(), kAttribute, needed.data(), needed.size(), 0) != 0) throw failure("describe", errno);
 }
 
 void DiskFile::writeMeta(const ReplicaMeta& meta) {
@@ -78,7 +82,7 @@ void DiskFile::writeMeta(const ReplicaMeta& meta) {
   char old[kAttributeBytes];
   const ssize_t length = ::fgetxattr(fd->get(), kAttribute, old, sizeof old);
   const std::string text = updateMeta(std::string(old, static_cast<std::size_t>(std::max<ssize_t>(length, 0))), meta);
-  if (::fsetxattr(fd->get(), kAttribute, text.data(), text.size(), 0) != 0) throw failure("describe", errno);
+  describe(*fd, text, meta);
 }
 
 void DiskFile::pwrite(std::span<const std::byte> data, std::uint64_t offset) { writeTo(*open(), data, offset); }

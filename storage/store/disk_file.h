@@ -30,6 +30,7 @@ class DiskFile final : public ReplicaFile {
   std::shared_ptr<Fd> openCached();
   std::shared_ptr<Fd> make();
   Error failure(const char* doing, int error) const;
+  void describe(const Fd& file, const std::string& text, const ReplicaMeta& meta);
   void writeTo(const Fd& file, std::span<const std::byte> data, std::uint64_t offset);
   std::size_t readFrom(const Fd& file, std::span<std::byte> into, std::uint64_t offset);
   void startWriteback(int fd, std::uint64_t offset, std::uint64_t length);

@@ -156,7 +156,24 @@ class OpenFile(FullDisks):
         self.fill_storages(leave=2 * MIB)
         self.assert_refused(allocate, fd)
         self.assertEqual(os.fstat(fd).st_size, len(SYNCED))
-        self.assertEqual({p.stat().st_size for p in self.cluster.replica_paths("/f")}, {len(SYNCED)})
+        self.assertEqual({os.stat(p).st_size for p in self.cluster.replica_paths("/f")}, {len(SYNCED)})
+
+    def test_file_is_closed_though_what_says_so_has_no_room(self):
+        """With a path of this length the attribute fits into the inode of ext4 only as long as the file is open."""
+        name = "a meeting"
+        fd = os.open(self.top / name, os.O_RDWR | os.O_CREAT)
+        os.write(fd, SYNCED)
+        os.fsync(fd)
+        for server in ("s1", "s2"):
+            self.disks[server].fill_to_the_last_block()
+        os.close(fd)
+
+        def is_closed():
+            paths = self.cluster.replica_paths(f"/{name}")
+            return len(paths) == 2 and all(b" s=c " in os.getxattr(p, "user.vcfs") for p in paths)
+        wait_for(is_closed, 20, "both replicas to be closed")
+        self.free()
+        self.assert_nothing_lost(name)
 
 
 class NewNames(FullDisks):

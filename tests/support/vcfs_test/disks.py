@@ -1,5 +1,7 @@
 """A disk that a test can fill and break: ext4 on a loop device in memory, so that its fsync takes no time of its own."""
+import errno
 import fcntl
+import itertools
 import os
 import struct
 import subprocess
@@ -42,8 +44,21 @@ class SmallDisk:
         with open(self.path / "filler", "wb") as f:
             os.posix_fallocate(f.fileno(), 0, max(4096, room.f_bavail * room.f_bsize - leave - 65536))
 
+    def fill_to_the_last_block(self):
+        """fill() leaves some blocks: each attribute that does not fit into its inode takes one."""
+        self.fill()
+        try:
+            for number in itertools.count():
+                path = self.path / f"filler-{number}"
+                path.touch()
+                os.setxattr(path, "user.filler", bytes(300) + str(number).encode())
+        except OSError as e:
+            if e.errno != errno.ENOSPC:
+                raise
+
     def free(self):
-        (self.path / "filler").unlink(missing_ok=True)
+        for path in self.path.glob("filler*"):
+            path.unlink()
 
     def make_read_only(self):
         """As the kernel does after it found damage: every change is refused."""
