@@ -7,10 +7,13 @@ namespace vcfs::storage {
 using namespace std::chrono_literals;
 
 Pools Pools::threads(asio::io_context& io) {
-  return Pools{makeThreadPool(io, "disk-write"), makeThreadPool(io, "disk-sync"), makeThreadPool(io, "disk-read")};
+  return Pools{makeThreadPool(io, "disk-write"), makeThreadPool(io, "disk-sync"), makeThreadPool(io, "disk-read"),
+               makeThreadPool(io, "disk-scan")};
 }
 
-Pools Pools::inlined(asio::io_context& io) { return Pools{makeInlinePool(io), makeInlinePool(io), makeInlinePool(io)}; }
+Pools Pools::inlined(asio::io_context& io) {
+  return Pools{makeInlinePool(io), makeInlinePool(io), makeInlinePool(io), makeInlinePool(io)};
+}
 
 Node::Node(Runtime& rt, Store& st, Pools p, Options o)
     : runtime(rt),
@@ -140,7 +143,7 @@ Task<bool> Node::diskIsEmpty() {
     }
     return true;
   };
-  auto pending = pools.reads->run(std::move(look));
+  auto pending = pools.scans->run(std::move(look));
   co_return co_await std::move(pending);
 }
 

@@ -16,11 +16,13 @@
 namespace vcfs::storage {
 
 // The threads that touch the disk. `writes` has one, so that a file's changes keep their order; syncs and reads do not
-// stand behind one another.
+// stand behind one another, and nobody behind what looks through many files or the whole disk (`scans`), which takes
+// tens of seconds on a large cold one: heartbeats and readers go by `reads`.
 struct Pools {
   std::unique_ptr<BlockingPool> writes;
   std::unique_ptr<BlockingPool> syncs;
   std::unique_ptr<BlockingPool> reads;
+  std::unique_ptr<BlockingPool> scans;
   static Pools threads(asio::io_context& io);
   static Pools inlined(asio::io_context& io);  // for tests on a simulated clock
 };
@@ -143,7 +145,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Pools pools;
   const Options options;
   Counters counters;
-  Listing listing;  // of the reads pool's thread
+  Listing listing;  // of the scans pool's thread
   std::unique_ptr<Peers> peers;
   std::unique_ptr<Trackers> trackers;
   LeaseTable& leases() { return leases_; }
@@ -232,9 +234,9 @@ class Node : public std::enable_shared_from_this<Node> {
   // cluster/recovery.cpp
   Task<void> recover();
   Task<void> scanDisk();
+  Task<void> scanDiskFirst();
   void checkSuspect(FilePtr file);
   Task<void> findMissing();
-  Task<void> scanDiskFirst();
   void reportMissing(FilePtr file, const Layout& layout);
   bool mayLackFiles() const { return !recovered_ && !store.machineStayedUp(); }
   void suspectsSettled();

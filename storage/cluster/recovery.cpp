@@ -38,7 +38,7 @@ Task<void> Node::scanDisk() {
     }
     return found;
   };
-  auto pending = pools.reads->run(std::move(job));
+  auto pending = pools.scans->run(std::move(job));
   const std::shared_ptr<Found> found = co_await std::move(pending);
   for (InodeId inode : found->suspects) suspects_.insert(inode);
   if (found->failure) throw *found->failure;
@@ -154,7 +154,7 @@ Task<void> Node::findMissing() {
       }
       return missing;
     };
-    auto pending = pools.reads->run(std::move(job));
+    auto pending = pools.scans->run(std::move(job));
     const std::vector<InodeId> missing = co_await std::move(pending);
     for (InodeId inode : missing) {
       const Layout layout = layouts.at(inode);

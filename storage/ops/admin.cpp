@@ -130,7 +130,7 @@ struct ListedPage {
   bool more = false;
 };
 
-// On the reads pool's thread, the only one that uses the listing.
+// On the scans pool's thread, the only one that uses the listing.
 ListedPage listPage(Node& node, InodeId after, std::uint32_t limit, TimePoint now) {
   const Listing::Page found = node.listing.page(node.store, after, limit, now);
   ListedPage page;
@@ -147,7 +147,7 @@ Task<void> list(NodePtr node, Server::ListContext context) {
     const std::uint32_t limit = context.getParams().getLimit();
     const TimePoint now = node->runtime.clock.now();
     auto job = [node, after, limit, now] { return listPage(*node, after, limit, now); };
-    auto pending = node->pools.reads->run(std::move(job));
+    auto pending = node->pools.scans->run(std::move(job));
     const ListedPage page = co_await std::move(pending);
     fillReplicas(context.getResults().initReplicas(static_cast<unsigned>(page.replicas.size())), page.replicas);
     context.getResults().setMore(page.more);
@@ -165,7 +165,7 @@ Task<void> inspect(NodePtr node, Server::InspectContext context, std::vector<Ino
       }
       return found;
     };
-    auto pending = node->pools.reads->run(std::move(job));
+    auto pending = node->pools.scans->run(std::move(job));
     std::vector<StoredReplicaInfo> found = co_await std::move(pending);
     for (StoredReplicaInfo& info : found) {  // a disk that fails may not have taken the attributes
       const FilePtr file = node->find(info.inode);

@@ -151,7 +151,8 @@ storage::Pools SimCluster::pools(int n) {
   if (!diskTime_) return storage::Pools::inlined(io);
   const auto takes = [faults = faults_[n], usual = diskTime_] { return usual() + faults->delay; };
   Clock& own = host(storageName(n)).clock;
-  return storage::Pools{makeSimPool(io, own, takes), makeSimPool(io, own, takes), makeSimPool(io, own, takes)};
+  return storage::Pools{makeSimPool(io, own, takes), makeSimPool(io, own, takes), makeSimPool(io, own, takes),
+                        makeSimPool(io, own, takes)};
 }
 
 void SimCluster::crashStorage(int n) {

@@ -156,7 +156,7 @@ class SlowPool final : public BlockingPool {
 
 Pools slowPools(asio::io_context& io, Clock& clock, Duration delay) {
   return Pools{std::make_unique<SlowPool>(io, clock, delay), std::make_unique<SlowPool>(io, clock, delay),
-               std::make_unique<SlowPool>(io, clock, delay)};
+               std::make_unique<SlowPool>(io, clock, delay), std::make_unique<SlowPool>(io, clock, delay)};
 }
 
 Layout FakeTracker::lose(InodeId inode, Epoch epoch, StorageId storage) {
@@ -255,6 +255,7 @@ void ClusterTest::startStorage(int n, std::function<void(Node&)> first, bool rea
   options.trackers = {"t1:21000"};
   Host& where = host(options.name);
   Pools pools = diskDelay_ > Duration{} ? slowPools(io_, clock_, diskDelay_) : Pools::inlined(io_);
+  if (scanDelay_ > Duration{}) pools.scans = slowPools(io_, clock_, scanDelay_).scans;
   storages_[n] = std::make_unique<StorageService>(where.runtime, *stores_[n], std::move(pools), options);
   storages_[n]->start();
   if (first) first(storages_[n]->node());

@@ -138,7 +138,8 @@ class ClusterTest : public ::testing::Test {
   std::map<int, std::unique_ptr<MemoryStore>> stores_;
   std::map<int, std::unique_ptr<StorageService>> storages_;
   Options options_;
-  Duration diskDelay_{};  // of the disk pools of storages that are started from now on
+  Duration diskDelay_{};  // of the disk pools of storages that are started from now on …
+  Duration scanDelay_{};  // … and of what looks through the whole disk
 
  private:
   Host& host(const std::string& name);

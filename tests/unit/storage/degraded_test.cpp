@@ -309,6 +309,28 @@ TEST_F(Degraded, file_that_was_asked_for_before_the_disk_was_looked_through_is_s
   EXPECT_EQ(content(1), "abcdef");
 }
 
+// ---- a disk that takes long to be looked through
+
+TEST_F(Degraded, nobody_waits_for_a_look_through_the_disk) {
+  crash(2);
+  crash(1);
+  scanDelay_ = 20s;
+  startStorage(1);
+  EXPECT_TRUE(node(1).trackers->connected());
+  const std::size_t before = tracker_.heartbeats;
+  auto request = to(1).listRequest();
+  request.setLimit(10);
+  bool listed = false;
+  auto listing = request.send().then([&](auto&&) { listed = true; }).eagerlyEvaluate(nullptr);
+  put(layout(1, {{1, in}}, kFile + 1));
+  EXPECT_EQ(of(write(1, current(kFile + 1), 1, 0, "abc")).code, Errc::ok);
+  EXPECT_EQ(of(read(1, current(kFile + 1), 0, 10)).data, "abc");
+  settle(5s);
+  EXPECT_GE(tracker_.heartbeats, before + 3);
+  EXPECT_FALSE(listed) << "it is on a thread of its own";
+  EXPECT_TRUE(eventually([&] { return listed; }, 60s));
+}
+
 // ---- answers that cannot be decoded
 
 TEST_F(Degraded, tracker_whose_answer_cannot_be_decoded_is_asked_again) {
