@@ -177,6 +177,18 @@ TEST_F(StorageCluster, replica_that_is_newer_than_its_removal_is_kept) {
   EXPECT_FALSE(stores_.at(2)->load(kFile));
 }
 
+TEST_F(StorageCluster, what_an_old_primary_sends_for_a_removed_replica_makes_no_file) {
+  put(twoCopies());
+  ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "abc")).code, Errc::ok);
+  auto remove = to(2).removeRequest();
+  remove.initInodes(1).set(0, kFile);
+  auto removed = remove.send();
+  settle(100ms);
+  put(layout(2, {{1, ReplicaState::inSync}}));  // nobody has told the primary
+  EXPECT_EQ(of(write(1, twoCopies(), 2, 3, "def")).code, Errc::staleEpoch);
+  EXPECT_FALSE(stores_[2]->load(kFile)) << content(2);
+}
+
 // The file lives on elsewhere: a reader, or who is being caught up, asks a tracker where.
 TEST_F(StorageCluster, replica_that_is_removed_while_its_disk_is_asked_is_not_said_to_be_a_file_that_is_gone) {
   diskDelay_ = 20ms;
