@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "common/rpc/message_framing.h"
@@ -12,6 +13,8 @@ namespace {
 
 constexpr std::size_t kCopyUpTo = 8u << 10;  // messages up to this size are copied
 constexpr std::size_t kPiecesPerCall = 16;
+constexpr Duration kUnsentAfter = std::chrono::minutes(1);
+constexpr Duration kLookEvery = std::chrono::seconds(10);
 
 std::size_t sizeOf(Segments message) {
   std::size_t bytes = 0;
@@ -103,12 +106,28 @@ void SocketOutput::consume(std::size_t bytes) {
   }
 }
 
-void SocketOutput::hold(const void* data, std::shared_ptr<const void> owner) { holds_.emplace(data, std::move(owner)); }
+void SocketOutput::hold(const void* data, std::shared_ptr<const void> owner, TimePoint now) {
+  holds_.emplace(data, Held{std::move(owner), now});
+}
 
 void SocketOutput::release(const void* segment) {
   if (holds_.empty()) return;
-  auto held = holds_.find(segment);
-  if (held != holds_.end()) holds_.erase(held);
+  // The same bytes may be sent twice: the first to come was held first.
+  const auto [first, last] = holds_.equal_range(segment);
+  const auto held =
+      std::min_element(first, last, [](const auto& a, const auto& b) { return a.second.since < b.second.since; });
+  if (held == last) return;
+  const TimePoint since = held->second.since;
+  holds_.erase(held);
+  dropUnsent(since);
+}
+
+// Age alone says nothing: a message may wait long for a slow connection, in Cap'n Proto's own queue. What was given to
+// it before one that has left has left, too.
+void SocketOutput::dropUnsent(TimePoint sent) {
+  if (sent < nextLook_) return;
+  nextLook_ = sent + kLookEvery;
+  std::erase_if(holds_, [sent](const auto& held) { return sent - held.second.since > kUnsentAfter; });
 }
 
 void SocketOutput::clear() {

@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/runtime/clock.h"
+
 namespace vcfs::rpc {
 
 using Segments = kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>;
@@ -22,12 +24,13 @@ class SocketOutput {
 
   // True: the message was copied. False: its segments must stay as they are until flush() says that all is sent.
   bool add(Segments message);
-  // `owner` is kept until the message that has `data` as a segment is out of this process.
-  void hold(const void* data, std::shared_ptr<const void> owner);
+  // `owner` is kept until the message that has `data` as a segment is out of this process. The message has to be given
+  // to Cap'n Proto soon after `now`. If it never comes (what a cancelled call answers is not sent) the owner is let go
+  // when another message has left whose owner came more than a minute later: Cap'n Proto sends in order.
+  void hold(const void* data, std::shared_ptr<const void> owner, TimePoint now);
   // Gives the kernel what it takes. failed: see errno.
   Sent flush();
-  // Forgets what waits; hold()'s owners too with `owners`.
-  void clear();
+  void clear();  // forgets what waits, but not hold()'s owners
   void dropHolds() { holds_.clear(); }
 
   std::size_t waiting() const { return outBytes_ + small_.size(); }  // bytes
@@ -46,6 +49,12 @@ class SocketOutput {
   void sealSmall();
   void consume(std::size_t bytes);
   void release(const void* segment);
+  void dropUnsent(TimePoint sent);
+
+  struct Held {
+    std::shared_ptr<const void> owner;
+    TimePoint since;
+  };
 
   int fd_;
   std::vector<std::byte> small_;  // small messages of this turn
@@ -53,7 +62,8 @@ class SocketOutput {
   std::size_t outBytes_ = 0;
   std::uint64_t toKernel_ = 0;
   std::vector<const void*> largeSegments_;
-  std::unordered_multimap<const void*, std::shared_ptr<const void>> holds_;
+  std::unordered_multimap<const void*, Held> holds_;
+  TimePoint nextLook_{};  // for those whose message did not come
 };
 
 }  // namespace vcfs::rpc

@@ -105,7 +105,10 @@ class TcpLink::State final : public capnp::MessageStream, public std::enable_sha
 
   // ---- the rest
 
-  void hold(const void* data, std::shared_ptr<const void> owner) { output_.hold(data, std::move(owner)); }
+  void hold(const void* data, std::shared_ptr<const void> owner) {
+    const Duration now = std::chrono::steady_clock::now().time_since_epoch();
+    output_.hold(data, std::move(owner), TimePoint{now.count()});
+  }
 
   void close(const char* reason) {
     if (error_ != nullptr) return;

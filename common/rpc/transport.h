@@ -17,8 +17,8 @@ class Link {
   virtual ~Link() = default;
   virtual capnp::MessageStream& stream() = 0;
   virtual const std::string& peer() const = 0;  // "host:port"
-  // `owner` is kept alive until the message that has `data` as one of its segments has left this process, or the
-  // link is gone. Lets large bodies be referenced instead of copied; see bulk.h.
+  // `owner` lives until the message with `data` as a segment, given to Cap'n Proto right after this, has left (or, if
+  // it never comes, one of a minute later), or the link is gone: large bodies need not be copied; see bulk.h.
   virtual void hold(const void* data, std::shared_ptr<const void> owner) = 0;
   // Messages received so far: progress here means that the peer is alive.
   virtual std::uint64_t received() const = 0;
