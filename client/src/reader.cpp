@@ -57,12 +57,18 @@ Task<std::shared_ptr<StorageLink>> Reader::choose(TimePoint deadline) {
   co_return co_await route_->connect(deadline);
 }
 
+void Reader::avoid(const StorageLink& link) {
+  avoid_.insert(link.id);
+  chosen_.reset();
+}
+
 void Reader::refused(const Reply& reply, Epoch epoch, StorageLink& link) {
   const Verdict verdict = sealed() ? judgeReplica(reply.code, reply.where) : judgePrimary(reply.code, reply.where);
   switch (verdict) {
     case Verdict::fail:
       throw reply.error();
     case Verdict::later:
+      if (sealed()) avoid(link);  // it may be starting for long, and another one have the bytes at hand
       break;
     case Verdict::resendLayout:
       route_->forgetLayout(link);
@@ -75,8 +81,7 @@ void Reader::refused(const Reply& reply, Epoch epoch, StorageLink& link) {
     case Verdict::lost:
       // It may have been sealed when it was asked, and this replica not be the primary.
       if (sealed() || !route_->leadsToPrimary(link)) {
-        avoid_.insert(link.id);
-        chosen_.reset();
+        avoid(link);
       } else {
         route_->lost(epoch);
       }
@@ -127,7 +132,9 @@ Task<Piece> Reader::fetchAhead(std::uint64_t offset, std::size_t length, TimePoi
     if (retry.expired(core_->now())) throw reply.error();
     refused(reply, epoch, *link);
     // Another server or another layout is tried at once, but only a few times in a row.
-    const bool moved = route_->epoch() != epoch || reply.where == Where::transport || reply.code == Errc::needLayout;
+    const bool another = sealed() && avoid_.contains(link->id) && !candidates().empty();
+    const bool moved =
+        another || route_->epoch() != epoch || reply.where == Where::transport || reply.code == Errc::needLayout;
     pause = !moved || ++hurried > 3;
   }
 }

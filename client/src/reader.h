@@ -24,6 +24,7 @@ class Reader : public std::enable_shared_from_this<Reader> {
  private:
   Task<std::shared_ptr<StorageLink>> choose(TimePoint deadline);
   std::vector<Replica> candidates() const;
+  void avoid(const StorageLink& link);
   void refused(const Reply& reply, Epoch epoch, StorageLink& link);
   bool sealed() const;
 

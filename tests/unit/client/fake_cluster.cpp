@@ -61,6 +61,10 @@ class StorageServer final : public schema::Storage::Server {
     auto params = context.getParams();
     ++self_.reads;
     self_.readOffsets.push_back(params.getOffset());
+    if (self_.refuseReads != Errc::ok) {
+      schema::fill(context.getResults().initStatus(), Error(self_.refuseReads, "as told by the test"));
+      return kj::READY_NOW;
+    }
     if (!known(params, context)) return kj::READY_NOW;
     const FakeReplica& replica = self_.replicas[params.getInode()];
     if (replica.state == FileState::open && !isPrimary(params.getInode())) {

@@ -43,6 +43,7 @@ struct FakeStorage {
   bool knowsLayouts = true;  // false: answers needLayout to calls without one
   Errc refuse = Errc::ok;    // every write is answered with this
   Errc refuseOpens = Errc::ok;
+  Errc refuseReads = Errc::ok;
   std::uint64_t powerLoss = 0;   // of all its files
   bool silent = false;           // executes and never answers
   bool hanging = false;          // not even pings are answered

@@ -130,6 +130,23 @@ TEST_F(ReadLimitsTest, nor_do_two_that_hang_from_the_third) {
   EXPECT_LE(timeToRead(*file), milliseconds(410));
 }
 
+TEST_F(ReadLimitsTest, nor_one_that_says_that_it_is_only_being_started) {
+  auto file = open(sealed("a"));
+  fake.storage(1).refuseReads = Errc::unavailable;
+  EXPECT_LE(timeToRead(*file), milliseconds(1));
+  EXPECT_EQ(fake.storage(1).reads, 1);
+  timeToRead(*file);
+  EXPECT_EQ(fake.storage(1).reads, 1) << "asked again though another one does";
+}
+
+TEST_F(ReadLimitsTest, while_none_has_the_time_they_are_asked_again_and_again_with_pauses) {
+  auto file = open(sealed("a"));
+  for (auto& storage : fake.storages) storage->refuseReads = Errc::overloaded;
+  auto timer = fake.clock.callAt(fake.clock.now() + seconds(1), [&] { fake.storage(3).refuseReads = Errc::ok; });
+  EXPECT_LE(timeToRead(*file), seconds(2));
+  EXPECT_LE(fake.storage(1).reads + fake.storage(2).reads + fake.storage(3).reads, 40);
+}
+
 TEST_F(ReadLimitsTest, who_comes_while_it_is_being_asked_already_waits_less) {
   auto first = open(sealed("a"));
   auto second = open(sealed("b"));
