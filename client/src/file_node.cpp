@@ -365,9 +365,8 @@ Task<void> FileNode::refreshOnce() {
     };
     auto answer = co_await core_->trackers->call(build);
     Entry entry = schema::toEntry(answer.getEntry());
-    const Epoch before = route_->epoch();
     adopt(entry);
-    if (writers_ > 0 && writable_ && route_->epoch() != before && writes_) co_await writes_->renewLease();
+    if (writers_ > 0 && writable_ && writes_ && !writes_->leaseKnown()) co_await writes_->renewLease();
   } catch (const std::exception&) {
     // The next call finds out by itself.
   }

@@ -218,7 +218,7 @@ Task<void> WriteStream::drain() {
 
 Task<void> WriteStream::confirm() {
   auto self = shared_from_this();
-  if (!unsynced_.any() || leaseKnown_ || !keepLease_) co_return;
+  if (!unsynced_.any() || leaseKnown() || !keepLease_) co_return;
   if (abandoned_) co_return;  // nobody could be asked a moment ago, and that was told
   try {
     co_await renewLease();

@@ -62,7 +62,8 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   Task<void> renewLease();
 
   const SendWindow& window() const { return window_; }
-  bool leaseKnown() const { return leaseKnown_; }
+  // Somebody else on this host may have learnt of another primary first: that one has not heard of us.
+  bool leaseKnown() const { return leaseEpoch_ != 0 && leaseEpoch_ == route_->epoch(); }
   Sequence lastSequence() const { return window_.last(); }
 
   void lagPassed(TimePoint until) override;
@@ -89,8 +90,8 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   kj::Promise<Reply> writeRequest(const SendWindow::Item& item, StorageLink& link);
   Task<void> await(Sequence sequence, bool syncs, std::uint64_t generation, Epoch epoch, SizeView::Stamp sent,
                    std::shared_ptr<StorageLink> link, kj::Promise<Reply> promise);
-  void answered(Sequence sequence, SizeView::Stamp sent, const Reply& reply);
-  void applied(const SendWindow::Item& item, SizeView::Stamp sent, const Reply& reply);
+  void answered(Sequence sequence, Epoch epoch, SizeView::Stamp sent, const Reply& reply);
+  void applied(const SendWindow::Item& item, Epoch epoch, SizeView::Stamp sent, const Reply& reply);
   void refused(Sequence sequence, const Reply& reply, Epoch epoch, StorageLink& link);
   void failed(Sequence sequence, Reply reply);
   void failAll(const Error& error);
@@ -119,7 +120,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   unsigned pauses_ = 0;  // repeats without progress
   bool lagArmed_ = false;
   bool keepLease_ = false;
-  bool leaseKnown_ = false;  // the present primary knows that we write
+  Epoch leaseEpoch_ = 0;  // whose primary knows that we write; 0: none may
   std::weak_ptr<StorageLink> watched_;
   Epoch refusedAt_ = 0;   // the epoch whose primary's disk said no
   TimePoint leaveAgain_;  // a primary that is too slow is not left before

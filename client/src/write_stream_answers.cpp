@@ -28,27 +28,27 @@ Task<void> WriteStream::await(Sequence sequence, bool syncs, std::uint64_t gener
   if (generation != generation_) co_return;  // the window was replayed since: that answer counts
   if (reply.ok()) {
     route_->confirmLayout(*link, epoch);
-    answered(sequence, sent, reply);
+    answered(sequence, epoch, sent, reply);
   } else {
     refused(sequence, reply, epoch, *link);
   }
 }
 
-void WriteStream::answered(Sequence sequence, SizeView::Stamp sent, const Reply& reply) {
+void WriteStream::answered(Sequence sequence, Epoch epoch, SizeView::Stamp sent, const Reply& reply) {
   auto item = window_.finish(sequence);
   if (!item) return;
   abandoned_ = false;
   progressAt_ = core_->now();
   pauses_ = 0;
   lostAt_ = 0;
-  applied(*item, sent, reply);
+  applied(*item, epoch, sent, reply);
   if (auto waiting = outcomes_.find(sequence); waiting != outcomes_.end()) waiting->second.reply = reply;
   charge();
   if (progress_.hasWaiters()) progress_.notifyAll();
   pump();
 }
 
-void WriteStream::applied(const SendWindow::Item& item, SizeView::Stamp sent, const Reply& reply) {
+void WriteStream::applied(const SendWindow::Item& item, Epoch epoch, SizeView::Stamp sent, const Reply& reply) {
   constexpr std::uint32_t kKeepSize = 1;
   // What this acknowledges was executed by the one that says so.
   heard(reply.info);
@@ -57,9 +57,9 @@ void WriteStream::applied(const SendWindow::Item& item, SizeView::Stamp sent, co
   }
   if (item.kind == SendWindow::Kind::sync || item.syncs) unsynced_.synced(item.sequence);
   if (item.closes || item.kind == SendWindow::Kind::close) {
-    leaseKnown_ = false;
+    leaseEpoch_ = 0;
   } else if (item.kind != SendWindow::Kind::sync) {
-    leaseKnown_ = true;
+    leaseEpoch_ = epoch;
   }
   if (item.changesFile() && reply.info.mtimeNs != 0 && reply.info.mtimeNs < item.writtenNs) {
     core_->clockLead.seen(item.writtenNs - reply.info.mtimeNs, core_->now());
@@ -167,7 +167,7 @@ void WriteStream::failAll(const Error& error) {
 
 void WriteStream::linkLost(const StorageLink& link) {
   watched_.reset();
-  leaseKnown_ = false;
+  leaseEpoch_ = 0;
   if (window_.empty() && !keepLease_) return;
   route_->lost(link);
   recover(false);
@@ -275,7 +275,7 @@ Task<void> WriteStream::recovery(bool pause) {
     co_return;
   }
   watchLink(link);
-  leaseKnown_ = false;
+  leaseEpoch_ = 0;
   pump();
   if (window_.empty() && keepLease_) co_await renewLease();
 }
@@ -294,18 +294,20 @@ Task<void> WriteStream::renewLease() { return tellOpen(true); }
 Task<void> WriteStream::tellOpen(bool whileKept) {
   auto self = shared_from_this();
   auto route = route_;
-  PrimaryCall build = [this, whileKept, route, client = core_->clientId](StorageLink& link) {
+  Epoch told = 0;
+  PrimaryCall build = [this, &told, whileKept, route, client = core_->clientId](StorageLink& link) {
     if (whileKept && !keepLease_) throw Error(Errc::cancelled, "it was closed meanwhile");
     auto request = link.storage.openRequest();
     address(request, *route, link);
     request.setClient(client);
+    told = route->epoch();
     return toReply(request.send());
   };
   const SizeView::Stamp sent = sizes_->sending();
   Reply reply = co_await callPrimary(core_, route_, build, core_->options.stallLimit, core_->options.requestLimit);
   sizes_->observed(sent, reply.info);
   heard(reply.info);
-  leaseKnown_ = true;
+  leaseEpoch_ = told;
   if (auto link = route_->ready()) watchLink(link);
 }
 

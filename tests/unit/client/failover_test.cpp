@@ -336,6 +336,28 @@ TEST_F(FailoverTest, an_idle_writer_follows_a_change_of_primary_that_it_is_told_
   EXPECT_TRUE(fake.until([&] { return fake.storage(2).opens == 1; }, seconds(1)));
 }
 
+// The former primary lives, and its connection does: nothing but the layout tells.
+TEST_F(FailoverTest, an_idle_writer_follows_a_change_of_primary_that_another_user_of_the_file_has_learnt_of) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.fail(file->inode(), 1, 1);
+  auto reader = fake.run(cluster->openPath("a", OpenMode{}, false));
+  EXPECT_TRUE(fake.until([&] { return fake.storage(2).opens == 1; }, seconds(5)));
+}
+
+TEST_F(FailoverTest, so_it_does_at_once_when_it_is_told_of_the_change_after_that) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.fail(file->inode(), 1, 1);
+  auto reader = fake.run(cluster->openPath("a", OpenMode{}, false));
+  Change change;
+  change.inode = file->inode();
+  fake.tell(change);
+  EXPECT_TRUE(fake.until([&] { return fake.storage(2).opens == 1; }, milliseconds(100)));
+}
+
 TEST_F(FailoverTest, many_files_of_a_dead_server_are_reported_in_one_call) {
   start();
   std::vector<std::shared_ptr<File>> files;

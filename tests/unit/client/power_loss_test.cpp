@@ -121,6 +121,13 @@ TEST_F(PowerLoss, is_asked_for_by_a_flush_after_the_primary_was_lost) {
   EXPECT_EQ(fake.failure(file->flush()), Errc::io) << "it has nothing to send";
 }
 
+TEST_F(PowerLoss, is_asked_for_by_a_flush_after_another_user_of_the_file_has_learnt_of_another_primary) {
+  losePower();
+  fake.fail(file->inode(), 1, 1);
+  auto reader = open(false);
+  EXPECT_EQ(fake.failure(file->flush()), Errc::io) << "it has nothing to send";
+}
+
 TEST_F(PowerLoss, is_not_told_to_who_is_not_the_writer) {
   losePower();
   write(5, " world");
