@@ -29,7 +29,10 @@ bool Route::adopt(const Layout& layout) {
 std::shared_ptr<StorageLink> Route::ready() {
   if (suspect_ != Suspect::none) return nullptr;
   auto link = link_.lock();
-  if (link && link->alive()) return link;
+  if (link && link->alive()) {
+    link->lastUsed = core_->now();
+    return link;
+  }
   const Replica* primary = layout_.primary();
   if (primary == nullptr) return nullptr;
   link = core_->storages->find(primary->address, primary->storage);

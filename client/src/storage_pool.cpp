@@ -153,7 +153,12 @@ void StoragePool::lost(const std::string& address, StorageLink* raw) {
   if (found == links_.end() || found->second.get() != raw) return;
   std::shared_ptr<StorageLink> link = std::move(found->second);
   links_.erase(found);
-  log::info("client.storage.lost", {{"storage", link->name}, {"address", address}});
+  if (link->idle) {
+    log::debug("client.storage.idle", {{"storage", link->name}, {"address", address}});
+  } else {
+    log::info("client.storage.lost",
+              {{"storage", link->name}, {"address", address}, {"reason", link->connection->closeReason()}});
+  }
   auto users = std::move(link->users);
   link->users.clear();
   for (auto& [key, weak] : users) {
@@ -185,7 +190,10 @@ void StoragePool::sweep() {
   for (auto& [address, link] : links_) {
     if (link->users.empty() && link.use_count() == 1 && now - link->lastUsed > kIdleLimit) idle.push_back(link);
   }
-  for (auto& link : idle) link->connection->close("idle");
+  for (auto& link : idle) {
+    link->idle = true;
+    link->connection->close("idle");
+  }
   armSweep();
 }
 

@@ -39,6 +39,7 @@ struct StorageLink {
   std::string name;
   std::unordered_map<const void*, std::weak_ptr<LinkUser>> users;
   TimePoint lastUsed;
+  bool idle = false;  // closed as nobody used it
   Pace pace;
 };
 

@@ -51,6 +51,7 @@ struct Connection::Impl {
   kj::Promise<void> gone = nullptr;
   std::vector<std::function<void()>> hooks;
   bool alive = true;
+  const char* closeReason = "";
 
   std::optional<kj::Function<kj::Promise<void>()>> makePing;
   kj::Promise<void> ping = nullptr;
@@ -126,11 +127,13 @@ capnp::Capability::Client Connection::bootstrapAny() {
 
 bool Connection::alive() const { return impl_->alive; }
 const std::string& Connection::peer() const { return impl_->link->peer(); }
+const char* Connection::closeReason() const { return impl_->closeReason; }
 Link& Connection::link() { return *impl_->link; }
 
 void Connection::close(const char* reason) {
   if (!impl_->alive) return;
   impl_->alive = false;
+  impl_->closeReason = reason;
   log::debug("rpc.connection.closed", {{"peer", peer()}, {"reason", reason}});
   impl_->pingTimer.reset();
   impl_->link->close();

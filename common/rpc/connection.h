@@ -35,7 +35,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<Connection> self() { return shared_from_this(); }
 
   // Ends the session: outstanding calls fail with Error(unavailable), onClosed() hooks run (once, from the loop).
+  // `reason` must live as long as the connection.
   void close(const char* reason);
+  const char* closeReason() const;  // empty while it is alive
   void onClosed(std::function<void()> hook);
 
   struct Pings {

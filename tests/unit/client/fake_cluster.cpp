@@ -9,6 +9,7 @@ class StorageServer final : public schema::Storage::Server {
   StorageServer(FakeCluster& cluster, FakeStorage& self) : cluster_(cluster), self_(self) {}
 
   kj::Promise<void> hello(HelloContext context) override {
+    ++self_.hellos;
     if (self_.hanging) return kj::NEVER_DONE;
     auto results = context.getResults();
     results.setStorage(self_.id);

@@ -50,7 +50,7 @@ struct FakeStorage {
   bool ownTimes = false;         // what writers tell of the time does not count
   Duration pongAfter{};          // how late a ping is answered
   unsigned refusals = UINT_MAX;  // how many times `refuse` is said
-  int writes = 0, reads = 0, closes = 0, syncs = 0, opens = 0, stats = 0, layoutsSeen = 0;
+  int writes = 0, reads = 0, closes = 0, syncs = 0, opens = 0, stats = 0, layoutsSeen = 0, hellos = 0;
   std::vector<std::uint64_t> writeLengths;
   std::vector<std::uint16_t> writeFlags;
   std::vector<std::uint64_t> writeFirsts;  // Writer.first

@@ -1,0 +1,63 @@
+// Connections to storage servers: which are kept, which are closed, and what is said of them.
+#include "client/src/storage_pool.h"
+
+#include "common/base/log.h"
+#include "tests/unit/client/fake_cluster.h"
+
+namespace vcfs::client {
+namespace {
+
+using std::chrono::seconds;
+
+class StoragePoolTest : public ::testing::Test {
+ protected:
+  // The log of what happens meanwhile.
+  template <class Do>
+  std::string logOf(Do what) {
+    log::setup(log::Level::info, "test");
+    testing::internal::CaptureStderr();
+    what();
+    std::string text = testing::internal::GetCapturedStderr();
+    log::setup(log::Level::warn, "test");
+    return text;
+  }
+  void wait(Duration duration) {
+    fake.until([] { return false; }, duration);
+  }
+
+  FakeCluster fake;
+  std::shared_ptr<Cluster> cluster = fake.connect({});
+};
+
+TEST_F(StoragePoolTest, one_that_nobody_uses_is_closed_and_that_is_no_loss) {
+  const Entry entry = fake.makeFile("a", "hello", FileState::open);
+  auto file = fake.run(cluster->open(entry, OpenMode{}));
+  fake.run(file->read(0, 5));
+  const std::string said = logOf([&] { wait(seconds(80)); });
+  EXPECT_EQ(said.find("client.storage.lost"), std::string::npos) << said;
+  fake.run(file->read(0, 5));
+  EXPECT_EQ(fake.storage(1).hellos, 2) << "it was kept";
+}
+
+TEST_F(StoragePoolTest, one_through_which_an_open_file_is_read_now_and_then_is_kept) {
+  const Entry entry = fake.makeFile("a", "hello", FileState::open);
+  auto file = fake.run(cluster->open(entry, OpenMode{}));
+  for (int i = 0; i < 20; ++i) {
+    fake.run(file->read(0, 5));
+    wait(seconds(10));
+  }
+  EXPECT_EQ(fake.storage(1).hellos, 1);
+}
+
+TEST_F(StoragePoolTest, one_that_is_lost_is_told_of_with_the_reason) {
+  const Entry entry = fake.makeFile("a", "hello", FileState::open);
+  auto file = fake.run(cluster->open(entry, OpenMode{}));
+  fake.run(file->read(0, 5));
+  fake.storage(1).hanging = true;
+  const std::string said = logOf([&] { wait(seconds(2)); });
+  EXPECT_NE(said.find("client.storage.lost storage=s1"), std::string::npos) << said;
+  EXPECT_NE(said.find("reason=\"no answer to ping\""), std::string::npos) << said;
+}
+
+}  // namespace
+}  // namespace vcfs::client
