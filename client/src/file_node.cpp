@@ -88,6 +88,15 @@ Task<void> FileNode::addWriter(bool fresh) {
 // size is the one that the primary told: what the catalog has may be from before the closing that was taken back.
 Task<void> FileNode::reopen() {
   co_await writes().takeLease();
+  try {
+    co_await openInCatalog();
+  } catch (...) {
+    closeLater();  // the primary has it open, and no handle will close it
+    throw;
+  }
+}
+
+Task<void> FileNode::openInCatalog() {
   RequestTag tag(*core_);
   auto build = [&](schema::Tracker::Client& tracker) {
     auto request = tracker.openForWriteRequest();
@@ -198,7 +207,7 @@ Task<void> FileNode::closeWhenHeard() {
   while (core_->now() < until) {
     co_await core_->runtime.clock.sleep(kCloseAgain);
     auto lock = co_await lifecycle_.lock();
-    if (writers_ > 0 || writable_) co_return;  // opened again: that handle closes it
+    if (writable_) co_return;  // opened again: that handle closes it
     try {
       co_await writes().close();
       co_return;

@@ -73,6 +73,7 @@ class FileNode : public std::enable_shared_from_this<FileNode> {
 
  private:
   Task<void> reopen();
+  Task<void> openInCatalog();
   Task<void> seal();
   Task<void> drainAndConfirm();
   void closeLater();

@@ -72,6 +72,36 @@ TEST_F(RacesTest, a_close_that_nobody_heard_is_told_later) {
   EXPECT_TRUE(fake.until([&] { return fake.file(inode).attr.state == FileState::closed; }, seconds(10)));
 }
 
+TEST_F(RacesTest, an_open_that_failed_at_the_catalog_alone_is_taken_back_at_the_primary) {
+  ClusterOptions options;
+  options.stallLimit = seconds(2);
+  start(options);
+  const Entry sealed = fake.makeFile("b", "hello", FileState::closed);
+  OpenMode mode;
+  mode.write = true;
+  fake.tracker().refuse = Errc::unavailable;
+  EXPECT_EQ(
+      fake.failure([](auto c, Entry e, OpenMode m) -> Task<void> { co_await c->open(e, m); }(cluster, sealed, mode)),
+      Errc::unavailable);
+  EXPECT_EQ(fake.storage(1).opens, 1);
+  EXPECT_TRUE(fake.until([&] { return fake.storage(1).closes == 1; }, seconds(5)));
+}
+
+TEST_F(RacesTest, so_is_one_of_a_handle_that_goes_on_to_write_after_its_file_was_closed) {
+  ClusterOptions options;
+  options.stallLimit = seconds(2);
+  start(options);
+  ASSERT_EQ(fake.failure(file->flush(true)), Errc::ok);
+  ASSERT_EQ(fake.storage(1).closes, 1);
+  fake.tracker().refuse = Errc::unavailable;
+  EXPECT_EQ(fake.failure(file->write(5, bytesOf(" world"))), Errc::unavailable);
+  EXPECT_TRUE(fake.until([&] { return fake.storage(1).closes == 2; }, seconds(5)));
+  fake.tracker().refuse = Errc::ok;
+  EXPECT_EQ(fake.failure(file->write(5, bytesOf(" world"))), Errc::ok);
+  EXPECT_EQ(fake.failure(file->close()), Errc::ok);
+  EXPECT_EQ(fake.bytes(1, file->inode()), "hello world");
+}
+
 // A kernel may have made a short count of what write() said.
 TEST_F(RacesTest, what_a_write_told_of_earlier_bytes_is_told_by_sync_too_and_then_no_more) {
   start();
