@@ -45,6 +45,12 @@ std::shared_ptr<StorageLink> StoragePool::find(const std::string& address, Stora
 std::shared_ptr<StoragePool::Attempt> StoragePool::begin(const std::string& address) {
   if (auto found = attempts_.find(address); found != attempts_.end()) return found->second;
   auto mine = std::make_shared<Attempt>(runtime_.clock.now());
+  // Of another server than the one that is looked for: that is known without another connection to it.
+  if (auto link = find(address, 0)) {
+    mine->link = std::move(link);
+    mine->finished = true;
+    return mine;
+  }
   attempts_[address] = mine;
   // An address that nobody can connect to fails at once, and the attempt is over when this returns.
   runtime_.spawn("storage connect", attempt(address, mine));
@@ -143,6 +149,7 @@ void StoragePool::established(const std::string& address, const std::shared_ptr<
   link->connection->onClosed([weak, address, raw = link.get()] {
     if (auto self = weak.lock()) self->lost(address, raw);
   });
+  if (auto former = links_.find(address); former != links_.end()) lost(address, former->second.get());
   links_[address] = link;
   log::debug("client.storage.connected", {{"storage", link->name}, {"address", address}});
   if (!sweepTimer_) armSweep();

@@ -59,5 +59,19 @@ TEST_F(StoragePoolTest, one_that_is_lost_is_told_of_with_the_reason) {
   EXPECT_NE(said.find("reason=\"no answer to ping\""), std::string::npos) << said;
 }
 
+// A disk was replaced: the server that is gone is still known by the address at which a new one is.
+TEST_F(StoragePoolTest, a_server_that_another_one_has_the_address_of_costs_that_one_no_connection) {
+  auto pool = std::make_shared<StoragePool>(fake.runtime, ClusterOptions{}, 7);
+  const auto get = [&](StorageId id) {
+    std::vector<Replica> servers{Replica{id, ReplicaState::inSync, fake.storage(1).address}};
+    return pool->get(std::move(servers), fake.clock.now() + seconds(1));
+  };
+  const auto link = fake.run(get(1));
+  EXPECT_THROW(fake.run(get(9)), Error);
+  EXPECT_EQ(fake.storage(1).hellos, 1);
+  EXPECT_EQ(pool->find(fake.storage(1).address, 1), link);
+  pool->stop();
+}
+
 }  // namespace
 }  // namespace vcfs::client
