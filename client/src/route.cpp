@@ -137,8 +137,12 @@ Task<void> Route::repairOnce() {
   }
   if (link && leadsToPrimary(*link)) link_ = link;  // else another layout came meanwhile
   if (!failure) co_return;
-  if (layout_.epoch == before) lost(before);
-  throw *failure;
+  if (failure->unasked()) {
+    stale(before, std::nullopt);  // if the server is away, others will tell of it
+  } else if (layout_.epoch == before) {
+    lost(before);
+  }
+  throw Error(*failure);
 }
 
 Task<void> Route::relayout() {

@@ -58,15 +58,20 @@ std::string_view nameOf(Errc code);  // "notFound"
 // The one exception type of vcfs. `detail` is for people: it names the thing and what to do about it.
 class Error : public std::exception {
  public:
+  struct Unasked {};
   explicit Error(Errc code, std::string detail = {});
+  Error(Errc code, std::string detail, Unasked) : Error(code, std::move(detail)) { unasked_ = true; }
   Errc code() const { return code_; }
   const std::string& detail() const { return detail_; }
   const char* what() const noexcept override { return what_.c_str(); }
+  // It went wrong before anybody was asked (a host's name could not be looked up): no reason to think ill of a peer.
+  bool unasked() const { return unasked_; }
 
  private:
   Errc code_;
   std::string detail_;
   std::string what_;  // "notFound: detail"
+  bool unasked_ = false;
 };
 
 // What ended a task that others wait for, whatever it was (a message that cannot be decoded, no memory: internal).

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 
 #include <asio/ip/tcp.hpp>
+#include <optional>
 
 #include "common/base/error.h"
 #include "common/base/log.h"
@@ -106,32 +107,48 @@ class ListenerHandle final : public Listener {
 }  // namespace
 
 TcpTransport::TcpTransport(asio::io_context& io, Clock& clock, TcpOptions options)
-    : io_(io), clock_(clock), options_(std::move(options)) {}
+    : TcpTransport(io, clock, NameLookup(io, clock), std::move(options)) {}
+TcpTransport::TcpTransport(asio::io_context& io, Clock& clock, NameLookup names, TcpOptions options)
+    : io_(io), clock_(clock), names_(std::move(names)), options_(std::move(options)) {}
 TcpTransport::~TcpTransport() = default;
 
 Task<std::unique_ptr<Link>> TcpTransport::connect(std::string address, Duration limit) {
   const HostPort target = parseAddress(address);
+  const TimePoint deadline = clock_.now() + limit;
+  NameLookup::Addresses hosts;
+  asio::error_code named;
+  const auto literal = asio::ip::make_address(target.host, named);
+  if (named) {
+    hosts = co_await names_.find(target.host, limit / 2);
+  } else {
+    hosts.push_back(literal);
+  }
+  std::optional<Error> failure;
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    // One that nothing comes from leaves the others their share of the time.
+    const Duration rest = std::max<Duration>(deadline - clock_.now(), Duration(0));
+    try {
+      auto link = co_await connectTo(hosts[i], target.port, address, rest / static_cast<int>(hosts.size() - i));
+      if (named) names_.reached(target.host, hosts[i]);
+      co_return link;
+    } catch (const Error& error) {
+      failure = error;
+    }
+  }
+  throw Error(*failure);
+}
+
+Task<std::unique_ptr<Link>> TcpTransport::connectTo(asio::ip::address host, std::uint16_t port, std::string address,
+                                                    Duration limit) {
+  const tcp::endpoint endpoint(host, port);
   asio::error_code error;
   tcp::socket socket(io_);
-  tcp::resolver resolver(io_);
   bool late = false;
   auto deadline = clock_.callAt(clock_.now() + limit, [&] {
     late = true;
-    resolver.cancel();
     asio::error_code ignored;
     socket.close(ignored);
   });
-  tcp::endpoint endpoint;
-  const auto literal = asio::ip::make_address(target.host, error);
-  if (!error) {
-    endpoint = tcp::endpoint(literal, target.port);
-  } else {
-    auto found = co_await resolver.async_resolve(target.host, std::to_string(target.port),
-                                                 asio::redirect_error(asio::use_awaitable, error));
-    if (late) throw Error(Errc::timeout, "no answer to the name look-up of " + target.host);
-    if (error) throw Error(Errc::unavailable, "cannot look up host " + target.host + ": " + error.message());
-    endpoint = found.begin()->endpoint();
-  }
   socket.open(endpoint.protocol(), error);
   if (!error) tune(socket, options_);
   if (!error) co_await socket.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, error));

@@ -60,6 +60,42 @@ TEST_F(FailoverTest, a_server_whose_address_the_tracker_does_not_know_yet_is_ask
   EXPECT_EQ(fake.file(file->inode()).layout.epoch, 1u) << "no server was reported";
 }
 
+// A network without its name server.
+class Nameless final : public Transport {
+ public:
+  explicit Nameless(Transport& other) : other_(other) {}
+  Task<std::unique_ptr<Link>> connect(std::string address, Duration limit) override {
+    if (nameless && address.starts_with("storage")) throw Error(Errc::timeout, "no answer", Error::Unasked{});
+    return other_.connect(std::move(address), limit);
+  }
+  std::unique_ptr<Listener> listen(std::string, std::function<void(std::unique_ptr<Link>)>) override { return nullptr; }
+  bool nameless = true;
+
+ private:
+  Transport& other_;
+};
+
+TEST_F(FailoverTest, a_server_whose_name_cannot_be_looked_up_is_not_reported) {
+  Nameless transport(fake.clientTransport);
+  Runtime runtime{fake.io, fake.clock, transport, std::mt19937_64(7)};
+  cluster = fake.run(Cluster::connect(runtime, fake.options()));
+  OpenMode mode;
+  mode.write = true;
+  file = fake.run(cluster->openPath("a", mode, true));
+  write(0, "hello");
+  fake.advance(seconds(5));
+  EXPECT_EQ(fake.tracker().reports, 0);
+  transport.nameless = false;
+  EXPECT_LT(flush(), seconds(1));
+  EXPECT_EQ(fake.bytes(1, file->inode()), "hello");
+  EXPECT_EQ(fake.file(file->inode()).layout.epoch, 1u);
+  fake.run(file->close());
+  file.reset();
+  fake.run(cluster->shutdown());
+  cluster.reset();
+  fake.advance(seconds(1));
+}
+
 TEST_F(FailoverTest, an_address_that_is_none_is_an_error) {
   cluster = fake.connect({});
   Entry entry = fake.makeFile("b", "old", FileState::closed);
