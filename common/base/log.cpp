@@ -4,12 +4,14 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <mutex>
 
 namespace vcfs::log {
 
 namespace {
 
 std::atomic<bool> isSetUp{false};
+std::once_flag unasked;
 
 spdlog::level::level_enum toSpdlog(Level level) {
   switch (level) {
@@ -47,7 +49,6 @@ void appendQuoted(std::string& line, const std::string& value) {
 }  // namespace
 
 void setup(Level level, const std::string& program) {
-  isSetUp = true;
   spdlog::drop(program);  // set up again after a fork or with another level
   spdlog::drop(program);  // a second call sets another level
   auto logger = spdlog::stderr_logger_mt(program);
@@ -55,6 +56,7 @@ void setup(Level level, const std::string& program) {
   logger->set_level(toSpdlog(level));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
+  isSetUp = true;
 }
 
 bool parseLevel(const std::string& text, Level& level) {
@@ -75,7 +77,12 @@ bool parseLevel(const std::string& text, Level& level) {
 
 bool enabled(Level level) {
   // A program that only links the client library may never call setup(): its standard output is its own.
-  if (!isSetUp) setup(Level::warn, "vcfs");
+  // Its threads may come here at once.
+  if (!isSetUp) {
+    std::call_once(unasked, [] {
+      if (!isSetUp) setup(Level::warn, "vcfs");
+    });
+  }
   return spdlog::should_log(toSpdlog(level));
 }
 
