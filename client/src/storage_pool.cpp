@@ -11,6 +11,8 @@ constexpr Duration kIdleLimit = std::chrono::seconds(60);
 constexpr Duration kSweepInterval = std::chrono::seconds(10);
 // A server 100 ms away has been connected to and greeted by then, and nobody notices a wait of that length.
 constexpr Duration kNextAfter = std::chrono::milliseconds(200);
+// What a request has besides its data, and small ones before it.
+constexpr std::uint64_t kAroundData = 64u << 10;
 constexpr int kSlowPart = 4;  // of pingLimit: an answer to a ping that takes longer is late
 
 }  // namespace
@@ -139,6 +141,7 @@ void StoragePool::established(const std::string& address, const std::shared_ptr<
   link->lastUsed = runtime_.clock.now();
   std::weak_ptr<StoragePool> weak = weak_from_this();
   rpc::Connection::Pings pings{options_.pingInterval, options_.pingLimit};
+  pings.largest = schema::MAX_TRANSFER + kAroundData;
   pings.eachTick = [weak, weakLink = std::weak_ptr<StorageLink>(link)] {
     auto self = weak.lock();
     auto watched = weakLink.lock();

@@ -63,13 +63,27 @@ struct Connection::Impl {
   Duration lastPing{};
   std::uint64_t receivedAtPing = 0;
   std::uint64_t sentBeforePing = 0;
+  std::uint64_t queuedBeforePing = 0;  // what Cap'n Proto had not given to the link completely
   std::uint64_t arrivedAtTick = 0;
+  std::uint64_t arrivedWhenHeard = 0;  // when the peer's last sign of life came
 
-  // Since the last look bytes before the ping, which is still on its way, have arrived.
-  bool pingComesNearer() {
-    if (!pings.patient) return false;
+  void heard() {
+    receivedAtPing = link->received();
+    arrivedWhenHeard = arrivedAtTick = waitsForBytes() ? link->arrived() : 0;
+  }
+  bool waitsForBytes() const { return pings.patient || pings.largest != 0; }
+  // Whether bytes before the ping, which is still on its way, have arrived since the last look. Then it is waited for
+  // from now on, where these are what it may have to wait for.
+  void lookForArrivals(TimePoint now) {
+    if (!waitsForBytes()) return;
     const std::uint64_t before = std::exchange(arrivedAtTick, link->arrived());
-    return arrivedAtTick > before && arrivedAtTick <= sentBeforePing;
+    if (arrivedAtTick == before) return;
+    if (pings.patient && arrivedAtTick <= sentBeforePing) {
+      pingCounts = std::max(pingCounts, std::min(now, pingSent + pings.limit));
+    }
+    if (arrivedAtTick <= sentBeforePing + queuedBeforePing && arrivedAtTick - arrivedWhenHeard < pings.largest) {
+      pingCounts = now;
+    }
   }
 };
 
@@ -178,9 +192,9 @@ void Connection::pingTick() {
   if (impl.pingAnswered) {
     impl.pingAnswered = false;
     impl.pingSent = impl.pingCounts = now;
-    impl.receivedAtPing = impl.link->received();
     impl.sentBeforePing = impl.link->sent();
-    impl.arrivedAtTick = impl.pings.patient ? impl.link->arrived() : 0;
+    impl.queuedBeforePing = impl.network.getCurrentQueueSize();
+    impl.heard();
     std::weak_ptr<Connection> weak = weak_from_this();
     auto answered = [weak, now] {
       auto self = weak.lock();
@@ -190,12 +204,10 @@ void Connection::pingTick() {
     };
     impl.ping = (*impl.makePing)().then(kj::mv(answered), [](kj::Exception&&) {}).eagerlyEvaluate(nullptr);
   } else if (impl.link->received() != impl.receivedAtPing) {
-    impl.receivedAtPing = impl.link->received();  // answers flow: the ping stands behind them
+    impl.heard();  // answers flow: the ping stands behind them
     impl.pingCounts = now;
   } else {
-    if (impl.pingComesNearer()) {
-      impl.pingCounts = std::max(impl.pingCounts, std::min(now, impl.pingSent + impl.pings.limit));
-    }
+    impl.lookForArrivals(now);
     if (now - impl.pingCounts >= impl.pings.limit) return close("no answer to ping");
   }
   if (impl.pings.eachTick) impl.pings.eachTick();

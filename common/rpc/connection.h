@@ -47,6 +47,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     // most twice the limit. For bulk data over a bad cable, where a peer that is well would be given up for bytes that
     // were lost on the way to it. One that hangs or is cut off is noticed as ever.
     bool patient = false;
+    // The largest message that is sent here, in bytes; 0: it does not matter. A ping behind such a one counts from the
+    // last moment in which bytes before it arrived, until as many as that have since the peer was heard of: with fewer
+    // it may have nothing to answer yet. For ways that take a second for one message. One that hangs is noticed later
+    // there, by as long as its host takes for that many.
+    std::uint64_t largest = 0;
     std::function<void()> eachTick = {};  // called every `interval`
   };
   // Calls `ping` every `interval`; when one is not answered within `limit`, close("no answer to ping"). This is how a

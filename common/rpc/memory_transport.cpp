@@ -225,7 +225,7 @@ class End final : public capnp::MessageStream, public std::enable_shared_from_th
 
   void deliver(Message message) {
     if (closed_) return;
-    ++received_;
+    received_ += message.bytes->size();
     inbox_.push_back(std::move(message));
     if (!reader_) return;
     auto reader = kj::mv(reader_);

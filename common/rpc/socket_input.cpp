@@ -55,7 +55,6 @@ void SocketInput::startBody(FrameHeader& header) {
 }
 
 capnp::MessageReaderAndFds SocketInput::take(capnp::ReaderOptions options) {
-  ++received_;
   bodyBytes_ += body_->size();
   capnp::MessageReaderAndFds result{kj::heap<ReceivedReader>(options, std::move(body_), kj::mv(segmentWords_)),
                                     nullptr};
@@ -71,6 +70,7 @@ bool SocketInput::receiveBody() {
   const ssize_t n = ::readv(fd_, parts, 2);
   if (n <= 0) return failed(n);
   const auto got = static_cast<std::size_t>(n);
+  received_ += got;
   const std::size_t missing = body_->size() - bodyFilled_;
   bodyFilled_ += std::min(got, missing);
   inputBegin_ = 0;
@@ -88,6 +88,7 @@ bool SocketInput::receiveInput() {
   const ssize_t n = ::recv(fd_, input_.data() + inputEnd_, input_.size() - inputEnd_, 0);
   if (n <= 0) return failed(n);
   inputEnd_ += static_cast<std::size_t>(n);
+  received_ += static_cast<std::size_t>(n);
   return true;
 }
 

@@ -21,8 +21,8 @@ class SocketInput {
   // True when `message` was set (to null at the end of the stream); false when the socket has no whole message now.
   // Throws kj::Exception when the connection is lost, or the peer breaks the framing or its bounds.
   bool next(Message& message, capnp::ReaderOptions options);
-  std::uint64_t received() const { return received_; }    // messages
-  std::uint64_t bodyBytes() const { return bodyBytes_; }  // of those messages
+  std::uint64_t received() const { return received_; }    // bytes
+  std::uint64_t bodyBytes() const { return bodyBytes_; }  // of whole messages
 
  private:
   bool ended(Message& message);

@@ -20,7 +20,8 @@ class Link {
   // `owner` lives until the message with `data` as a segment, given to Cap'n Proto right after this, has left (or, if
   // it never comes, one of a minute later), or the link is gone: large bodies need not be copied; see bulk.h.
   virtual void hold(const void* data, std::shared_ptr<const void> owner) = 0;
-  // Messages received so far: progress here means that the peer is alive.
+  // Bytes received so far, of messages that are not whole yet too: progress here means that the peer is alive, or was
+  // when its kernel took what it is sending.
   virtual std::uint64_t received() const = 0;
   // Bytes given to this link so far, and how many of them have arrived at the peer's host: progress in the second means
   // that the way there carries, whether or not the peer's process lives.

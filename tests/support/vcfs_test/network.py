@@ -173,14 +173,15 @@ class Host:
         for other in self.others():
             other._hear_all_but(other._silent - {self.address})
 
-    def slow(self, delay_ms=0, loss_percent=0, seed=1):
-        """Each packet of this host, in both directions, is late by so much or lost with this chance."""
+    def slow(self, delay_ms=0, loss_percent=0, mbit=0, seed=1):
+        """Each packet of this host, in both directions, is late by so much or lost with this chance; not more than `mbit` in a second
+        pass each way (0: as many as there are)."""
         self._end_wire()
         a, b, far = f"port{self._number}", f"wire{self._number}", f"far{self._number}"
         self.network._switch_ip([f"link add {b} type veth peer name {far}", f"link set {far} master bridge",
                                  f"link set {b} up", f"link set {far} up"])
         line = prefix_of(self.network.switch) + [sys.executable, wire.__file__, a, b, str(delay_ms), str(loss_percent),
-                                                 str(seed), self.network._scratch]
+                                                 str(mbit), str(seed), self.network._scratch]
         self._wire = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._wire.stdout.readline()
         # Quickly: until the cable carries, every packet is lost.

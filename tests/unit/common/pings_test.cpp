@@ -65,9 +65,9 @@ class PingsTest : public testing::Test {
   }
 
   // Pings every 5 ms; 50 ms are the limit.
-  void startPings(bool patient) {
+  void startPings(bool patient, std::uint64_t largest = 0) {
     auto storage = connection->bootstrap<Storage>();
-    rpc::Connection::Pings how{5ms, 50ms, patient};
+    rpc::Connection::Pings how{5ms, 50ms, patient, largest};
     connection->startPings([storage]() mutable { return storage.pingRequest().send().ignoreResult(); }, how);
   }
   void slow(Duration delay) {
@@ -130,6 +130,28 @@ TEST_F(PingsTest, data_that_arrives_and_arrives_is_waited_for_twice_as_long_as_t
   ASSERT_TRUE(after);
   EXPECT_GE(*after, 100ms);
   EXPECT_LE(*after, 110ms);
+}
+
+TEST_F(PingsTest, ping_behind_a_message_that_takes_long_is_waited_for) {
+  sendBulk(70);
+  startPings(false, 100'000);
+  EXPECT_FALSE(givenUpAfter(1s));
+}
+
+TEST_F(PingsTest, ping_behind_more_than_one_such_message_is_not_when_the_first_one_is_not_answered) {
+  sendBulk(150);
+  startPings(false, 20'000);
+  const auto after = givenUpAfter(1s);
+  ASSERT_TRUE(after);
+  EXPECT_GE(*after, 130ms);
+  EXPECT_LE(*after, 170ms);
+}
+
+TEST_F(PingsTest, peer_that_is_cut_off_while_a_message_arrives_is_given_up_at_the_limit) {
+  sendBulk(70);
+  startPings(false, 100'000);
+  network.cut("near", "far");
+  expectGivenUpAtTheLimit();
 }
 
 TEST_F(PingsTest, peer_that_is_cut_off_is_given_up_at_the_limit) {

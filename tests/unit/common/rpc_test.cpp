@@ -316,6 +316,31 @@ TEST(TcpLinkTest, what_a_peer_has_no_room_for_has_not_arrived) {
   for (int i = 0; i < 100; ++i) io.poll();
 }
 
+// A megabyte over a slow line takes seconds: what comes of it is a sign of life.
+TEST(TcpLinkTest, what_has_come_of_a_message_counts_before_it_is_whole) {
+  asio::io_context io;
+  SystemClock clock(io);
+  TcpTransport transport(io, clock);
+  asio::ip::tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
+  asio::ip::tcp::socket peer(io);
+  const std::array<std::uint32_t, 4> begun{0, 1000, 0, 0};  // one segment of 1000 words, and the first word of it
+  acceptor.async_accept(peer, [&](asio::error_code) { peer.send(asio::buffer(begun)); });
+  std::uint64_t received = 0;
+  auto test = [&]() -> Task<void> {
+    auto link =
+        co_await transport.connect("127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()), Duration(5s));
+    auto message = link->stream().tryReadMessage(nullptr, {}, nullptr);
+    const TimePoint end = clock.now() + 5s;
+    while (link->received() < sizeof begun && clock.now() < end) co_await clock.sleep(1ms);
+    received = link->received();
+  };
+  bool done = false;
+  rpc::KjLoop kj{io};
+  asio::co_spawn(io, test(), [&](std::exception_ptr) { done = true; });
+  while (!done) io.run_one();
+  EXPECT_EQ(received, sizeof begun);
+}
+
 // Those of this process that a program which it starts would have as well.
 std::set<int> inheritable() {
   std::set<int> found;
