@@ -20,6 +20,14 @@ std::string joined(const std::vector<std::string>& components) {
 
 }  // namespace
 
+// A block on its way, and what came of it.
+struct Site::Loading {
+  explicit Loading(asio::io_context& io) : over(io) {}
+  Signal over;
+  BlockPtr block;
+  std::exception_ptr error;
+};
+
 Site::Site(Runtime& r, HttpOptions o)
     : runtime(r),
       options(std::move(o)),
@@ -74,27 +82,30 @@ Task<std::optional<Entry>> Site::findById(InodeId inode) {
 }
 
 Task<BlockPtr> Site::block(BlockKey key, Entry entry, std::shared_ptr<File>& file) {
-  for (;;) {
-    if (BlockPtr found = blocks.find(key)) co_return found;
-    auto loading = loading_.find(key);
-    if (loading == loading_.end()) break;
-    std::shared_ptr<Signal> other = loading->second;
-    co_await other->wait();  // read by somebody else; if that failed or did not stay, look again
+  if (BlockPtr found = blocks.find(key)) co_return found;
+  auto known = loading_.find(key);
+  if (known == loading_.end()) {
+    auto mine = std::make_shared<Loading>(runtime.io);
+    loading_[key] = mine;
+    co_return co_await load(key, std::move(entry), file, mine);
   }
-  auto signal = std::make_shared<Signal>(runtime.io);
-  loading_[key] = signal;
-  std::exception_ptr error;
-  BlockPtr block;
+  std::shared_ptr<Loading> other = known->second;
+  co_await other->over.wait();
+  if (other->error) std::rethrow_exception(other->error);
+  co_return other->block;
+}
+
+Task<BlockPtr> Site::load(BlockKey key, Entry entry, std::shared_ptr<File>& file, std::shared_ptr<Loading> loading) {
   try {
-    block = co_await readBlock(key, entry, file);
-    blocks.insert(key, block);
+    loading->block = co_await readBlock(key, std::move(entry), file);
+    blocks.insert(key, loading->block);
   } catch (...) {
-    error = std::current_exception();
+    loading->error = std::current_exception();
   }
   loading_.erase(key);
-  signal->notifyAll();
-  if (error) std::rethrow_exception(error);
-  co_return block;
+  loading->over.notifyAll();
+  if (loading->error) std::rethrow_exception(loading->error);
+  co_return loading->block;
 }
 
 Task<BlockPtr> Site::readBlock(BlockKey key, Entry entry, std::shared_ptr<File>& file) {

@@ -28,7 +28,7 @@ class Site : public std::enable_shared_from_this<Site> {
   Task<std::optional<Entry>> findById(InodeId inode);
 
   // A block of a sealed file, from the cache or read through `file` (opened when it is null). Connections that want the
-  // same block read it once.
+  // same block read it once, and all get what came of it, be it an error: whoever joins waits no longer than the first.
   Task<BlockPtr> block(BlockKey key, Entry entry, std::shared_ptr<File>& file);
 
   const std::string& date();  // of now, as the Date header wants it
@@ -46,9 +46,11 @@ class Site : public std::enable_shared_from_this<Site> {
   bool stopping = false;
 
  private:
+  struct Loading;
+  Task<BlockPtr> load(BlockKey key, Entry entry, std::shared_ptr<File>& file, std::shared_ptr<Loading> loading);
   Task<BlockPtr> readBlock(BlockKey key, Entry entry, std::shared_ptr<File>& file);
 
-  std::unordered_map<BlockKey, std::shared_ptr<Signal>, BlockKeyHash> loading_;
+  std::unordered_map<BlockKey, std::shared_ptr<Loading>, BlockKeyHash> loading_;
   std::int64_t dateSecond_ = -1;
   std::string date_;
 };

@@ -78,8 +78,13 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
     holdStatus = false;
     released_.notifyAll();
   }
+  void releaseReads() {
+    holdReads = false;
+    released_.notifyAll();
+  }
   std::string status = "{}";      // what statusJson tells
   bool holdStatus = false;        // until releaseStatus()
+  bool holdReads = false;         // until releaseReads()
   std::optional<Error> failNext;  // thrown by the next resolve, getAttr, statusJson or read
   std::optional<Error> failReads;
   int resolves = 0;
@@ -245,8 +250,10 @@ class FakeFile final : public File {
   ~FakeFile() override { --cluster_->openFiles; }
   InodeId inode() const override { return inode_; }
   Task<std::vector<Piece>> read(std::uint64_t offset, std::size_t length) override {
-    co_await asio::post(cluster_->runtime_.io, asio::use_awaitable);  // as if it took a while
+    std::shared_ptr<FakeCluster> cluster = cluster_;
+    co_await asio::post(cluster->runtime_.io, asio::use_awaitable);  // as if it took a while
     ++cluster_->reads;
+    while (cluster->holdReads) co_await cluster->released_.wait();
     cluster_->throwIfAsked();
     if (cluster_->failReads) throw *cluster_->failReads;
     const std::string& content = node().content;

@@ -136,6 +136,23 @@ TEST_F(ServerTest, many_clients_that_want_the_same_block_read_it_once) {
   EXPECT_LE(onLoop([&] { return cluster().reads; }), 2);
 }
 
+TEST_F(ServerTest, what_many_clients_want_and_cannot_be_read_is_told_to_all_at_once) {
+  file("a/x", pattern(400'000));
+  onLoop([&] {
+    cluster().holdReads = true;
+    cluster().failReads = Error(Errc::unavailable, "storage away");
+  });
+  std::vector<RawClient> clients;
+  for (int i = 0; i < 10; ++i) clients.push_back(connect());
+  for (RawClient& c : clients) c.send("GET /a/x HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return server().counters().requests == clients.size(); }));
+  onLoop([&] { cluster().releaseReads(); });
+  for (RawClient& c : clients) EXPECT_EQ(c.read().status, 503);
+  EXPECT_EQ(onLoop([&] { return cluster().reads; }), 1);
+  onLoop([&] { cluster().failReads.reset(); });
+  EXPECT_EQ(clients[0].request("GET", "/a/x").body.size(), 400'000u) << "a failure is not kept";
+}
+
 TEST_F(ServerTest, a_growing_file_is_a_snapshot_with_a_true_length) {
   InodeId inode = file("a/live.ts", "0123456789", FileState::open);
   Response r = get("/a/live.ts");
