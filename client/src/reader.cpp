@@ -77,6 +77,8 @@ void Reader::refused(const Reply& reply, Epoch epoch, StorageLink& link) {
       // It is being written again, or this replica fell behind.
       if (reply.code == Errc::notPrimary || reply.code == Errc::notInSync) sizes_->setState(FileState::open);
       route_->stale(epoch, reply.layout);
+      // Without a newer layout it would be asked again: first the others, then a tracker.
+      if (sealed()) avoid(link);
       break;
     case Verdict::lost:
       // It may have been sealed when it was asked, and this replica not be the primary.

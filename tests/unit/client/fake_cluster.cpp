@@ -138,7 +138,12 @@ class StorageServer final : public schema::Storage::Server {
       return false;
     }
     if (params.getEpoch() < found->second.layout.epoch) {
-      schema::fill(context.getResults().initStatus(), Error(Errc::staleEpoch), found->second.layout);
+      auto status = context.getResults().initStatus();
+      if (self_.tellsLayouts) {
+        schema::fill(status, Error(Errc::staleEpoch), found->second.layout);
+      } else {
+        schema::fill(status, Error(Errc::staleEpoch));
+      }
       return false;
     }
     return true;

@@ -41,6 +41,7 @@ struct FakeStorage {
   std::map<InodeId, FakeReplica> replicas;
   std::unique_ptr<rpc::Server> server;
   bool knowsLayouts = true;  // false: answers needLayout to calls without one
+  bool tellsLayouts = true;  // false: refuses calls of an old epoch without the present layout
   Errc refuse = Errc::ok;    // every write is answered with this
   Errc refuseOpens = Errc::ok;
   Errc refuseReads = Errc::ok;

@@ -27,6 +27,13 @@ class ReadTest : public ::testing::Test {
     const Entry entry = fake.makeFile("b", bytes, FileState::closed);
     return entry.attr.inode % 2 != 0 ? entry : fake.makeFile("c", bytes, FileState::closed);
   }
+  // What a drain does in the end; nobody tells this client.
+  void moveAway(InodeId inode, StorageId from) {
+    Layout& layout = fake.file(inode).layout;
+    ++layout.epoch;
+    std::erase_if(layout.replicas, [from](const Replica& replica) { return replica.storage == from; });
+    fake.storage(from).tellsLayouts = false;
+  }
   int reads() { return fake.storage(1).reads + fake.storage(2).reads; }
 
   FakeCluster fake;
@@ -122,6 +129,31 @@ TEST_F(ReadTest, a_sealed_file_that_is_written_again_is_read_from_its_primary) {
   fake.file(entry.attr.inode).attr.state = FileState::open;
   EXPECT_EQ(read(*file, 0, 10), "hello");
   EXPECT_EQ(fake.storage(1).reads, 1);
+}
+
+// As a server does that the file was moved away from: it knows that the epoch is over, and not what came after it.
+TEST_F(ReadTest, a_replica_that_was_removed_is_asked_once_and_then_the_others) {
+  const Entry entry = readFromTheSecond("hello");
+  auto file = open(entry);
+  EXPECT_EQ(read(*file, 0, 10), "hello");
+  ASSERT_EQ(fake.storage(2).reads, 1);
+  moveAway(entry.attr.inode, 2);
+  const TimePoint before = fake.clock.now();
+  EXPECT_EQ(read(*file, 0, 10), "hello");
+  EXPECT_EQ(fake.storage(2).reads, 2);
+  EXPECT_LT(fake.clock.now() - before, milliseconds(10));
+}
+
+TEST_F(ReadTest, when_no_replica_knows_the_new_layout_a_tracker_does) {
+  const Entry entry = readFromTheSecond("hello");
+  auto file = open(entry);
+  EXPECT_EQ(read(*file, 0, 10), "hello");
+  moveAway(entry.attr.inode, 2);
+  fake.storage(1).tellsLayouts = false;
+  const TimePoint before = fake.clock.now();
+  EXPECT_EQ(read(*file, 0, 10), "hello");
+  EXPECT_EQ(fake.storage(2).reads, 2);
+  EXPECT_LT(fake.clock.now() - before, seconds(1));
 }
 
 // Trackers were away when the first change was told, and are back when the second one is.
