@@ -115,9 +115,8 @@ Task<BlockPtr> Site::readBlock(BlockKey key, Entry entry, std::shared_ptr<File>&
   }
   std::uint64_t offset = key.block * kBlockSize;
   std::uint64_t length = std::min(kBlockSize, entry.attr.size - offset);
-  auto block = std::make_shared<Block>();
-  block->pieces = co_await file->read(offset, length);
-  for (const Piece& piece : block->pieces) block->size += piece.data.size();
+  std::vector<Piece> pieces = co_await file->read(offset, length);
+  BlockPtr block = makeBlock(std::move(pieces));
   if (block->size != length) throw Error(Errc::io, "the file became shorter while it was read");
   co_return block;
 }

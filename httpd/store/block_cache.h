@@ -33,14 +33,20 @@ struct Block {
 };
 using BlockPtr = std::shared_ptr<const Block>;
 
+// Of pieces in order. One that is not full (a small file, the end of any) is copied into memory of just its size: the
+// message in which it came may take twice as much, and that of the smallest file 8 KiB.
+BlockPtr makeBlock(std::vector<Piece> pieces);
+
 // Least recently used blocks go first. Blocks somebody is sending live on until they are sent. Loop thread only.
 class BlockCache {
  public:
-  explicit BlockCache(std::uint64_t limit) : limit_(limit) {}  // bytes; below one block: nothing is kept
-  bool enabled() const { return limit_ >= kBlockSize; }
+  static constexpr std::uint64_t kOverhead = 512;  // bytes a block is charged beyond its size: what it takes to find it
+
+  explicit BlockCache(std::uint64_t limit) : limit_(limit) {}  // bytes; below one full block: nothing is kept
+  bool enabled() const { return limit_ >= kBlockSize + kOverhead; }
   BlockPtr find(const BlockKey& key);
   void insert(const BlockKey& key, BlockPtr block);
-  std::uint64_t bytes() const { return bytes_; }
+  std::uint64_t bytes() const { return bytes_; }  // charged, never above the limit
   std::uint64_t hits() const { return hits_; }
   std::uint64_t misses() const { return misses_; }  // blocks read from the cluster and inserted
 

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "httpd/store/block_cache.h"
-
 namespace vcfs::httpd {
 namespace {
 
@@ -79,44 +77,6 @@ TEST_F(EntryCacheTest, an_answer_that_a_change_overtook_is_not_kept) {
 TEST_F(EntryCacheTest, is_bounded) {
   for (int i = 0; i < 1000; ++i) cache_.put(std::to_string(i), {}, sealed(9), cache_.sequence());
   EXPECT_LE(cache_.size(), 100u);
-}
-
-BlockPtr blockOf(std::uint64_t size) {
-  auto block = std::make_shared<Block>();
-  block->size = size;
-  return block;
-}
-
-TEST(BlockCache, drops_the_least_recently_used_and_stays_within_its_limit) {
-  BlockCache cache(3 * kBlockSize);
-  auto key = [](std::uint64_t block) {
-    BlockKey k;
-    k.inode = 1;
-    k.block = block;
-    return k;
-  };
-  for (std::uint64_t i = 0; i < 3; ++i) cache.insert(key(i), blockOf(kBlockSize));
-  EXPECT_TRUE(cache.find(key(0)));
-  cache.insert(key(3), blockOf(kBlockSize));
-  EXPECT_TRUE(cache.find(key(0)));
-  EXPECT_FALSE(cache.find(key(1)));
-  EXPECT_EQ(cache.bytes(), 3 * kBlockSize);
-}
-
-TEST(BlockCache, another_version_is_another_block) {
-  BlockCache cache(10 * kBlockSize);
-  BlockKey key;
-  key.inode = 1;
-  key.changeId = 1;
-  cache.insert(key, blockOf(10));
-  key.changeId = 2;
-  EXPECT_FALSE(cache.find(key));
-}
-
-TEST(BlockCache, without_memory_it_keeps_nothing) {
-  BlockCache cache(0);
-  cache.insert(BlockKey(), blockOf(10));
-  EXPECT_FALSE(cache.find(BlockKey()));
 }
 
 }  // namespace
