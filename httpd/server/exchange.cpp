@@ -9,6 +9,7 @@ Exchange::Exchange(Site& site, Peer& peer, const Request& request)
 
 ResponseHead Exchange::head(int status) {
   status_ = status;
+  peer_.answerBegins();
   ResponseHead out(status, request_.http10);
   out.add("Date", site_.date()).addLines(site_.commonLines);
   return out;
@@ -25,6 +26,7 @@ Task<void> Exchange::reply(int status, std::string headers, std::string type, st
     bodyBytes_ = body.size();
   }
   co_await peer_.send(text);
+  peer_.answerEnds();
 }
 
 Task<void> Exchange::fail(int status, std::string message, std::string headers) {
@@ -45,6 +47,7 @@ Task<void> Exchange::sendFile(FileReply plan, ByteSource& source) {
   std::string headText = out.finish(keepAlive_);
   if (bodiless) {
     co_await peer_.send(headText);
+    peer_.answerEnds();
     co_return;
   }
   plan.segments[0].before.insert(0, headText);
@@ -65,6 +68,7 @@ Task<void> Exchange::sendFile(FileReply plan, ByteSource& source) {
       co_await peer_.waitWritable();
     }
   }
+  peer_.answerEnds();
   bodyBytes_ = plan.bodyBytes;
 }
 
@@ -76,6 +80,7 @@ Task<void> Exchange::beginStream(std::string headers, std::string_view type) {
   if (chunked_) out.add("Transfer-Encoding", "chunked");
   std::string text = out.finish(keepAlive_);
   co_await peer_.send(text);
+  if (isHead()) peer_.answerEnds();
 }
 
 Task<void> Exchange::streamText(std::string text) {
@@ -93,8 +98,9 @@ Task<void> Exchange::streamBytes(Window window) {
 }
 
 Task<void> Exchange::endStream() {
-  if (!chunked_ || isHead()) co_return;
-  co_await peer_.send("0\r\n\r\n");
+  if (isHead()) co_return;
+  if (chunked_) co_await peer_.send("0\r\n\r\n");
+  peer_.answerEnds();
 }
 
 }  // namespace vcfs::httpd

@@ -12,8 +12,8 @@
 namespace vcfs::httpd {
 
 // One request and its answer, for the operations in ops/. An operation sends exactly one answer, or throws
-// vcfs::Error before it sent anything (the caller makes an answer of it) or afterwards (the connection ends, so that
-// the client sees that something is missing).
+// vcfs::Error before it sent anything (the caller makes an answer of it) or afterwards (the connection is reset, so
+// that the client sees that something is missing). An answer that is not brought to its end has the same effect.
 class Exchange {
  public:
   Exchange(Site& site, Peer& peer, const Request& request);

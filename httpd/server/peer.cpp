@@ -117,6 +117,7 @@ void Peer::finishSending() {
 
 void Peer::close() {
   asio::error_code ignored;
+  if (answering_) socket_.set_option(asio::ip::tcp::socket::linger(true, 0), ignored);
   socket_.close(ignored);
 }
 

@@ -27,6 +27,11 @@ class Peer {
   Task<void> send(std::string_view text);  // all of it; `text` must stay
   Task<void> send(std::string_view before, Window& window, std::string_view after);
 
+  // Between the two close() resets the connection: a client to which the end of the connection is that of the answer
+  // would take what it got for the whole.
+  void answerBegins() { answering_ = true; }
+  void answerEnds() { answering_ = false; }
+
   bool clientGone();     // has it closed or reset? Costs a system call.
   void finishSending();  // no more bytes from here
   void close();
@@ -45,6 +50,7 @@ class Peer {
   asio::ip::tcp::socket socket_;
   TimePoint deadline_{INT64_MAX};
   bool expired_ = false;
+  bool answering_ = false;
 };
 
 }  // namespace vcfs::httpd

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <stdexcept>
 #include <utility>
@@ -27,7 +28,7 @@ RawClient::RawClient(const std::string& address, int receiveBuffer) {
 }
 
 RawClient::RawClient(RawClient&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), buffer_(std::move(other.buffer_)) {}
+    : fd_(std::exchange(other.fd_, -1)), reset_(other.reset_), buffer_(std::move(other.buffer_)) {}
 
 RawClient::~RawClient() { close(); }
 
@@ -54,6 +55,7 @@ bool RawClient::send(const std::string& bytes) {
 bool RawClient::fill() {
   char bytes[65536];
   ssize_t n = ::recv(fd_, bytes, sizeof bytes, 0);
+  if (n < 0) reset_ = errno == ECONNRESET;
   if (n <= 0) return false;
   buffer_.append(bytes, static_cast<std::size_t>(n));
   return true;
@@ -131,7 +133,7 @@ Response RawClient::read(bool head) {
     }
     response.body = std::move(buffer_);
     buffer_.clear();
-    response.complete = true;
+    response.complete = !reset_;
   }
   return response;
 }

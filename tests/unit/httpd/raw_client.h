@@ -9,7 +9,7 @@ struct Response {
   int status = 0;
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
-  bool complete = false;  // framed to its end (false: the connection ended first)
+  bool complete = false;  // framed to its end (false: the connection ended first, or was reset)
   const std::string& operator[](const std::string& name) const {
     static const std::string none;
     auto found = headers.find(name);
@@ -32,6 +32,7 @@ class RawClient {
   std::string exactly(std::size_t size);
   std::string chunk();  // the next chunk's content; "" for the last one, throws nothing: see ended()
   bool ended();         // the peer has closed
+  bool wasReset() const { return reset_; }
   void close();
   void reset();  // close with RST
 
@@ -39,6 +40,7 @@ class RawClient {
   bool fill();
   std::string line();
   int fd_ = -1;
+  bool reset_ = false;
   std::string buffer_;
 };
 

@@ -77,6 +77,7 @@ TEST_F(HostileTest, a_request_that_drips_is_408) {
   client.send("GET /a/x HTTP/1.1\r\nHost");
   EXPECT_EQ(client.read().status, 408);
   EXPECT_TRUE(client.ended());
+  EXPECT_FALSE(client.wasReset());
 }
 
 TEST_F(HostileTest, an_idle_connection_is_closed_after_its_time) {

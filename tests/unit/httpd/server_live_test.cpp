@@ -65,6 +65,18 @@ TEST_F(LiveTest, http_1_0_gets_the_bytes_until_the_connection_ends) {
   std::string all;
   for (std::string part; !(part = client.some()).empty();) all += part;
   EXPECT_EQ(all.substr(all.find("\r\n\r\n") + 4), "abcdef");
+  EXPECT_FALSE(client.wasReset());
+}
+
+TEST_F(LiveTest, http_1_0_sees_a_reset_where_the_stream_breaks_off) {
+  InodeId inode = file("a/live", "abc", FileState::open);
+  RawClient client = connect();
+  client.send("GET /a/live?live=1 HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(client.readHead().status, 200);
+  EXPECT_EQ(client.exactly(3), "abc");
+  onLoop([&] { cluster().replaceContent(inode, "a"); });
+  EXPECT_TRUE(client.ended());
+  EXPECT_TRUE(client.wasReset());
 }
 
 TEST_F(LiveTest, bad_starts_are_refused) {
@@ -123,6 +135,7 @@ TEST_F(LiveTest, shutting_down_ends_followers) {
   client.chunk();
   stop();
   EXPECT_TRUE(client.ended());
+  EXPECT_TRUE(client.wasReset());
 }
 
 }  // namespace

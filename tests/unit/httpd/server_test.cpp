@@ -189,6 +189,7 @@ TEST_F(ServerTest, connection_close_and_http_1_0) {
   old.send("GET /a/x HTTP/1.0\r\n\r\n");
   EXPECT_EQ(old.read().body, "hello");
   EXPECT_TRUE(old.ended());
+  EXPECT_FALSE(old.wasReset());
   RawClient kept = connect();
   for (int i = 0; i < 2; ++i) {
     kept.send("GET /a/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
@@ -230,7 +231,9 @@ TEST_F(ServerTest, a_directory_of_25000_entries_comes_whole) {
   EXPECT_EQ(nlohmann::json::parse(r.body)["entries"].size(), 25'000u);
   RawClient old = connect();
   old.send("GET /big/ HTTP/1.0\r\nAccept: application/json\r\n\r\n");
-  EXPECT_EQ(nlohmann::json::parse(old.read().body)["entries"].size(), 25'000u);
+  Response until = old.read();
+  EXPECT_TRUE(until.complete);
+  EXPECT_EQ(nlohmann::json::parse(until.body)["entries"].size(), 25'000u);
 }
 
 TEST_F(ServerTest, options_and_other_methods) {
@@ -293,6 +296,7 @@ TEST_F(ServerTest, a_read_that_fails_in_the_middle_breaks_the_connection_off) {
   std::size_t rest = 0;
   for (std::string part; !(part = client.some()).empty();) rest += part.size();
   EXPECT_LT(600'000 + rest, 20'000'000u);
+  EXPECT_TRUE(client.wasReset());
 }
 
 TEST_F(ServerTest, deleted_while_it_is_played_it_plays_to_its_end) {
