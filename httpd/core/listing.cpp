@@ -54,8 +54,8 @@ std::string_view typeName(FileType type) {
   }
 }
 
-bool directoriesFirst(const DirEntry& a, const DirEntry& b) {
-  bool da = a.entry.attr.type == FileType::directory, db = b.entry.attr.type == FileType::directory;
+bool directoriesFirst(const ListedEntry& a, const ListedEntry& b) {
+  bool da = a.type == FileType::directory, db = b.type == FileType::directory;
   if (da != db) return da;
   return a.name < b.name;
 }
@@ -64,13 +64,24 @@ std::string jsonString(const std::string& bytes) {
   return nlohmann::json(bytes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::string linkTo(const DirEntry& entry) {
+std::string linkTo(const ListedEntry& entry) {
   std::string link = encodeComponent(entry.name);
-  if (entry.entry.attr.type == FileType::directory) link += '/';
+  if (entry.type == FileType::directory) link += '/';
   return link;
 }
 
 }  // namespace
+
+ListedEntry listed(DirEntry entry) {
+  ListedEntry out;
+  out.name = std::move(entry.name);
+  out.inode = entry.entry.attr.inode;
+  out.size = entry.entry.attr.size;
+  out.mtimeNs = entry.entry.attr.mtimeNs;
+  out.type = entry.entry.attr.type;
+  out.state = entry.entry.attr.state;
+  return out;
+}
 
 ListingFormat preferredListing(std::string_view accept) {
   double json = weightOf(accept, "application/json");
@@ -109,41 +120,41 @@ std::string Listing::begin() const {
   return out;
 }
 
-std::string Listing::rows(std::vector<DirEntry> entries) {
-  std::sort(entries.begin(), entries.end(), directoriesFirst);
+void Listing::sort(std::vector<ListedEntry>& entries) { std::sort(entries.begin(), entries.end(), directoriesFirst); }
+
+std::string Listing::rows(std::span<const ListedEntry>& entries) {
   std::string out;
-  out.reserve(entries.size() * 200);
-  for (const DirEntry& entry : entries) {
+  out.reserve(std::min(entries.size() * 200, kSlice + 2048));
+  while (!entries.empty() && out.size() < kSlice) {
     if (format_ == ListingFormat::json) {
-      jsonRow(out, entry);
+      jsonRow(out, entries.front());
     } else {
-      htmlRow(out, entry);
+      htmlRow(out, entries.front());
     }
+    entries = entries.subspan(1);
   }
   return out;
 }
 
-void Listing::htmlRow(std::string& out, const DirEntry& entry) const {
-  const Attr& attr = entry.entry.attr;
-  bool regular = attr.type == FileType::regular;
-  std::string state = regular ? std::string(nameOf(attr.state)) : "";
+void Listing::htmlRow(std::string& out, const ListedEntry& entry) const {
+  bool regular = entry.type == FileType::regular;
+  std::string state = regular ? std::string(nameOf(entry.state)) : "";
   std::string link = linkTo(entry);
   out += fmt::format("<tr><td class=\"n\"><a href=\"{}\">{}{}</a>{}</td>", link, escapeHtml(entry.name),
-                     attr.type == FileType::directory ? "/" : "",
-                     attr.state == FileState::open ? fmt::format(" <a href=\"{}?live=1\">live</a>", link) : "");
+                     entry.type == FileType::directory ? "/" : "",
+                     entry.state == FileState::open ? fmt::format(" <a href=\"{}?live=1\">live</a>", link) : "");
   out += fmt::format("<td class=\"s\">{}</td><td class=\"d\">{}</td><td class=\"{}\">{}</td></tr>\n",
-                     regular ? humanSize(attr.size) : "", formatPlainDate(wholeSeconds(attr.mtimeNs)), state, state);
+                     regular ? humanSize(entry.size) : "", formatPlainDate(wholeSeconds(entry.mtimeNs)), state, state);
 }
 
-void Listing::jsonRow(std::string& out, const DirEntry& entry) {
-  const Attr& attr = entry.entry.attr;
+void Listing::jsonRow(std::string& out, const ListedEntry& entry) {
   if (!first_) out += ',';
   first_ = false;
   out += fmt::format("\n{{\"name\":{},\"url\":\"{}{}\",\"type\":\"{}\",\"mtime\":\"{}\",\"mtimeNs\":{}",
-                     jsonString(entry.name), urlPath_, linkTo(entry), typeName(attr.type),
-                     formatIsoDate(wholeSeconds(attr.mtimeNs)), attr.mtimeNs);
-  if (attr.type == FileType::regular) {
-    out += fmt::format(",\"id\":{},\"size\":{},\"state\":\"{}\"", attr.inode, attr.size, nameOf(attr.state));
+                     jsonString(entry.name), urlPath_, linkTo(entry), typeName(entry.type),
+                     formatIsoDate(wholeSeconds(entry.mtimeNs)), entry.mtimeNs);
+  if (entry.type == FileType::regular) {
+    out += fmt::format(",\"id\":{},\"size\":{},\"state\":\"{}\"", entry.inode, entry.size, nameOf(entry.state));
   }
   out += '}';
 }

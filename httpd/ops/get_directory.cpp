@@ -13,17 +13,19 @@ class Pages {
   Pages(Site& site, InodeId directory) : site_(site), directory_(directory) {}
   bool more() const { return more_; }
 
-  Task<std::vector<DirEntry>> next() {
-    std::vector<DirEntry> portion;
+  // Sorted.
+  Task<std::vector<ListedEntry>> next() {
+    std::vector<ListedEntry> portion;
     while (more_ && portion.size() < kSorted) {
       DirPage page = co_await site_.cluster->readDir(directory_, after_, kPage, refreshes_ > 0);
       more_ = page.more && !page.entries.empty();
       if (!page.entries.empty()) after_ = page.entries.back().cookie;
       for (DirEntry& entry : page.entries) {
         if (entry.entry.attr.state == FileState::open) co_await refresh(entry.entry);
-        portion.push_back(std::move(entry));
+        portion.push_back(listed(std::move(entry)));
       }
     }
+    Listing::sort(portion);
     co_return portion;
   }
 
@@ -58,22 +60,25 @@ Task<void> getDirectory(Exchange& exchange, Entry entry) {
   }
   Listing listing(preferredListing(exchange.request().header(Header::accept)), exchange.target().urlPath());
   Pages pages(exchange.site(), entry.attr.inode);
-  std::vector<DirEntry> portion = co_await pages.next();
+  std::vector<ListedEntry> portion = co_await pages.next();
+  std::span<const ListedEntry> left(portion);
+  std::string text = listing.begin() + listing.rows(left);
   std::string headers =
       "Cache-Control: no-cache\r\nVary: Accept\r\nContent-Security-Policy: default-src 'none'; style-src "
       "'unsafe-inline'\r\n";
-  if (!pages.more()) {
-    std::string body = listing.begin() + listing.rows(std::move(portion)) + listing.end();
-    co_await exchange.reply(200, headers, std::string(listing.contentType()), std::move(body));
+  if (left.empty() && !pages.more()) {
+    text += listing.end();
+    co_await exchange.reply(200, headers, std::string(listing.contentType()), std::move(text));
     co_return;
   }
   co_await exchange.beginStream(headers, listing.contentType());
   if (exchange.isHead()) co_return;
-  co_await exchange.streamText(listing.begin());
+  co_await exchange.streamText(std::move(text));
   for (;;) {
-    co_await exchange.streamText(listing.rows(std::move(portion)));
+    while (!left.empty()) co_await exchange.streamText(listing.rows(left));
     if (!pages.more()) break;
     portion = co_await pages.next();
+    left = portion;
   }
   co_await exchange.streamText(listing.end());
   co_await exchange.endStream();

@@ -10,6 +10,13 @@ void Window::clear() {
   bytes = 0;
 }
 
+void Window::add(std::string_view text) {
+  if (text.empty()) return;
+  parts.push_back(std::as_bytes(std::span<const char>(text.data(), text.size())));
+  owners.push_back(nullptr);
+  bytes += text.size();
+}
+
 void Window::add(const std::vector<Piece>& pieces, std::uint64_t start, std::uint64_t from, std::uint64_t most) {
   for (const Piece& piece : pieces) {
     std::uint64_t end = start + piece.data.size();

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "httpd/server/site.h"
@@ -15,6 +16,7 @@ struct Window {
   std::uint64_t bytes = 0;
 
   void clear();
+  void add(std::string_view text);  // `text` must stay until it is sent
   // The part of `pieces` (which start at file offset `start`) from `from` on, at most `most` bytes.
   void add(const std::vector<Piece>& pieces, std::uint64_t start, std::uint64_t from, std::uint64_t most);
 };

@@ -21,11 +21,12 @@ Task<void> Exchange::reply(int status, std::string headers, std::string type, st
   if (status != 204 && status != 304) out.add("Content-Length", body.size());
   if (!body.empty()) out.add("Content-Type", type);
   std::string text = out.finish(keepAlive_);
+  Window rest;
   if (!isHead()) {
-    text += body;
+    rest.add(body);
     bodyBytes_ = body.size();
   }
-  co_await peer_.send(text);
+  co_await peer_.send(text, rest);
   peer_.answerEnds();
 }
 
@@ -84,17 +85,22 @@ Task<void> Exchange::beginStream(std::string headers, std::string_view type) {
 }
 
 Task<void> Exchange::streamText(std::string text) {
-  if (isHead() || text.empty()) co_return;
-  bodyBytes_ += text.size();
-  if (chunked_) text = fmt::format("{:x}\r\n{}\r\n", text.size(), text);
-  co_await peer_.send(text);
+  Window window;
+  window.add(text);
+  co_await sendChunk(window);
 }
 
-Task<void> Exchange::streamBytes(Window window) {
+Task<void> Exchange::streamBytes(Window window) { co_await sendChunk(window); }
+
+Task<void> Exchange::sendChunk(Window& window) {
   if (isHead() || window.bytes == 0) co_return;
   bodyBytes_ += window.bytes;
-  std::string before = chunked_ ? fmt::format("{:x}\r\n", window.bytes) : std::string();
-  co_await peer_.send(before, window, chunked_ ? "\r\n" : "");
+  std::string before;
+  if (chunked_) {
+    before = fmt::format("{:x}\r\n", window.bytes);
+    window.add("\r\n");
+  }
+  co_await peer_.send(before, window);
 }
 
 Task<void> Exchange::endStream() {

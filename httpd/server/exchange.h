@@ -46,6 +46,7 @@ class Exchange {
 
  private:
   ResponseHead head(int status);
+  Task<void> sendChunk(Window& window);
 
   Site& site_;
   Peer& peer_;

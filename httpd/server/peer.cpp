@@ -98,9 +98,8 @@ Task<void> Peer::send(std::string_view text) {
   while (!trySend(text, none)) co_await waitWritable();
 }
 
-Task<void> Peer::send(std::string_view before, Window& window, std::string_view after) {
-  while (!trySend(before, window)) co_await waitWritable();
-  if (!after.empty()) co_await send(after);
+Task<void> Peer::send(std::string_view text, Window& window) {
+  while (!trySend(text, window)) co_await waitWritable();
 }
 
 bool Peer::clientGone() {

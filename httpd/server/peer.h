@@ -25,7 +25,7 @@ class Peer {
   // Until trySend can go on. Throws Gone after sendTimeout.
   Task<void> waitWritable();
   Task<void> send(std::string_view text);  // all of it; `text` must stay
-  Task<void> send(std::string_view before, Window& window, std::string_view after);
+  Task<void> send(std::string_view text, Window& window);
 
   // Between the two close() resets the connection: a client to which the end of the connection is that of the answer
   // would take what it got for the whole.

@@ -7,7 +7,7 @@
 namespace vcfs::httpd {
 namespace {
 
-DirEntry entry(const std::string& name, FileType type, std::uint64_t size = 0, FileState state = FileState::closed) {
+ListedEntry entry(const std::string& name, FileType type, std::uint64_t size = 0, FileState state = FileState::closed) {
   DirEntry e;
   e.name = name;
   e.entry.attr.inode = 1234;
@@ -15,12 +15,19 @@ DirEntry entry(const std::string& name, FileType type, std::uint64_t size = 0, F
   e.entry.attr.size = size;
   e.entry.attr.mtimeNs = 784'111'777'000'000'000;
   if (type == FileType::regular) e.entry.attr.state = state;
-  return e;
+  return listed(e);
 }
 
-std::string render(ListingFormat format, std::vector<DirEntry> entries, const std::string& path = "/anna/") {
+std::string rowsOf(Listing& listing, const std::vector<ListedEntry>& entries) {
+  std::string text;
+  for (std::span<const ListedEntry> left(entries); !left.empty();) text += listing.rows(left);
+  return text;
+}
+
+std::string render(ListingFormat format, std::vector<ListedEntry> entries, const std::string& path = "/anna/") {
   Listing listing(format, path);
-  return listing.begin() + listing.rows(std::move(entries)) + listing.end();
+  Listing::sort(entries);
+  return listing.begin() + rowsOf(listing, entries) + listing.end();
 }
 
 TEST(Listing, html_shows_name_size_date_state_and_link) {
@@ -72,11 +79,26 @@ TEST(Listing, an_empty_directory_is_valid_in_both_forms) {
 TEST(Listing, portions_of_a_large_directory_join_to_one_json) {
   Listing listing(ListingFormat::json, "/");
   std::string text = listing.begin();
-  text += listing.rows({entry("a", FileType::regular)});
-  text += listing.rows({});
-  text += listing.rows({entry("b", FileType::regular)});
+  text += rowsOf(listing, {entry("a", FileType::regular)});
+  text += rowsOf(listing, {});
+  text += rowsOf(listing, {entry("b", FileType::regular)});
   text += listing.end();
   EXPECT_EQ(nlohmann::json::parse(text)["entries"].size(), 2u);
+}
+
+TEST(Listing, rows_are_rendered_in_slices) {
+  std::vector<ListedEntry> entries;
+  for (int i = 0; i < 10'000; ++i)
+    entries.push_back(entry(std::string(200, 'n') + std::to_string(i), FileType::regular));
+  for (ListingFormat format : {ListingFormat::html, ListingFormat::json}) {
+    Listing listing(format, "/");
+    std::span<const ListedEntry> left(entries);
+    while (!left.empty()) {
+      const std::size_t before = left.size();
+      EXPECT_LE(listing.rows(left).size(), Listing::kSlice + 2048);
+      ASSERT_LT(left.size(), before);
+    }
+  }
 }
 
 TEST(Listing, accept_decides_the_form) {

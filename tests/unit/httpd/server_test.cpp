@@ -1,6 +1,7 @@
 // The whole HTTP side over a cluster in memory, seen through a socket.
 #include <nlohmann/json.hpp>
 
+#include "httpd/core/listing.h"
 #include "tests/unit/httpd/http_fixture.h"
 
 namespace vcfs::httpd::test {
@@ -234,6 +235,30 @@ TEST_F(ServerTest, a_directory_of_25000_entries_comes_whole) {
   Response until = old.read();
   EXPECT_TRUE(until.complete);
   EXPECT_EQ(nlohmann::json::parse(until.body)["entries"].size(), 25'000u);
+}
+
+TEST_F(ServerTest, a_listing_that_is_sent_in_slices_has_the_head_that_is_told_of_it) {
+  onLoop([&] {
+    for (int i = 0; i < 3'000; ++i) cluster().makeFile("large/" + std::to_string(i), "");
+    for (int i = 0; i < 10; ++i) cluster().makeFile("small/" + std::to_string(i), "");
+  });
+  for (const char* target : {"/large/", "/small/"}) {
+    RawClient client = connect();
+    Response head = client.request("HEAD", target), page = client.request("GET", target);
+    head.headers.erase("date");
+    page.headers.erase("date");
+    EXPECT_EQ(head.headers, page.headers) << target;
+    EXPECT_TRUE(page.complete);
+    EXPECT_NE(page.body.find("</html>"), std::string::npos);
+  }
+  RawClient client = connect();
+  client.send("GET /large/ HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(client.readHead()["transfer-encoding"], "chunked");
+  std::string all;
+  for (std::string chunk; !(chunk = client.chunk()).empty(); all += chunk) {
+    EXPECT_LE(chunk.size(), Listing::kSlice + 8192);
+  }
+  for (const char* name : {"\"0\"", "\"1500\"", "\"2999\""}) EXPECT_NE(all.find(name), std::string::npos) << name;
 }
 
 TEST_F(ServerTest, options_and_other_methods) {
