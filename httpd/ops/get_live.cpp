@@ -25,13 +25,17 @@ std::optional<std::uint64_t> startOf(const Target& target) {
   return from;
 }
 
+Task<Window> readSome(File& file, std::uint64_t from, std::uint64_t to) {
+  std::vector<Piece> pieces = co_await file.read(from, std::min(kReadBytes, to - from));
+  Window window;
+  window.add(pieces, from, from, to - from);
+  if (window.bytes == 0) throw Error(Errc::io, "the file became shorter while it was followed");
+  co_return window;
+}
+
 Task<void> sendRange(Exchange& exchange, File& file, std::uint64_t from, std::uint64_t to) {
   while (from < to) {
-    std::vector<Piece> pieces = co_await file.read(from, std::min(kReadBytes, to - from));
-    Window window;
-    window.add(pieces, from, from, to - from);
-    pieces.clear();
-    if (window.bytes == 0) throw Error(Errc::io, "the file became shorter while it was followed");
+    Window window = co_await readSome(file, from, to);
     from += window.bytes;
     co_await exchange.streamBytes(std::move(window));
   }
@@ -65,6 +69,9 @@ Task<void> getLive(Exchange& exchange, Entry entry, std::string fileName) {
   LiveCount count(exchange.site().counters);
   OpenMode mode;
   std::shared_ptr<File> file = co_await exchange.site().cluster->open(entry, mode);
+  // Before the head is sent, so that bytes that cannot be had are an error and not a broken answer.
+  Window first;
+  if (!exchange.isHead() && *from < entry.attr.size) first = co_await readSome(*file, *from, entry.attr.size);
   std::string headers = "Cache-Control: no-store\r\nAccept-Ranges: none\r\nX-Vcfs-State: ";
   headers += nameOf(entry.attr.state);
   headers += "\r\n";
@@ -73,7 +80,9 @@ Task<void> getLive(Exchange& exchange, Entry entry, std::string fileName) {
   Growth now;
   now.size = entry.attr.size;
   now.state = entry.attr.state;
-  co_await follow(exchange, *file, *from, now);
+  std::uint64_t sent = *from + first.bytes;
+  co_await exchange.streamBytes(std::move(first));
+  co_await follow(exchange, *file, sent, now);
   co_await exchange.endStream();
 }
 

@@ -122,6 +122,18 @@ TEST_F(LiveTest, a_recording_that_is_lost_breaks_the_stream_off) {
   EXPECT_TRUE(client.ended());
 }
 
+TEST_F(LiveTest, what_cannot_be_read_at_first_is_an_error_and_not_a_broken_stream) {
+  file("a/done", "abcdef");
+  file("a/live", "abcdef", FileState::open);
+  onLoop([&] { cluster().failReads = Error(Errc::unavailable, "storage away"); });
+  for (const char* target : {"/a/done?live=1", "/a/done?live=1&from=5", "/a/live?live=1"}) {
+    Response r = get(target);
+    EXPECT_EQ(r.status, 503) << target;
+    EXPECT_EQ(r["retry-after"], "2");
+  }
+  EXPECT_EQ(get("/a/done?live=1&from=6").status, 200) << "there is nothing to read";
+}
+
 TEST_F(LiveTest, head_ends_at_once) {
   file("a/live", "abc", FileState::open);
   EXPECT_EQ(get("/a/live?live=1", "", "HEAD").status, 200);
