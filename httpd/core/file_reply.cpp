@@ -68,7 +68,9 @@ FileReply replyToFile(const Request& request, const Attr& attr, std::string_view
 
   std::string_view type = mimeType(fileName);
   RangePlan plan;
-  if (rangeApplies(headers, current)) plan = planRanges(request.header(Header::range), attr.size);
+  if (request.method == Method::get && rangeApplies(headers, current)) {
+    plan = planRanges(request.header(Header::range), attr.size);
+  }
   switch (plan.kind) {
     case RangePlan::Kind::unsatisfiable:
       reply.status = 416;

@@ -30,8 +30,9 @@ struct FileReply {
 std::string etagOf(const Attr& attr);
 Validators validatorsOf(const Attr& attr);
 
-// 200, 206, 304, 412 or 416 for GET (and HEAD: the same head) of the file as `attr` says it is now. `fileName` gives
-// the media type; `boundary` separates the parts of a multipart answer.
+// 200, 206, 304, 412 or 416 for GET of the file as `attr` says it is now; for HEAD the same as without a Range, which
+// means nothing there (RFC 9110, 14.2). `fileName` gives the media type; `boundary` separates the parts of a multipart
+// answer.
 FileReply replyToFile(const Request& request, const Attr& attr, std::string_view fileName, std::string_view boundary);
 
 }  // namespace vcfs::httpd

@@ -67,6 +67,18 @@ TEST(FileReply, unsatisfiable_says_how_large_the_file_is) {
   EXPECT_EQ(reply.bodyBytes, 0u);
 }
 
+TEST(FileReply, a_range_means_nothing_to_head) {
+  for (const char* range : {"bytes=100-199", "bytes=1000-", "bytes=0-9,500-509"}) {
+    Request request = with(Header::range, range);
+    request.method = Method::head;
+    FileReply reply = replyToFile(request, attr(1000), "a.mp4", "b");
+    EXPECT_EQ(reply.status, 200) << range;
+    EXPECT_EQ(reply.bodyBytes, 1000u);
+    EXPECT_TRUE(has(reply, "Content-Type: video/mp4"));
+    EXPECT_EQ(reply.headers.find("Content-Range"), std::string::npos);
+  }
+}
+
 TEST(FileReply, a_range_of_another_version_gets_everything) {
   Request request = with(Header::range, "bytes=0-9");
   request.headers[static_cast<std::size_t>(Header::ifRange)] = "\"old\"";
