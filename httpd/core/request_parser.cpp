@@ -6,7 +6,8 @@ namespace vcfs::httpd {
 namespace {
 
 constexpr std::array<std::string_view, kHeaders> kNames = {
-    "host", "range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "accept"};
+    "host",   "range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since",
+    "accept", "expect"};
 
 Method methodOf(unsigned code) {
   switch (code) {
@@ -161,7 +162,11 @@ int RequestParser::endHead() {
     return fail(413, "the request has too large a body");
   }
   if (parser_.method != HTTP_CONNECT) parser_.upgrade = 0;  // no other protocol is spoken here: go on in this one
-  return 0;
+  request_.holdsBody =
+      request_.hasBody && !request_.http10 && equalsIgnoreCase(request_.header(Header::expect), "100-continue");
+  if (!request_.holdsBody) return 0;
+  request_.keepAlive = false;
+  return 1;  // there is no body
 }
 
 }  // namespace vcfs::httpd

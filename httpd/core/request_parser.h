@@ -14,8 +14,8 @@ namespace vcfs::httpd {
 enum class Method { get, head, options, other };
 
 // The headers this server looks at; all others are checked for form and size and forgotten.
-enum class Header { host, range, ifRange, ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince, accept };
-inline constexpr std::size_t kHeaders = 8;
+enum class Header { host, range, ifRange, ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince, accept, expect };
+inline constexpr std::size_t kHeaders = 9;
 
 struct Request {
   Method method = Method::other;
@@ -23,6 +23,7 @@ struct Request {
   bool http10 = false;
   bool keepAlive = true;
   bool hasBody = false;
+  bool holdsBody = false;  // it is sent only if 100 is answered first, which never happens: no request needs its body
   std::array<std::string, kHeaders> headers;  // several of one name are joined with ", "
 
   const std::string& header(Header h) const { return headers[static_cast<std::size_t>(h)]; }
@@ -37,7 +38,8 @@ struct HeadLimits {
   std::size_t body = 64 << 10;  // read and thrown away; beyond it 413
 };
 
-// Cuts HTTP/1 requests out of a byte stream. No I/O. A body is skipped. Memory is bounded by the limits.
+// Cuts HTTP/1 requests out of a byte stream. No I/O. A body is skipped; a request that holds it back ends without it,
+// and is the last one, as nobody knows whether it comes all the same. Memory is bounded by the limits.
 class RequestParser {
  public:
   explicit RequestParser(HeadLimits limits);

@@ -106,6 +106,7 @@ Task<bool> Connection::answer() {
     co_await answerError(exchange, *error);
   }
   if (site_->options.accessLog) logAccess(request, exchange);
+  if (request.holdsBody) co_await linger();
   co_return exchange.keepAlive();
 }
 

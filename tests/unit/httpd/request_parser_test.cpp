@@ -39,6 +39,28 @@ TEST(RequestParser, reads_a_request_however_it_is_cut) {
   }
 }
 
+TEST(RequestParser, a_request_that_holds_its_body_back_is_complete_and_the_last_one) {
+  for (const char* body : {"Content-Length: 5", "Transfer-Encoding: chunked"}) {
+    RequestParser parser{HeadLimits()};
+    feed(parser, std::string("PUT /x HTTP/1.1\r\nHost: h\r\nExpect: 100-Continue\r\n") + body + "\r\n\r\n", 5);
+    EXPECT_EQ(parser.error(), 0);
+    EXPECT_TRUE(parser.complete()) << body;
+    EXPECT_TRUE(parser.request().holdsBody);
+    EXPECT_FALSE(parser.request().keepAlive);
+  }
+}
+
+TEST(RequestParser, without_a_body_or_in_http_1_0_nothing_is_held_back) {
+  RequestParser bodiless{HeadLimits()};
+  feed(bodiless, "GET /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n", 4096);
+  EXPECT_TRUE(bodiless.complete());
+  EXPECT_FALSE(bodiless.request().holdsBody);
+  EXPECT_TRUE(bodiless.request().keepAlive);
+  RequestParser old{HeadLimits()};
+  feed(old, "POST /x HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", 4096);
+  EXPECT_FALSE(old.complete()) << "RFC 9110, 10.1.1: there it means nothing";
+}
+
 TEST(RequestParser, stops_behind_the_first_of_several_requests) {
   RequestParser parser{HeadLimits()};
   std::string rest = feed(parser, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n", 4096);

@@ -80,6 +80,19 @@ TEST_F(HostileTest, a_request_that_drips_is_408) {
   EXPECT_FALSE(client.wasReset());
 }
 
+TEST_F(HostileTest, a_body_that_waits_to_be_asked_for_is_refused_without_it) {
+  for (const char* then : {"", "hello", "hello GET /a/x HTTP/1.1\r\nHost: h\r\n\r\n"}) {
+    RawClient client = connect();
+    client.send("PUT /a/x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    Response r = client.read();
+    EXPECT_EQ(r.status, 405);
+    EXPECT_EQ(r["connection"], "close");
+    client.send(then);
+    EXPECT_TRUE(client.ended()) << then;
+    EXPECT_FALSE(client.wasReset()) << then;
+  }
+}
+
 TEST_F(HostileTest, an_idle_connection_is_closed_after_its_time) {
   HttpOptions options;
   options.idleTimeout = 200ms;
