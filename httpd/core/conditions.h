@@ -10,7 +10,7 @@ namespace vcfs::httpd {
 struct Validators {
   std::string etag;               // with quotes, strong
   std::int64_t lastModified = 0;  // seconds since the epoch
-  bool dateIsStrong = true;       // false while the file may still change within the same second (recording)
+  bool dateIsStrong = true;       // false while the file may still change within the same second: it proves nothing
 };
 
 // The conditional headers as they came; empty when absent.

@@ -44,21 +44,23 @@ std::string etagOf(const Attr& attr) {
   return fmt::format("\"{:x}-{:x}-{:x}\"", attr.inode, static_cast<std::uint64_t>(attr.mtimeNs), attr.size);
 }
 
-Validators validatorsOf(const Attr& attr) {
+Validators validatorsOf(const Attr& attr, std::int64_t nowNs) {
   Validators v;
   v.etag = etagOf(attr);
   v.lastModified = wholeSeconds(attr.mtimeNs);
-  v.dateIsStrong = attr.state != FileState::open;
+  v.dateIsStrong = attr.state != FileState::open && wholeSeconds(nowNs) > v.lastModified;
   return v;
 }
 
-FileReply replyToFile(const Request& request, const Attr& attr, std::string_view fileName, std::string_view boundary) {
-  Validators current = validatorsOf(attr);
+FileReply replyToFile(const Request& request, const Attr& attr, std::int64_t nowNs, std::string_view fileName,
+                      std::string_view boundary) {
+  Validators current = validatorsOf(attr, nowNs);
   ConditionalHeaders headers = request.conditional();
   FileReply reply;
-  reply.headers = fmt::format(
-      "Last-Modified: {}\r\nETag: {}\r\nAccept-Ranges: bytes\r\nCache-Control: no-cache\r\nX-Vcfs-State: {}\r\n",
-      formatHttpDate(current.lastModified), current.etag, nameOf(attr.state));
+  // A date that another version may have as well would be given back when that one is the present one.
+  if (current.dateIsStrong) reply.headers = fmt::format("Last-Modified: {}\r\n", formatHttpDate(current.lastModified));
+  reply.headers += fmt::format("ETag: {}\r\nAccept-Ranges: bytes\r\nCache-Control: no-cache\r\nX-Vcfs-State: {}\r\n",
+                               current.etag, nameOf(attr.state));
 
   Condition condition = evaluate(headers, current);
   if (condition != Condition::proceed) {

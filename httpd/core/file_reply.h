@@ -28,11 +28,12 @@ struct FileReply {
 
 // "<inode>-<mtime>-<size>" in hex, quoted: see DESIGN.md, "Versions of a file".
 std::string etagOf(const Attr& attr);
-Validators validatorsOf(const Attr& attr);
+Validators validatorsOf(const Attr& attr, std::int64_t nowNs);
 
 // 200, 206, 304, 412 or 416 for GET of the file as `attr` says it is now; for HEAD the same as without a Range, which
-// means nothing there (RFC 9110, 14.2). `fileName` gives the media type; `boundary` separates the parts of a multipart
-// answer.
-FileReply replyToFile(const Request& request, const Attr& attr, std::string_view fileName, std::string_view boundary);
+// means nothing there (RFC 9110, 14.2). `nowNs`: the wall clock; `fileName` gives the media type; `boundary` separates
+// the parts of a multipart answer.
+FileReply replyToFile(const Request& request, const Attr& attr, std::int64_t nowNs, std::string_view fileName,
+                      std::string_view boundary);
 
 }  // namespace vcfs::httpd

@@ -9,7 +9,8 @@ Task<void> getFile(Exchange& exchange, Entry entry, std::string fileName) {
   if (!exchange.request().header(Header::range).empty()) {
     boundary = fmt::format("vcfs-{:016x}", exchange.site().runtime.random());
   }
-  FileReply reply = replyToFile(exchange.request(), entry.attr, fileName, boundary);
+  const std::int64_t now = exchange.site().runtime.clock.wallNs();
+  FileReply reply = replyToFile(exchange.request(), entry.attr, now, fileName, boundary);
   std::unique_ptr<ByteSource> source = makeSource(exchange.site(), entry);
   co_await exchange.sendFile(std::move(reply), *source);
 }

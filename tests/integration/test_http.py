@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import threading
+import time
 import unittest
 
 from vcfs_test import env, shared
@@ -27,6 +28,8 @@ class HttpCase(unittest.TestCase):
         cls.folder.mkdir(exist_ok=True)
         if not (cls.folder / "file.bin").exists():
             (cls.folder / "file.bin").write_bytes(DATA)
+            then = time.time() - 3600
+            os.utime(cls.folder / "file.bin", (then, then))  # in its first second a file has no Last-Modified
         cls.file = cls.url + "/web/file.bin"
 
     def run_tool(self, *line, timeout=60):
