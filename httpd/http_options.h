@@ -17,6 +17,7 @@ struct HttpOptions {
   std::chrono::milliseconds idleTimeout{75'000};  // between two requests
   std::chrono::milliseconds headTimeout{30'000};  // from a request's first byte to its last
   std::chrono::milliseconds sendTimeout{60'000};  // a client that takes nothing for this long is dropped
+  std::chrono::milliseconds patience{5'000};      // of one that takes nothing, until the file's read-ahead is let go of
   std::uint64_t unsentLimit = 512 << 10;          // bytes per connection waiting in the kernel; 0: the kernel's
   std::string congestionControl;                  // TCP_CONGESTION of client connections; "": the system's
   std::string corsOrigin = "*";                   // Access-Control-Allow-Origin; "": no CORS headers

@@ -23,6 +23,7 @@ class Budget {
     used_ -= bytes;
     if (freed_.hasWaiters()) freed_.notifyAll();
   }
+  bool scarce() const { return used_ > limit_ / 2; }
   std::uint64_t used() const { return used_; }
   Task<bool> waitFreed(Clock& clock, Duration limit) { return freed_.waitFor(clock, limit); }
 

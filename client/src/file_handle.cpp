@@ -118,6 +118,10 @@ void FileHandle::willRead(std::uint64_t offset, std::size_t length) {
   reads_->fetchAhead(offset, std::min<std::uint64_t>(length, node_->size() - offset));
 }
 
+void FileHandle::willPause() {
+  if (node_->core().readBudget.scarce()) reads_.reset();
+}
+
 Task<std::size_t> FileHandle::readInto(std::uint64_t offset, std::span<std::byte> out) {
   std::vector<Piece> pieces = co_await read(offset, out.size());
   std::size_t filled = 0;

@@ -20,6 +20,7 @@ class FileHandle final : public File, public std::enable_shared_from_this<FileHa
   InodeId inode() const override { return node_->inode(); }
   Task<std::vector<Piece>> read(std::uint64_t offset, std::size_t length) override;
   void willRead(std::uint64_t offset, std::size_t length) override;
+  void willPause() override;
   Task<std::size_t> readInto(std::uint64_t offset, std::span<std::byte> out) override;
   Task<void> write(std::uint64_t offset, std::span<const std::byte> data, std::shared_ptr<const void> owner) override;
   Task<void> flush(bool last) override;

@@ -56,6 +56,10 @@ class CachedSource final : public ByteSource {
     }
   }
 
+  void letGo() override {
+    if (file_) file_->willPause();
+  }
+
  private:
   BlockKey keyOf(std::uint64_t offset) const {
     BlockKey key;
@@ -90,6 +94,12 @@ class DirectSource final : public ByteSource {
       if (size_ == 0) throw Error(Errc::io, "the file became shorter while it was read");
     }
     out.add(pieces_, start_, offset, length);
+  }
+
+  void letGo() override {
+    pieces_.clear();
+    size_ = 0;
+    if (file_) file_->willPause();
   }
 
  private:

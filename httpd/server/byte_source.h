@@ -31,6 +31,8 @@ class ByteSource {
   virtual ~ByteSource() = default;
   // Fills `out` with 1 … `length` bytes from `offset` on. Throws Error; also when the file turns out to be shorter.
   virtual Task<void> fill(Window& out, std::uint64_t offset, std::uint64_t length) = 0;
+  // Nothing is wanted for a while: gives up what can be read again.
+  virtual void letGo() = 0;
 };
 
 // Of a sealed file through the block cache: holds no bytes, so a slow client costs no memory.

@@ -66,7 +66,7 @@ Task<void> Exchange::sendFile(FileReply plan, ByteSource& source) {
       if (all) continue;
       // While the client takes nothing, nothing is held for it: the source knows where to get it again.
       window.clear();
-      co_await peer_.waitWritable();
+      co_await peer_.waitWritable(&source);
     }
   }
   peer_.answerEnds();

@@ -34,8 +34,8 @@ std::string textOf(const tcp::endpoint& endpoint) {
 HttpServer::HttpServer(Runtime& runtime, HttpOptions options)
     : runtime_(runtime), site_(std::make_shared<Site>(runtime, std::move(options))), acceptor_(runtime.io) {
   const HttpOptions& o = site_->options;
-  tick_ = std::clamp(std::min({o.idleTimeout, o.headTimeout, o.sendTimeout}) / 4, std::chrono::milliseconds(20),
-                     std::chrono::milliseconds(1000));
+  tick_ = std::clamp(std::min({o.idleTimeout, o.headTimeout, o.sendTimeout, o.patience}) / 4,
+                     std::chrono::milliseconds(20), std::chrono::milliseconds(1000));
   tcp::endpoint endpoint = resolve(runtime.io, o.listen);
   asio::error_code error;
   acceptor_.open(endpoint.protocol(), error);

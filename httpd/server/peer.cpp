@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 namespace vcfs::httpd {
 namespace {
@@ -84,13 +85,29 @@ bool Peer::trySend(std::string_view& text, Window& window) {
   return true;
 }
 
-Task<void> Peer::waitWritable() {
-  setDeadline(site_.options.sendTimeout);
+Task<void> Peer::waitWritable(ByteSource* source) {
+  std::chrono::milliseconds left = site_.options.sendTimeout;
+  const std::chrono::milliseconds patience = site_.options.patience;
+  if (source != nullptr && left > patience) {
+    if (co_await writableWithin(patience)) co_return;
+    source->letGo();
+    left -= patience;
+  }
+  if (co_await writableWithin(left)) co_return;
+  ++site_.counters.droppedSlow;
+  throw Gone();
+}
+
+// False: `limit` has passed.
+Task<bool> Peer::writableWithin(std::chrono::milliseconds limit) {
+  setDeadline(limit);
   asio::error_code error;
   co_await socket_.async_wait(asio::ip::tcp::socket::wait_write, asio::redirect_error(asio::use_awaitable, error));
   clearDeadline();
-  if (expired_) ++site_.counters.droppedSlow;
-  if (error || expired_ || !socket_.is_open()) throw Gone();
+  const bool late = std::exchange(expired_, false);
+  if (!late && error) throw Gone();
+  if (!socket_.is_open()) throw Gone();
+  co_return !late;
 }
 
 Task<void> Peer::send(std::string_view text) {

@@ -22,8 +22,9 @@ class Peer {
 
   // Sends as much as the kernel takes now; advances `text` and `window`. True when both are empty.
   bool trySend(std::string_view& text, Window& window);
-  // Until trySend can go on. Throws Gone after sendTimeout.
-  Task<void> waitWritable();
+  // Until trySend can go on; `source` lets go of what it holds when that takes longer than a player's ordinary pause.
+  // Throws Gone after sendTimeout.
+  Task<void> waitWritable(ByteSource* source = nullptr);
   Task<void> send(std::string_view text);  // all of it; `text` must stay
   Task<void> send(std::string_view text, Window& window);
 
@@ -46,6 +47,8 @@ class Peer {
   void resetExpired() { expired_ = false; }
 
  private:
+  Task<bool> writableWithin(std::chrono::milliseconds limit);
+
   Site& site_;
   asio::ip::tcp::socket socket_;
   TimePoint deadline_{INT64_MAX};

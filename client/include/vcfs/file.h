@@ -26,6 +26,9 @@ class File {
   virtual Task<std::vector<Piece>> read(std::uint64_t offset, std::size_t length) = 0;
   // A hint that these bytes will be read next: they are fetched ahead, within the read-ahead's budget. Never fails.
   virtual void willRead(std::uint64_t offset, std::size_t length) = 0;
+  // A hint that nothing will be read for a while: what was fetched ahead is let go of if the read-ahead's budget is
+  // more than half used up. The handle stays as it is. Never fails.
+  virtual void willPause() {}
   // The same as read(), copied; returns how many bytes.
   virtual Task<std::size_t> readInto(std::uint64_t offset, std::span<std::byte> out) = 0;
 

@@ -225,6 +225,38 @@ TEST_F(ReadTest, readInto_copies_and_counts) {
   EXPECT_EQ(static_cast<char>(out[0]), 'e');
 }
 
+TEST_F(ReadTest, who_pauses_lets_go_of_what_others_may_need) {
+  options.readAheadTotal = 3 << 20;  // a piece of 1 MiB for each of two is more than half of it
+  const std::string text = pattern(6'000'000);
+  const Entry entry = fake.makeFile("a", text, FileState::closed);
+  auto paused = open(entry);
+  auto other = open(fake.makeFile("b", text, FileState::closed));
+  std::uint64_t at = 0;
+  for (; at < 900'000; at += 131'072) {
+    for (auto& file : {paused, other}) EXPECT_EQ(read(*file, at, 131'072), text.substr(at, 131'072));
+  }
+  paused->willPause();
+  EXPECT_EQ(read(*paused, at, 131'072), text.substr(at, 131'072));
+  EXPECT_EQ(fake.storage(entry.attr.inode % 2 + 1).readOffsets.back(), at) << "it was there, and is fetched again";
+  const int before = reads();
+  EXPECT_EQ(read(*other, at, 131'072), text.substr(at, 131'072));
+  EXPECT_EQ(reads(), before) << "the other one has kept its own";
+}
+
+TEST_F(ReadTest, who_pauses_keeps_what_nobody_needs) {
+  const std::string text = pattern(6'000'000);
+  auto file = open(fake.makeFile("a", text, FileState::closed));
+  for (std::uint64_t at = 0; at < 1'000'000; at += 131'072) {
+    EXPECT_EQ(read(*file, at, 131'072), text.substr(at, 131'072));
+  }
+  file->willPause();
+  EXPECT_EQ(read(*file, 1'048'576, 131'072), text.substr(1'048'576, 131'072));
+  for (auto& storage : fake.storages) {
+    std::set<std::uint64_t> once(storage->readOffsets.begin(), storage->readOffsets.end());
+    EXPECT_EQ(once.size(), storage->readOffsets.size());
+  }
+}
+
 TEST_F(ReadTest, read_ahead_memory_stays_within_its_ceiling) {
   options.readAheadTotal = 2 << 20;
   const std::string text = pattern(6'000'000);

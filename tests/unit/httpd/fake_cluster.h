@@ -92,6 +92,7 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
   int reads = 0;
   std::uint64_t readBytes = 0;
   int openFiles = 0;
+  int pauses = 0;  // announced by File::willPause
 
   // ---- Cluster
   Task<void> shutdown() override { co_return; }
@@ -292,6 +293,7 @@ class FakeFile final : public File {
   Task<void> flush(bool) override { throw FakeCluster::unused(); }
   bool unsent() const override { return false; }
   void willRead(std::uint64_t, std::size_t) override {}
+  void willPause() override { ++cluster_->pauses; }
   Task<void> sync() override { throw FakeCluster::unused(); }
   Task<void> truncate(std::uint64_t) override { throw FakeCluster::unused(); }
   Task<void> allocate(std::uint64_t, std::uint64_t, std::uint32_t) override { throw FakeCluster::unused(); }

@@ -51,6 +51,26 @@ TEST_F(PressureTest, a_reader_that_takes_nothing_is_dropped) {
   EXPECT_EQ(onLoop([this] { return cluster().openFiles; }), 0);
 }
 
+TEST_F(PressureTest, a_reader_that_stops_for_long_holds_no_read_ahead_and_goes_on_later) {
+  HttpOptions options;
+  options.patience = 50ms;
+  start(options);
+  const std::string content = pattern(16'000'000);
+  file("a/sealed", content);
+  file("a/open", content, FileState::open);
+  int stopped = 0;
+  for (const char* target : {"/a/sealed", "/a/open"}) {
+    RawClient client(server().address(), 4096);
+    client.send(std::string("GET ") + target + " HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.readHead();
+    ++stopped;
+    ASSERT_TRUE(eventually([&] { return cluster().pauses == stopped; })) << target;
+    EXPECT_TRUE(client.exactly(content.size()) == content) << target;
+    stopped = onLoop([this] { return cluster().pauses; });  // a slow machine may have let it wait once more
+  }
+  EXPECT_EQ(counters().droppedSlow, 0u);
+}
+
 TEST_F(PressureTest, slow_readers_of_many_files_hold_no_memory_beyond_the_cache) {
   HttpOptions options;
   options.cacheBytes = 8 << 20;
