@@ -11,7 +11,10 @@ Task<void> getFile(Exchange& exchange, Entry entry, std::string fileName) {
   }
   const std::int64_t now = exchange.site().runtime.clock.wallNs();
   FileReply reply = replyToFile(exchange.request(), entry.attr, now, fileName, boundary);
-  std::unique_ptr<ByteSource> source = makeSource(exchange.site(), entry);
+  Version version;
+  version.entry = std::move(entry);
+  version.since = exchange.since();
+  std::unique_ptr<ByteSource> source = makeSource(exchange.site(), std::move(version));
   co_await exchange.sendFile(std::move(reply), *source);
 }
 

@@ -37,12 +37,12 @@ namespace {
 
 class CachedSource final : public ByteSource {
  public:
-  CachedSource(Site& site, Entry entry) : site_(site), entry_(std::move(entry)) {}
+  CachedSource(Site& site, Version version) : site_(site), version_(std::move(version)) {}
 
   Task<void> fill(Window& out, std::uint64_t offset, std::uint64_t length) override {
     BlockKey key = keyOf(offset);
     BlockPtr block = site_.blocks.find(key);
-    if (!block) block = co_await site_.block(key, entry_, file_);
+    if (!block) block = co_await site_.block(key, version_);
     for (;;) {
       std::uint64_t start = key.block * kBlockSize;
       std::uint64_t n = std::min(length, start + block->size - offset);
@@ -57,39 +57,35 @@ class CachedSource final : public ByteSource {
   }
 
   void letGo() override {
-    if (file_) file_->willPause();
+    if (version_.file) version_.file->willPause();
   }
 
  private:
   BlockKey keyOf(std::uint64_t offset) const {
     BlockKey key;
-    key.inode = entry_.attr.inode;
-    key.changeId = entry_.attr.changeId;
-    key.epoch = entry_.attr.epoch;
-    key.mtimeNs = entry_.attr.mtimeNs;
+    const Attr& attr = version_.entry.attr;
+    key.inode = attr.inode;
+    key.changeId = attr.changeId;
+    key.epoch = attr.epoch;
+    key.mtimeNs = attr.mtimeNs;
     key.block = offset / kBlockSize;
     return key;
   }
 
   Site& site_;
-  Entry entry_;
-  std::shared_ptr<File> file_;  // opened at the first block that is not in the cache
+  Version version_;
 };
 
 class DirectSource final : public ByteSource {
  public:
-  DirectSource(Site& site, Entry entry) : site_(site), entry_(std::move(entry)) {}
+  DirectSource(Site& site, Version version) : site_(site), version_(std::move(version)) {}
 
   Task<void> fill(Window& out, std::uint64_t offset, std::uint64_t length) override {
-    if (!file_) {
-      OpenMode mode;
-      file_ = co_await site_.cluster->open(entry_, mode);
-    }
     if (offset < start_ || offset >= start_ + size_) {
       pieces_.clear();
       size_ = 0;
       start_ = offset;
-      pieces_ = co_await file_->read(offset, std::min(length, kReadBytes));
+      pieces_ = co_await site_.read(version_, offset, std::min(length, kReadBytes));
       for (const Piece& piece : pieces_) size_ += piece.data.size();
       if (size_ == 0) throw Error(Errc::io, "the file became shorter while it was read");
     }
@@ -99,13 +95,12 @@ class DirectSource final : public ByteSource {
   void letGo() override {
     pieces_.clear();
     size_ = 0;
-    if (file_) file_->willPause();
+    if (version_.file) version_.file->willPause();
   }
 
  private:
   Site& site_;
-  Entry entry_;
-  std::shared_ptr<File> file_;
+  Version version_;
   std::vector<Piece> pieces_;
   std::uint64_t start_ = 0;
   std::uint64_t size_ = 0;
@@ -113,17 +108,9 @@ class DirectSource final : public ByteSource {
 
 }  // namespace
 
-std::unique_ptr<ByteSource> makeCachedSource(Site& site, Entry entry) {
-  return std::make_unique<CachedSource>(site, std::move(entry));
-}
-
-std::unique_ptr<ByteSource> makeDirectSource(Site& site, Entry entry) {
-  return std::make_unique<DirectSource>(site, std::move(entry));
-}
-
-std::unique_ptr<ByteSource> makeSource(Site& site, const Entry& entry) {
-  bool sealed = entry.attr.state == FileState::closed || entry.attr.state == FileState::recovered;
-  return sealed && site.blocks.enabled() ? makeCachedSource(site, entry) : makeDirectSource(site, entry);
+std::unique_ptr<ByteSource> makeSource(Site& site, Version version) {
+  if (version.sealed() && site.blocks.enabled()) return std::make_unique<CachedSource>(site, std::move(version));
+  return std::make_unique<DirectSource>(site, std::move(version));
 }
 
 }  // namespace vcfs::httpd

@@ -35,11 +35,8 @@ class ByteSource {
   virtual void letGo() = 0;
 };
 
-// Of a sealed file through the block cache: holds no bytes, so a slow client costs no memory.
-std::unique_ptr<ByteSource> makeCachedSource(Site& site, Entry entry);
-// Straight from the cluster: holds at most one read (kReadBytes) that was not sent yet.
-std::unique_ptr<ByteSource> makeDirectSource(Site& site, Entry entry);
-// The right one of the two.
-std::unique_ptr<ByteSource> makeSource(Site& site, const Entry& entry);
+// Of a sealed file through the block cache: holds no bytes, so a slow client costs no memory. Else straight from the
+// cluster: holds at most one read (kReadBytes) that was not sent yet.
+std::unique_ptr<ByteSource> makeSource(Site& site, Version version);
 
 }  // namespace vcfs::httpd

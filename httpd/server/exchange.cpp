@@ -5,7 +5,11 @@
 namespace vcfs::httpd {
 
 Exchange::Exchange(Site& site, Peer& peer, const Request& request)
-    : site_(site), peer_(peer), request_(request), keepAlive_(request.keepAlive && !site.stopping) {}
+    : site_(site),
+      since_(site.entries.sequence()),
+      peer_(peer),
+      request_(request),
+      keepAlive_(request.keepAlive && !site.stopping) {}
 
 ResponseHead Exchange::head(int status) {
   status_ = status;

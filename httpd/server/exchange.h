@@ -19,6 +19,8 @@ class Exchange {
   Exchange(Site& site, Peer& peer, const Request& request);
 
   Site& site() { return site_; }
+  // EntryCache::sequence() when the request came: what the cluster says of a file is asked later, or holds still.
+  std::uint64_t since() const { return since_; }
   const Request& request() const { return request_; }
   const Target& target() const { return target_; }
   void setTarget(Target target) { target_ = std::move(target); }
@@ -49,6 +51,7 @@ class Exchange {
   Task<void> sendChunk(Window& window);
 
   Site& site_;
+  const std::uint64_t since_;
   Peer& peer_;
   const Request& request_;
   Target target_;

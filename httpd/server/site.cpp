@@ -1,5 +1,6 @@
 #include "httpd/server/site.h"
 
+#include "httpd/core/file_reply.h"
 #include "httpd/core/http_date.h"
 #include "httpd/core/response_head.h"
 
@@ -81,13 +82,13 @@ Task<std::optional<Entry>> Site::findById(InodeId inode) {
   co_return entry;
 }
 
-Task<BlockPtr> Site::block(BlockKey key, Entry entry, std::shared_ptr<File>& file) {
+Task<BlockPtr> Site::block(BlockKey key, Version& version) {
   if (BlockPtr found = blocks.find(key)) co_return found;
   auto known = loading_.find(key);
   if (known == loading_.end()) {
     auto mine = std::make_shared<Loading>(runtime.io);
     loading_[key] = mine;
-    co_return co_await load(key, std::move(entry), file, mine);
+    co_return co_await load(key, version, mine);
   }
   std::shared_ptr<Loading> other = known->second;
   co_await other->over.wait();
@@ -95,9 +96,9 @@ Task<BlockPtr> Site::block(BlockKey key, Entry entry, std::shared_ptr<File>& fil
   co_return other->block;
 }
 
-Task<BlockPtr> Site::load(BlockKey key, Entry entry, std::shared_ptr<File>& file, std::shared_ptr<Loading> loading) {
+Task<BlockPtr> Site::load(BlockKey key, Version& version, std::shared_ptr<Loading> loading) {
   try {
-    loading->block = co_await readBlock(key, std::move(entry), file);
+    loading->block = co_await readBlock(key, version);
     blocks.insert(key, loading->block);
   } catch (...) {
     loading->error = std::current_exception();
@@ -108,17 +109,33 @@ Task<BlockPtr> Site::load(BlockKey key, Entry entry, std::shared_ptr<File>& file
   co_return loading->block;
 }
 
-Task<BlockPtr> Site::readBlock(BlockKey key, Entry entry, std::shared_ptr<File>& file) {
-  if (!file) {
-    OpenMode mode;
-    file = co_await cluster->open(entry, mode);
-  }
+Task<BlockPtr> Site::readBlock(BlockKey key, Version& version) {
   std::uint64_t offset = key.block * kBlockSize;
-  std::uint64_t length = std::min(kBlockSize, entry.attr.size - offset);
-  std::vector<Piece> pieces = co_await file->read(offset, length);
+  std::uint64_t length = std::min(kBlockSize, version.entry.attr.size - offset);
+  std::vector<Piece> pieces = co_await read(version, offset, length);
   BlockPtr block = makeBlock(std::move(pieces));
   if (block->size != length) throw Error(Errc::io, "the file became shorter while it was read");
   co_return block;
+}
+
+Task<std::vector<Piece>> Site::read(Version& version, std::uint64_t offset, std::uint64_t length) {
+  if (!version.file) {
+    OpenMode mode;
+    version.file = co_await cluster->open(version.entry, mode);
+  }
+  std::vector<Piece> pieces = co_await version.file->read(offset, length);
+  // Nobody gets a sealed file open for writing before this process is told.
+  if (version.sealed() && entries.changedSince(version.entry.attr.inode, version.since)) {
+    co_await requireUnchanged(version);
+  }
+  co_return pieces;
+}
+
+Task<void> Site::requireUnchanged(Version& version) {
+  const std::uint64_t asked = entries.sequence();
+  Entry now = co_await cluster->getAttr(version.entry.attr.inode);
+  if (etagOf(now.attr) != etagOf(version.entry.attr)) throw Error(Errc::io, "the file was changed while it was sent");
+  if (now.attr.state != FileState::open) version.since = asked;  // while it is open, writes are not told of
 }
 
 Figures Site::figures() const { return {counters, blocks.bytes(), blocks.hits(), blocks.misses()}; }

@@ -16,6 +16,14 @@
 
 namespace vcfs::httpd {
 
+// A version of a file that is being sent, and how it is read.
+struct Version {
+  Entry entry;
+  std::uint64_t since = 0;     // EntryCache::sequence() before the entry was asked for
+  std::shared_ptr<File> file;  // opened when something is first read
+  bool sealed() const { return entry.attr.state == FileState::closed || entry.attr.state == FileState::recovered; }
+};
+
 // What all connections share. Loop thread only.
 class Site : public std::enable_shared_from_this<Site> {
  public:
@@ -27,9 +35,12 @@ class Site : public std::enable_shared_from_this<Site> {
   Task<std::optional<Entry>> find(std::vector<std::string> components);
   Task<std::optional<Entry>> findById(InodeId inode);
 
-  // A block of a sealed file, from the cache or read through `file` (opened when it is null). Connections that want the
-  // same block read it once, and all get what came of it, be it an error: whoever joins waits no longer than the first.
-  Task<BlockPtr> block(BlockKey key, Entry entry, std::shared_ptr<File>& file);
+  // A block of a sealed file, from the cache or read. Connections that want the same block read it once, and all get
+  // what came of it, be it an error: whoever joins waits no longer than the first. `version` must stay.
+  Task<BlockPtr> block(BlockKey key, Version& version);
+  // As File::read. Throws Error(io) when a sealed file is another one than `version` says, so that no answer has bytes
+  // of two. `version` must stay.
+  Task<std::vector<Piece>> read(Version& version, std::uint64_t offset, std::uint64_t length);
 
   const std::string& date();  // of now, as the Date header wants it
   Figures figures() const;
@@ -47,8 +58,9 @@ class Site : public std::enable_shared_from_this<Site> {
 
  private:
   struct Loading;
-  Task<BlockPtr> load(BlockKey key, Entry entry, std::shared_ptr<File>& file, std::shared_ptr<Loading> loading);
-  Task<BlockPtr> readBlock(BlockKey key, Entry entry, std::shared_ptr<File>& file);
+  Task<BlockPtr> load(BlockKey key, Version& version, std::shared_ptr<Loading> loading);
+  Task<BlockPtr> readBlock(BlockKey key, Version& version);
+  Task<void> requireUnchanged(Version& version);
 
   std::unordered_map<BlockKey, std::shared_ptr<Loading>, BlockKeyHash> loading_;
   std::int64_t dateSecond_ = -1;

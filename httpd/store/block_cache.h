@@ -12,7 +12,8 @@ namespace vcfs::httpd {
 
 inline constexpr std::uint64_t kBlockSize = 512 << 10;
 
-// One block of one version of a sealed file. Any change of the file gives another key, so a block never goes stale.
+// One block of one version of a sealed file. Any change of the file gives another key, so a block never goes stale;
+// whoever inserts one makes sure that its bytes are of that version.
 struct BlockKey {
   InodeId inode = 0;
   std::uint64_t changeId = 0;

@@ -51,6 +51,10 @@ void EntryCache::changed(const Change& change) {
   if (!change.name.empty()) changed_[slotOf(change.name)] = sequence_;
 }
 
+bool EntryCache::changedSince(InodeId inode, std::uint64_t sequence) const {
+  return everythingChanged_ > sequence || changed_[slotOf(inode)] > sequence;
+}
+
 void EntryCache::makeRoom() {
   if (entries_.size() < maxEntries_) return;
   std::erase_if(entries_, [this](const auto& item) { return stale(item.second); });

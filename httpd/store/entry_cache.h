@@ -29,6 +29,8 @@ class EntryCache {
            std::uint64_t askedAt);
 
   void changed(const Change& change);
+  // Whether a change that may concern the inode was told since sequence() was `sequence`.
+  bool changedSince(InodeId inode, std::uint64_t sequence) const;
   std::size_t size() const { return entries_.size(); }
 
  private:

@@ -49,6 +49,21 @@ TEST_F(EntryCacheTest, never_remembers_what_is_being_recorded_nor_directories) {
   EXPECT_FALSE(cache_.find("anna/x"));
 }
 
+TEST_F(EntryCacheTest, tells_whether_a_file_may_have_changed_since) {
+  const std::uint64_t before = cache_.sequence();
+  EXPECT_FALSE(cache_.changedSince(9, before));
+  Change change;
+  change.inode = 9;
+  cache_.changed(change);
+  EXPECT_TRUE(cache_.changedSince(9, before));
+  EXPECT_FALSE(cache_.changedSince(10, before));
+  EXPECT_FALSE(cache_.changedSince(9, cache_.sequence()));
+  Change everything;
+  everything.everything = true;
+  cache_.changed(everything);
+  EXPECT_TRUE(cache_.changedSince(10, before));
+}
+
 TEST_F(EntryCacheTest, forgets_when_the_inode_or_a_name_on_the_path_changes) {
   put(sealed(9));
   Change inode;

@@ -336,6 +336,26 @@ TEST_F(ServerTest, deleted_while_it_is_played_it_plays_to_its_end) {
   EXPECT_TRUE(body == content);
 }
 
+TEST_F(ServerTest, changed_while_it_is_sent_it_breaks_off_and_mixes_nothing) {
+  for (std::uint64_t cache : {std::uint64_t{256} << 20, std::uint64_t{0}}) {
+    HttpOptions options;
+    options.cacheBytes = cache;
+    start(options);
+    const std::string before = pattern(16'000'000, 1), after = pattern(16'000'000, 2);
+    InodeId inode = file("a/x", before);
+    RawClient client(server().address(), 4096);
+    client.send("GET /a/x HTTP/1.1\r\nHost: h\r\n\r\n");
+    ASSERT_EQ(client.readHead().status, 200);
+    std::string body = client.exactly(100'000);
+    onLoop([&] { cluster().replaceContent(inode, after); });
+    for (std::string part; !(part = client.some()).empty();) body += part;
+    EXPECT_LT(body.size(), before.size());
+    EXPECT_TRUE(body == before.substr(0, body.size())) << "not a byte of the other version";
+    EXPECT_TRUE(client.wasReset());
+    EXPECT_TRUE(get("/a/x").body == after);
+  }
+}
+
 TEST_F(ServerTest, health) {
   EXPECT_EQ(nlohmann::json::parse(get("/healthz").body)["state"], "up");
   EXPECT_EQ(get("/healthz?deep=1").status, 200);
