@@ -175,8 +175,7 @@ Task<void> FileHandle::settle(Task<void> work, bool tellsLoss) {
 
 Task<void> FileHandle::drain() {
   auto self = shared_from_this();
-  Task<void> work = node_->drain();
-  co_await settle(std::move(work), false);
+  co_await node_->drain();
 }
 
 Task<void> FileHandle::flush(bool last) {

@@ -99,12 +99,6 @@ Task<std::optional<Entry>> FileSystem::setOthers(RequestPtr request, InodeId id,
   }
   std::optional<Entry> entry;
   if (!any && which != 0) co_return entry;  // chown(-1, -1) asks for nothing and moves ctime
-  if (change.mtimeNs) {
-    // A write that is still on its way would set the time again (cp -p sets it before it closes).
-    auto inode = known_->inodes.find(id);
-    auto writer = inode ? inode->writer.lock() : nullptr;
-    if (writer) co_await writer->drain();
-  }
   entry = co_await cluster_->setAttr(id, change);
   co_return entry;
 }

@@ -111,7 +111,6 @@ std::uint64_t FileSystem::openHandle(std::shared_ptr<File> file, InodePtr inode,
   auto mode = chooseIoMode(wish, situation);
 
   auto handle = std::make_shared<FileHandle>();
-  if (wish.write) inode->writer = file;
   handle->file = std::move(file);
   handle->inode = inode;
   handle->write = wish.write;

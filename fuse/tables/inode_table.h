@@ -32,7 +32,6 @@ struct Inode {
   std::uint32_t directWriters = 0;   // open for writing past it
   std::uint32_t handles = 0;
   std::uint32_t unheard = 0;   // of them, those whose close() the kernel does not tell
-  std::weak_ptr<File> writer;  // the latest opened for writing here
   bool changedHere = false;    // since it was last read here: the next read moves atime
   bool linkCached = false;     // a symbolic link whose target the kernel may answer by itself
   SizeGate gate;

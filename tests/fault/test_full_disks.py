@@ -5,6 +5,7 @@ and empties again. Survival is expected because a refused change is refused on b
 half made.
 """
 import errno
+import fcntl
 import mmap
 import os
 import unittest
@@ -118,6 +119,28 @@ def overwrite_a_hole(fd):
     os.fsync(fd)
 
 
+def lose_bytes(fd):
+    """Some are in the window of the mount, or were refused. Stops where write says so."""
+    try:
+        for i in range(20):
+            os.pwrite(fd, b"x" * MIB, len(SYNCED) + i * MIB)
+    except OSError as e:
+        if e.errno != errno.ENOSPC:
+            raise
+
+
+def unlock(fd, path):
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    with open(path, "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def touch(fd, path):
+    os.utime(path, (1, 2))
+    if os.stat(path).st_mtime != 2:
+        raise AssertionError("its time was not set")
+
+
 @expand
 class OpenFile(FullDisks):
     @each([("append", append), ("fallocate", allocate), ("map", write_through_a_map), ("hole", overwrite_a_hole)])
@@ -139,6 +162,15 @@ class OpenFile(FullDisks):
         os.rename(self.top / "f", self.top / "directory" / "g")
         self.free()
         self.assert_nothing_lost("directory/g", SYNCED[:100] + b"over" + SYNCED[104:2 * MIB])
+
+    @each([("unlock", unlock), ("touch", touch)])
+    def test_an_error_is_the_writers_also_after(self, call):
+        fd = self.file_with_synced_bytes()
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        self.fill_storages(leave=2 * MIB)
+        lose_bytes(fd)
+        call(fd, self.top / "f")
+        self.assert_refused(os.fsync, fd)
 
     def test_deleting_a_file_makes_room(self):
         with open(self.top / "large", "wb") as f:

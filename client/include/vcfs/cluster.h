@@ -111,6 +111,7 @@ class Cluster {
   virtual Task<Renamed> rename(InodeId parent, std::string name, InodeId newParent, std::string newName,
                                std::uint32_t flags) = 0;
   virtual Task<Entry> link(InodeId inode, InodeId newParent, std::string newName) = 0;
+  // A new mtime waits for the bytes that this client wrote before, and tells nothing of what became of them.
   virtual Task<Entry> setAttr(InodeId inode, AttrChange change) = 0;
   // Tells a tracker what was read here, at most 1000 at a time.
   virtual Task<void> noteReads(std::vector<ReadTime> /*reads*/) { throw Error(Errc::notSupported, "times of reading"); }

@@ -43,8 +43,9 @@ class File {
   // or close() of each handle says so once, with Error(io); write() goes on.
   // `last`: the caller knows of no other use of this handle, the file may be sealed if it is the last writer's.
   virtual Task<void> flush(bool last = false) = 0;
-  // The same for who is not the writer: it tells errors of bytes, but no loss of power.
-  virtual Task<void> drain() { return flush(false); }
+  // For who only waits for the bytes and is not their writer: ends when everything that this client wrote before is on
+  // every in-sync replica, or has failed. Which of both it does not tell, so that the writer is told (see write()).
+  virtual Task<void> drain() = 0;
   // All that was ever written to the file by this client is still in its send window, in one piece, none of it sent:
   // the file is a small one and at most max-lag old. flush(true) then brings and seals it in one round trip.
   virtual bool unsent() const = 0;

@@ -111,6 +111,7 @@ class FakeFile final : public File {
     cluster_->store().touch(node(), true);
   }
   Task<void> flush(bool) override { co_await cluster_->gate("flush"); }
+  Task<void> drain() override { co_await cluster_->gate("drain"); }
   bool unsent() const override { return false; }
   void willRead(std::uint64_t, std::size_t) override {}
   Task<void> sync() override { co_await cluster_->gate("sync"); }

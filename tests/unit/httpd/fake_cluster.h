@@ -291,6 +291,7 @@ class FakeFile final : public File {
     throw FakeCluster::unused();
   }
   Task<void> flush(bool) override { throw FakeCluster::unused(); }
+  Task<void> drain() override { throw FakeCluster::unused(); }
   bool unsent() const override { return false; }
   void willRead(std::uint64_t, std::size_t) override {}
   void willPause() override { ++cluster_->pauses; }
