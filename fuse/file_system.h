@@ -121,6 +121,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   std::uint64_t openHandle(std::shared_ptr<File> file, InodePtr inode, int flags, fuse_file_info& answer);
   Task<std::shared_ptr<File>> counterpartOf(std::shared_ptr<FileHandle> handle);
   Task<void> flushBytes(std::shared_ptr<FileHandle> file, bool byMaker);
+  void noteLocker(FileHandle& handle, const FileLock& lock);
+  void forgetLocker(const Inode& inode, std::uint64_t owner);
   void watchClosing(const Inode& inode, const FileLock& lock);
   Task<void> unlockAll(InodeId inode, LockKind kind, std::uint64_t owner);
   Task<void> unlockReleased(std::shared_ptr<FileHandle> handle);

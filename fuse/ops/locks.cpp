@@ -34,17 +34,13 @@ Task<void> FileSystem::getlk(RequestPtr request, std::uint64_t node, FileLock lo
 Task<void> FileSystem::setlk(RequestPtr request, std::uint64_t node, std::uint64_t handle, FileLock lock, bool wait) {
   auto id = inodeOf(node);
   auto file = fileAt(handle);
-  const std::pair<LockKind, std::uint64_t> owner(lock.kind, lock.owner);
-  auto& owners = file->lockOwners;
-  if (lock.type != LockType::none && std::find(owners.begin(), owners.end(), owner) == owners.end()) {
-    owners.push_back(owner);
-  }
-  if (lock.kind == LockKind::range && lock.type != LockType::none) watchClosing(*file->inode, lock);
+  noteLocker(*file, lock);
   try {
     // What was written under a lock is there for whoever gets it next, on any host.
     // (Through whichever descriptor of this host it was written.)
     if (lock.type != LockType::exclusive) co_await file->file->drain();
     co_await cluster_->setLock(id, lock, wait, request->origin().unique);
+    noteLocker(*file, lock);  // a close(2) of that process may have come while it waited
   } catch (const Error& error) {
     request->error(toLockErrno(error.code()));
     co_return;
@@ -52,6 +48,26 @@ Task<void> FileSystem::setlk(RequestPtr request, std::uint64_t node, std::uint64
   if (request->done() || lock.type == LockType::none) co_return;
   // The caller was killed meanwhile, and what it held may have been given up already.
   co_await unlockAll(id, lock.kind, lock.owner);
+}
+
+// Whose locks go with this handle.
+void FileSystem::noteLocker(FileHandle& handle, const FileLock& lock) {
+  if (lock.type == LockType::none) return;
+  const std::pair<LockKind, std::uint64_t> owner(lock.kind, lock.owner);
+  auto& owners = handle.lockOwners;
+  if (std::find(owners.begin(), owners.end(), owner) == owners.end()) owners.push_back(owner);
+  if (lock.kind != LockKind::range) return;
+  handle.inode->rangeLocked = true;
+  watchClosing(*handle.inode, lock);
+}
+
+// This process closed a descriptor of the file, and its fcntl locks are over, those of all its descriptors. What it
+// locks from now on has nothing to do with the handles that others keep. (F_OFD_SETLK's owners close nothing.)
+void FileSystem::forgetLocker(const Inode& inode, std::uint64_t owner) {
+  if (!inode.rangeLocked) return;
+  files_.forEach([&](FileHandle& handle) {
+    if (handle.inode.get() == &inode) std::erase(handle.lockOwners, std::pair(LockKind::range, owner));
+  });
 }
 
 // From now on the kernel tells us of each close(2). Of descriptors that are open already it tells only the last one:

@@ -32,6 +32,7 @@ struct Inode {
   std::uint32_t directWriters = 0;   // open for writing past it
   std::uint32_t handles = 0;
   std::uint32_t unheard = 0;   // of them, those whose close() the kernel does not tell
+  bool rangeLocked = false;    // somebody took an fcntl lock through one of its handles, ever
   bool changedHere = false;    // since it was last read here: the next read moves atime
   bool linkCached = false;     // a symbolic link whose target the kernel may answer by itself
   SizeGate gate;

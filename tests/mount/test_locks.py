@@ -134,6 +134,23 @@ class RangeLocks(StoreCase):
             os.close(fd)
             self.assertTrue(in_child(try_range, self.file, fcntl.LOCK_EX, 10, 0))
 
+    def test_the_end_of_an_inherited_descriptor_leaves_the_locks_of_who_closed_it(self):
+        inherited = os.open(self.file, os.O_RDWR)
+        fcntl.lockf(inherited, fcntl.LOCK_EX, 10, 0)
+        end, stay = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(stay)
+            os.read(end, 1)  # until the parent closes its end
+            os._exit(0)
+        os.close(end)
+        os.close(inherited)
+        fcntl.lockf(self.fd, fcntl.LOCK_EX, 10, 0)
+        os.close(stay)
+        os.waitpid(child, 0)
+        fcntl.lockf(self.fd, fcntl.LOCK_EX, 10, 50)  # goes to the tracker behind what the child's end gives up
+        self.assertFalse(in_child(try_range, self.file, fcntl.LOCK_EX, 10, 0))
+
     def test_a_dead_process_holds_no_range(self):
         in_child(try_range, self.file, fcntl.LOCK_EX, 10, 0)
         self.assertTrue(try_range(self.file, fcntl.LOCK_EX, 10, 0))
