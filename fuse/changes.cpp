@@ -30,6 +30,7 @@ void FileSystem::inodeChanged(InodeId id, bool data) {
   if (auto inode = known_->inodes.find(id)) {
     inode->known = false;
     inode->changedElsewhere = true;
+    ++inode->changesHeard;
     // Another host may be writing it from now on, or have just finished.
     pages = pages || inode->cachedHandles > 0;
     if (pages) inode->pages.reset();

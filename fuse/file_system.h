@@ -112,6 +112,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   Task<bool> losesSetGid(RequestPtr request, InodeId inode);  // with an access ACL set by this caller
   // What the caller may not keep of this mode when they change the file.
   static std::uint32_t withoutPrivilegesOf(const Request& caller, const Attr& attr);
+  // Somebody else may have set what an open file has to lose by a change of its bytes.
+  Task<void> hearOfPrivileges(InodePtr inode);
   // The caller, who may not keep them, changes the file's bytes: setuid and setgid go.
   Task<void> dropPrivileges(RequestPtr request, InodePtr inode);
   // Whoever changes a file's bytes: what it may do when it is executed (setcap) is no longer vouched for.

@@ -108,6 +108,15 @@ std::uint32_t FileSystem::withoutPrivilegesOf(const Request& caller, const Attr&
   return withoutPrivileges(attr.mode, inGroup);
 }
 
+// Not with each write: after somebody else changed the inode, once. Bytes do not wait long for trackers that are away;
+// who reaches them again hears that everything may have changed.
+Task<void> FileSystem::hearOfPrivileges(InodePtr inode) {
+  const auto changesHeard = inode->changesHeard;
+  if (inode->privilegesAsOf == changesHeard) co_return;
+  co_await known_->ofOpen(inode);
+  inode->privilegesAsOf = std::max(inode->privilegesAsOf, changesHeard);
+}
+
 Task<void> FileSystem::dropPrivileges(RequestPtr request, InodePtr inode) {
   auto mode = withoutPrivilegesOf(*request, inode->entry.attr);
   if (mode == inode->entry.attr.mode) co_return;

@@ -59,6 +59,7 @@ Task<void> FileSystem::write(RequestPtr request, std::uint64_t handle, std::uint
   auto file = fileAt(handle);
   auto size = payload.data.size();
   if (offset > kMaxFileSize || size > kMaxFileSize - offset) throw Error(Errc::tooLarge);
+  co_await hearOfPrivileges(file->inode);
   if (request->origin().dropPrivileges) co_await dropPrivileges(request, file->inode);
   if ((file->inode->entry.attr.acl & kHasCapability) != 0) co_await dropCapability(file->inode);
   std::shared_ptr<const void> owner;
@@ -83,6 +84,7 @@ Task<void> FileSystem::fallocate(RequestPtr request, std::uint64_t handle, int m
                                  std::uint64_t length) {
   auto file = fileAt(handle);
   if (offset > kMaxFileSize || length > kMaxFileSize - offset) throw Error(Errc::tooLarge);
+  co_await hearOfPrivileges(file->inode);
   if (request->uid() != 0) co_await dropPrivileges(request, file->inode);
   co_await file->file->allocate(offset, length, static_cast<std::uint32_t>(mode));
   file->inode->changedHere = true;
@@ -97,6 +99,7 @@ Task<void> FileSystem::copy(RequestPtr request, std::uint64_t fromHandle, std::u
   auto from = fileAt(fromHandle);
   auto file = fileAt(handle);
   if (offset > kMaxFileSize || length > kMaxFileSize - offset) throw Error(Errc::tooLarge);
+  co_await hearOfPrivileges(file->inode);
   if (request->uid() != 0) co_await dropPrivileges(request, file->inode);
   known_->changes.note(file->inode->id);
   auto copied = co_await file->file->copyFrom(from->file, fromOffset, offset, length);

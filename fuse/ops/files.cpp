@@ -35,6 +35,8 @@ OpenMode modeOf(const OpenRequest& wish) {
 }  // namespace
 
 Task<void> FileSystem::open(RequestPtr request, std::uint64_t node, int flags) {
+  const auto before = known_->inodes.find(inodeOf(node));
+  const auto changesHeard = before ? before->changesHeard : 0;
   auto entry = co_await ahead_->entryToOpen(inodeOf(node));
   if (!co_await kernel_->knowsEnd(entry, request->pid())) {
     request->error(errnoNameRace());
@@ -47,6 +49,7 @@ Task<void> FileSystem::open(RequestPtr request, std::uint64_t node, int flags) {
   if (!cluster_->changesAreTold()) kernel_->forgetOlder(entry);
   co_await kernel_->forgotten(inodeOf(node));
   auto inode = known_->inodes.get(entry.attr.inode);
+  inode->privilegesAsOf = std::max(inode->privilegesAsOf, changesHeard);
   if (mode.write && entry.attr.state != FileState::open) {
     // It is being written from now on; what else changed with that is asked for when somebody wants to know.
     inode->entry = entry;

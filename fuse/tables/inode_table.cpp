@@ -38,6 +38,7 @@ void InodeTable::distrustAll() {
   for (auto& [id, slot] : slots_) {
     slot.inode->known = false;
     slot.inode->changedElsewhere = true;
+    ++slot.inode->changesHeard;
   }
 }
 

@@ -25,16 +25,18 @@ struct Inode {
   std::optional<PageVersion> told;  // the version of the latest of them
   // Where the kernel takes the file to end: what it was told last, and what was written through it since.
   std::optional<std::uint64_t> kernelEnd;
-  bool changedElsewhere = false;  // since it was told
+  bool changedElsewhere = false;     // since it was told
+  std::uint64_t changesHeard = 0;    // by others, ever
+  std::uint64_t privilegesAsOf = 0;  // after so many of them `entry` was asked for
 
   std::optional<PageVersion> pages;  // the version of the bytes that the kernel's pages are of
   std::uint32_t cachedHandles = 0;   // open through the page cache
   std::uint32_t directWriters = 0;   // open for writing past it
   std::uint32_t handles = 0;
-  std::uint32_t unheard = 0;   // of them, those whose close() the kernel does not tell
-  bool rangeLocked = false;    // somebody took an fcntl lock through one of its handles, ever
-  bool changedHere = false;    // since it was last read here: the next read moves atime
-  bool linkCached = false;     // a symbolic link whose target the kernel may answer by itself
+  std::uint32_t unheard = 0;  // of them, those whose close() the kernel does not tell
+  bool rangeLocked = false;   // somebody took an fcntl lock through one of its handles, ever
+  bool changedHere = false;   // since it was last read here: the next read moves atime
+  bool linkCached = false;    // a symbolic link whose target the kernel may answer by itself
   SizeGate gate;
 };
 using InodePtr = std::shared_ptr<Inode>;

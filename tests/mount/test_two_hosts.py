@@ -2,12 +2,14 @@
 tests/integration/test_follow.py."""
 import errno
 import os
+import struct
 import subprocess
 import sys
 import threading
 import time
 import unittest
 
+from vcfs_test.identity import as_user
 from vcfs_test.mapping import Mapping
 from vcfs_test.shared import StoreCase, cluster
 from vcfs_test.wait import wait_for
@@ -15,6 +17,7 @@ from vcfs_test.wait import wait_for
 # Is told sizes, and says what the last byte is then. Python's own mmap asks for the size.
 MAPPING_READER = """
 import os, sys
+from vcfs_test.identity import as_user
 from vcfs_test.mapping import Mapping
 for line in sys.stdin:
     fd = os.open(sys.argv[1], os.O_RDONLY)
@@ -22,6 +25,8 @@ for line in sys.stdin:
         print(chr(view[int(line) - 1]), flush=True)
     os.close(fd)
 """
+
+CAPABILITY = "security.capability"
 
 _other = None
 
@@ -50,6 +55,21 @@ class TwoHosts(StoreCase):
         begun = time.monotonic()
         wait_for(condition, 10, what, interval=0.002)
         self.assertLess(time.monotonic() - begun, limit, what)
+
+    # ---- what a file may do
+
+    def test_what_is_set_there_ends_with_a_write_through_what_is_open_here(self):
+        """Set-id bits and capabilities, once the change was heard of here."""
+        fd = self.open(self.path("f"), os.O_RDWR | os.O_CREAT)
+        os.write(fd, b"a")
+
+        def ends(is_there):
+            as_user(61001, os.write, fd, b"b")
+            return not is_there()
+        os.chmod(self.there("f"), 0o6755)
+        wait_for(lambda: ends(lambda: os.stat(self.there("f")).st_mode & 0o6000), 10, "the bits to end")
+        os.setxattr(self.there("f"), CAPABILITY, struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0))
+        wait_for(lambda: ends(lambda: CAPABILITY in os.listxattr(self.there("f"))), 10, "the capability to end")
 
     # ---- bytes
 

@@ -10,14 +10,15 @@
 #include <cstring>
 
 #include "tests/unit/fuse/mounted.h"
+#include "vcfs/file_capability.h"
 
 namespace vcfs::fuse::test {
 namespace {
 
 class Data : public Mounted {
  protected:
-  std::string bytesOf(const std::string& name) {
-    auto id = inodeOf(name);
+  std::string bytesOf(const std::string& name) { return bytesOf(inodeOf(name)); }
+  std::string bytesOf(InodeId id) {
     return onLoop([&] { return store_->node(id).bytes; });
   }
   static std::string pattern(std::size_t size) {
@@ -176,6 +177,41 @@ TEST_F(Data, sealed_files_are_read_from_the_cache_the_second_time) {
   auto before = calls("read");
   EXPECT_EQ(read("a"), pattern(100'000));
   EXPECT_EQ(calls("read"), before);
+}
+
+TEST_F(Data, a_write_asks_once_after_somebody_else_changed_the_file) {
+  int fd = ::open(path("a").c_str(), O_WRONLY | O_CREAT, 0644);
+  ASSERT_EQ(::write(fd, "x", 1), 1);
+  auto id = inodeOf("a");
+  auto asked = calls("getAttr");
+  onLoop([&] {
+    store_->node(id).attr.acl = kHasCapability;
+    store_->touch(store_->node(id), false);
+    Change change;
+    change.inode = id;
+    cluster_->push(change);
+  });
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(::write(fd, "x", 1), 1);
+  EXPECT_EQ(calls("getAttr"), asked + 1);
+  EXPECT_EQ(calls("removeXattr"), 1);
+  ::close(fd);
+}
+
+TEST_F(Data, a_write_does_not_wait_for_trackers_that_do_not_answer) {
+  int fd = ::open(path("a").c_str(), O_WRONLY | O_CREAT, 0644);
+  auto id = inodeOf("a");
+  const int asked = calls("getAttr");
+  hold("getAttr");
+  onLoop([&] {
+    Change change;
+    change.inode = id;
+    cluster_->push(change);
+  });
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(::write(fd, "x", 1), 1);
+  EXPECT_EQ(bytesOf(id), "xxxxx");
+  EXPECT_EQ(calls("getAttr"), asked + 1) << "the first one asked";
+  release("getAttr");
+  ::close(fd);
 }
 
 TEST_F(Data, an_overwrite_elsewhere_is_seen_by_the_next_open) {
