@@ -113,6 +113,8 @@ void ClusterImpl::changed(const Change& change) {
 }
 
 void ClusterImpl::gone(const Entry& entry) {
+  // Who has it open, or one of its other names, may sync it.
+  if (entry.attr.nlink != 0 || known(entry.attr.inode)) names_->changed(entry.attr.inode);
   if (entry.attr.nlink != 0 || entry.attr.type != FileType::regular) return;
   lostNames_.told(entry.attr.inode, core_->now());
   auto node = known(entry.attr.inode);

@@ -77,7 +77,7 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
   std::shared_ptr<FileNode> known(InodeId inode) const;  // null when nothing of this process uses it
   Task<Entry> catalogAttr(InodeId inode);
   Task<Entry> createIn(InodeId parent, std::string name);
-  void gone(const Entry& entry);  // a name of it was taken away
+  void gone(const Entry& entry);  // a name of it was taken away, or exchanged
   void changed(const Change& change);
   void armTick();
   void tick();

@@ -51,7 +51,7 @@ Task<Created> ClusterImpl::create(CreateRequest what) {
   created.entry = schema::toEntry(answer.getEntry());
   created.created = answer.getCreated();
   if (created.created) {
-    names_->named(created.entry.attr.inode);
+    names_->changed(created.entry.attr.inode);
     if (fresh_.size() >= kFreshRemembered) fresh_.clear();
     if (created.entry.attr.type == FileType::regular) fresh_.insert(created.entry.attr.inode);
   }
@@ -73,7 +73,7 @@ Task<Entry> ClusterImpl::mkdir(InodeId parent, std::string name, std::uint32_t m
   };
   auto answer = co_await change(*core_, &Tracker::mkdirRequest, fill);
   Entry entry = schema::toEntry(answer.getEntry());
-  names_->named(entry.attr.inode);
+  names_->changed(entry.attr.inode);
   co_return entry;
 }
 
@@ -117,7 +117,7 @@ Task<Cluster::Renamed> ClusterImpl::rename(InodeId parent, std::string name, Ino
   renamed.entry = schema::toEntry(answer.getEntry());
   // Of two names of one inode nothing is renamed: the old one stays.
   if (flags != kExchange && renamed.entry.attr.nlink == 1) leases_->removed(parent, name);
-  names_->named(renamed.entry.attr.inode);
+  names_->changed(renamed.entry.attr.inode);
   if (answer.hasReplaced()) renamed.replaced = entryIfAny(answer.getReplaced());
   if (renamed.replaced) gone(*renamed.replaced);
   co_return renamed;
@@ -132,7 +132,7 @@ Task<Entry> ClusterImpl::link(InodeId inode, InodeId newParent, std::string newN
     request.setNewName(schema::toData(newName));
   };
   auto answer = co_await change(*core_, &Tracker::linkRequest, fill);
-  names_->named(inode);
+  names_->changed(inode);
   Entry entry = schema::toEntry(answer.getEntry());
   co_await refresh(entry);
   co_return entry;
@@ -149,6 +149,7 @@ Task<Entry> ClusterImpl::setAttr(InodeId inode, AttrChange wanted) {
     fillChange(request.initSet(), wanted);
   };
   auto answer = co_await change(*core_, &Tracker::setAttrRequest, fill);
+  names_->changed(inode);
   Entry entry = schema::toEntry(answer.getEntry());
   if (times && node) node->mtimeWasSet(entry.attr);
   co_await refresh(entry);

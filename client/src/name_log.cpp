@@ -4,7 +4,7 @@
 
 namespace vcfs::client {
 
-void NameLog::named(InodeId inode) {
+void NameLog::changed(InodeId inode) {
   if (changed_.size() >= kRemembered) {
     changed_.clear();
     forgotAt_ = clock_;

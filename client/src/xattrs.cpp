@@ -41,6 +41,7 @@ Task<void> ClusterImpl::setXattr(InodeId inode, std::string name, std::string va
     if (mode) request.setMode(*mode | kSetMode);
   };
   co_await change(*core_, &Tracker::setXattrRequest, fill);
+  names_->changed(inode);
 }
 
 Task<void> ClusterImpl::removeXattr(InodeId inode, std::string name) {
@@ -50,6 +51,7 @@ Task<void> ClusterImpl::removeXattr(InodeId inode, std::string name) {
     request.setName(schema::toData(name));
   };
   co_await change(*core_, &Tracker::removeXattrRequest, fill);
+  names_->changed(inode);
 }
 
 }  // namespace vcfs::client

@@ -49,7 +49,8 @@ class File {
   // All that was ever written to the file by this client is still in its send window, in one piece, none of it sent:
   // the file is a small one and at most max-lag old. flush(true) then brings and seals it in one round trip.
   virtual bool unsent() const = 0;
-  // flush, and on stable storage at every in-sync replica; the name too.
+  // flush, and on stable storage at every in-sync replica; also what this client changed of the file's names and
+  // attributes.
   virtual Task<void> sync() = 0;
   // Also makes it longer, with a hole. Done at every in-sync replica when it returns; on stable storage after sync().
   virtual Task<void> truncate(std::uint64_t size) = 0;

@@ -283,6 +283,35 @@ class TrackerServer final : public schema::Tracker::Server {
     schema::fill(context.getResults().initStatus(), Error(Errc::notFound));
     return finish();
   }
+  // Of exchanges only.
+  kj::Promise<void> rename(RenameContext context) override {
+    if (!begin(context)) return kj::READY_NOW;
+    auto params = context.getParams();
+    FakeFile* from = fileNamed(schema::toString(params.getName()));
+    FakeFile* to = fileNamed(schema::toString(params.getNewName()));
+    if (from == nullptr || to == nullptr) {
+      schema::fill(context.getResults().initStatus(), Error(Errc::notFound));
+      return finish();
+    }
+    std::swap(from->name, to->name);
+    schema::fill(context.getResults().initReplaced(), entryOf(*to));
+    return give(context, *from);
+  }
+  kj::Promise<void> setAttr(SetAttrContext context) override {
+    if (!begin(context)) return kj::READY_NOW;
+    auto params = context.getParams();
+    FakeFile& file = cluster_.files.at(params.getInode());
+    if ((params.getSet().getMask() & 1) != 0) file.attr.mode = params.getSet().getMode();
+    return give(context, file);
+  }
+  kj::Promise<void> setXattr(SetXattrContext context) override {
+    if (!begin(context)) return kj::READY_NOW;
+    return finish();
+  }
+  kj::Promise<void> removeXattr(RemoveXattrContext context) override {
+    if (!begin(context)) return kj::READY_NOW;
+    return finish();
+  }
   kj::Promise<void> syncNames(SyncNamesContext context) override {
     if (begin(context)) ++self_.syncs;
     return finish();
@@ -319,12 +348,21 @@ class TrackerServer final : public schema::Tracker::Server {
     schema::fill(context.getResults().initStatus(), Error(self_.refuse, "as told by the test"));
     return false;
   }
-  template <class Context>
-  kj::Promise<void> give(Context& context, const FakeFile& file) {
+  FakeFile* fileNamed(const std::string& name) {
+    for (auto& [inode, file] : cluster_.files) {
+      if (file.name == name) return &file;
+    }
+    return nullptr;
+  }
+  static Entry entryOf(const FakeFile& file) {
     Entry entry;
     entry.attr = file.attr;
     entry.layout = file.layout;
-    schema::fill(context.getResults().initEntry(), entry);
+    return entry;
+  }
+  template <class Context>
+  kj::Promise<void> give(Context& context, const FakeFile& file) {
+    schema::fill(context.getResults().initEntry(), entryOf(file));
     return finish();
   }
   kj::Promise<void> finish() {
