@@ -86,6 +86,7 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   }
   auto openMode = modeOf(wishOf(flags));
   auto file = co_await cluster_->open(made.entry, openMode);
+  if (!openMode.write) runtime_.spawn("fuse.seal", sealMade(made.entry));
   auto inode = known_->inodes.remember(made.entry, runtime_.clock.now());
   inode->believed = false;
   known_->changes.note(inode->id);

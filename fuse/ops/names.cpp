@@ -64,8 +64,8 @@ Task<void> FileSystem::mknod(RequestPtr request, std::uint64_t parent, std::stri
   co_await reportMade(std::move(request), std::move(made.entry), since, directory);
 }
 
-// A file that mknod(2) made is not opened by it: without this it would count as being recorded, and as broken off after
-// the lease.
+// Who makes a file by mknod(2), or by open(2) for reading, does not write it: without this it would count as being
+// recorded for as long as this mount is there.
 Task<void> FileSystem::sealMade(Entry entry) {
   auto self = shared_from_this();
   try {

@@ -46,7 +46,31 @@ class SpecialFiles(StoreCase):
 
     def test_a_file_made_by_mknod_does_not_count_as_being_recorded(self):
         os.mknod(self.path("f"), stat.S_IFREG | 0o600)
-        wait_for(lambda: os.getxattr(self.path("f"), "user.vcfs.state") == b"closed", 5, "the file to be sealed")
+        self.wait_sealed("f")
+
+    def test_a_file_made_by_opening_it_for_reading_does_not_count_as_being_recorded(self):
+        """As `flock FILE COMMAND` makes it, and holds it open."""
+        fd = os.open(self.path("f"), os.O_RDONLY | os.O_CREAT, 0o600)
+        self.addCleanup(os.close, fd)
+        self.wait_sealed("f")
+        self.make("f", b"usable")
+        self.assertEqual(os.read(fd, 10), b"usable")
+        self.wait_sealed("f")
+
+    def test_a_file_made_by_opening_it_for_reading_can_be_written_at_once(self):
+        for i in range(20):
+            reader = os.open(self.path(f"f{i}"), os.O_RDONLY | os.O_CREAT, 0o600)
+            writer = os.open(self.path(f"f{i}"), os.O_WRONLY)
+            os.write(writer, b"written")
+            os.fsync(writer)
+            self.assertEqual(os.getxattr(self.path(f"f{i}"), "user.vcfs.state"), b"open")
+            os.close(writer)
+            self.assertEqual(os.read(reader, 10), b"written")
+            os.close(reader)
+            self.wait_sealed(f"f{i}")
+
+    def wait_sealed(self, name):
+        wait_for(lambda: os.getxattr(self.path(name), "user.vcfs.state") == b"closed", 5, "the file to be sealed")
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root")
     def test_device_numbers_are_kept(self):
