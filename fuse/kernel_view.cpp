@@ -114,20 +114,28 @@ Task<bool> KernelView::knowsEnd(Entry entry, std::int64_t opener) {
   const bool grows = entry.attr.state == FileState::open;
   if (!grows && !inode->changedElsewhere && cluster_->changesAreTold()) co_return true;
   if (grows) co_await cluster_->refresh(entry);
-  if (inode->kernelEnd == entry.attr.size) co_return true;
-  if (lookedAgain_.size() >= kMostLooking || !lookedAgain_.emplace(id, opener).second) co_return true;
-  // It would throw the answer away if it were told to forget what it knows while it looks.
-  questions_.asked(id);
-  runtime_.spawn("fuse.look_again", giveUpLooking(id, opener));
+  if (inode->kernelEnd == entry.attr.size || !looksAgain(id, opener)) co_return true;
   co_await forgotten(id);
   co_return false;
 }
 
-// Who was to look again was killed, perhaps.
-Task<void> KernelView::giveUpLooking(InodeId id, std::int64_t opener) {
+bool KernelView::looksAgain(InodeId id, std::int64_t opener) {
+  if (opener == 0 || kernel_ == nullptr || lookedAgain_.size() >= kMostLooking) return false;
+  if (!lookedAgain_.emplace(std::pair(id, opener), ++looks_).second) return false;
+  // It would throw the answer away if it were told to forget what it knows while it looks.
+  questions_.asked(id);
+  runtime_.spawn("fuse.look_again", giveUpLooking(id, opener, looks_));
+  return true;
+}
+
+// Who was to look again was killed, perhaps. One who came back may be looking for the next time by now.
+Task<void> KernelView::giveUpLooking(InodeId id, std::int64_t opener, std::uint64_t look) {
   auto self = shared_from_this();
   co_await runtime_.clock.sleep(kLooking);
-  if (lookedAgain_.erase({id, opener}) != 0) endQuestion(id);
+  auto at = lookedAgain_.find({id, opener});
+  if (at == lookedAgain_.end() || at->second != look) co_return;
+  lookedAgain_.erase(at);
+  endQuestion(id);
 }
 
 void KernelView::endQuestion(InodeId id) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <set>
+#include <map>
 #include <unordered_set>
 #include <utility>
 
@@ -47,6 +47,9 @@ class KernelView : public std::enable_shared_from_this<KernelView> {
   // the end that the kernel knows, and an open(2) of a name that it knows asks for nothing. Who is answered ESTALE then
   // looks the name up and opens it again, in the same system call: false at most once for each such call of a thread.
   Task<bool> knowsEnd(Entry entry, std::int64_t opener);
+  // This thread is being answered ESTALE and opens the file again: knowsEnd() is true then, since the kernel does so
+  // once. False where that cannot be told from another open(2).
+  bool looksAgain(InodeId id, std::int64_t opener);
 
   // The kernel is asking for an inode's attributes: it hears nothing else about them until it has its answer.
   class Asking {
@@ -65,7 +68,7 @@ class KernelView : public std::enable_shared_from_this<KernelView> {
   };
 
  private:
-  Task<void> giveUpLooking(InodeId id, std::int64_t opener);
+  Task<void> giveUpLooking(InodeId id, std::int64_t opener, std::uint64_t look);
   void endQuestion(InodeId id);
 
   static constexpr std::uint64_t kRootNode = 1;
@@ -76,7 +79,8 @@ class KernelView : public std::enable_shared_from_this<KernelView> {
   KernelCache* kernel_;
   Questions questions_;                            // GETATTRs
   std::unordered_set<InodeId> changedWhileAsked_;  // of these: the answer is believed for no time, if there is one
-  std::set<std::pair<InodeId, std::int64_t>> lookedAgain_;  // who was told to
+  std::map<std::pair<InodeId, std::int64_t>, std::uint64_t> lookedAgain_;  // who was told to, and which look it is
+  std::uint64_t looks_ = 0;
   const InodeId root_;
   const std::chrono::milliseconds attrCache_;
 };

@@ -81,6 +81,7 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   noteOwnChangeIn(directory, made.created ? made.entry.attr.ctimeNs : 0);
   if (!made.created) {
     // Somebody was faster. The kernel looks again, finds it, checks its permissions, and opens it.
+    kernel_->looksAgain(made.entry.attr.inode, request->pid());
     request->error(errnoNameRace());
     co_return;
   }

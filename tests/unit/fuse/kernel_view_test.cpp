@@ -193,6 +193,25 @@ TEST_F(KernelViewTest, who_does_not_come_back_is_not_waited_for) {
   EXPECT_EQ(kernel_.attributes.size(), 1u);
 }
 
+TEST_F(KernelViewTest, who_comes_back_and_looks_anew_is_not_given_up_for_the_look_before) {
+  told(5);
+  changedElsewhere();
+  ASSERT_FALSE(knowsEnd(9));
+  clock_.advance(900ms);
+  ASSERT_TRUE(knowsEnd(9));
+  ASSERT_FALSE(knowsEnd(9));
+  clock_.advance(200ms);  // more than a second after the first
+  EXPECT_TRUE(knowsEnd(12)) << "the kernel would not open it a third time";
+}
+
+TEST_F(KernelViewTest, who_was_told_to_look_for_another_reason_is_not_told_once_more) {
+  told(5);
+  changedElsewhere();
+  EXPECT_TRUE(view_->looksAgain(kFile, 42));
+  EXPECT_TRUE(knowsEnd(9)) << "its second attempt";
+  EXPECT_FALSE(knowsEnd(9)) << "the next open";
+}
+
 TEST_F(KernelViewTest, an_answer_to_an_own_change_is_not_the_newest_when_others_changed_the_file_meanwhile) {
   auto inode = told(5);
   const auto asked = known_->changes.now();
