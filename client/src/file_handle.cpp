@@ -37,13 +37,12 @@ FileHandle::~FileHandle() {
 }
 
 Task<void> FileHandle::begin(bool fresh) {
-  if (!mode_.write) {
-    if (node_->hasWrites()) lossesSeen_ = node_->writes().lossCount();
-    co_return;
+  if (mode_.write) {
+    co_await node_->addWriter(fresh);
+    counted_ = true;
   }
-  co_await node_->addWriter(fresh);
+  if (!node_->hasWrites()) co_return;
   lossesSeen_ = node_->writes().lossCount();
-  counted_ = true;
   errorsSeen_ = toldByWrite_ = node_->writes().errorCount();
 }
 
@@ -64,7 +63,7 @@ void FileHandle::checkRange(std::uint64_t offset, std::uint64_t length) const {
 void FileHandle::throwNewError(std::uint64_t& told) {
   if (!node_->hasWrites()) return;
   WriteStream& writes = node_->writes();
-  if (writes.errorCount() == told || !mode_.write) return;
+  if (writes.errorCount() == told) return;
   told = writes.errorCount();
   toldByWrite_ = told;
   throw Error(*writes.lastError());
@@ -161,15 +160,15 @@ Task<void> FileHandle::write(std::uint64_t offset, std::span<const std::byte> da
 }
 
 // Runs something that drains; an error of earlier bytes goes before its own.
-Task<void> FileHandle::settle(Task<void> work, bool tellsLoss) {
+Task<void> FileHandle::settle(Task<void> work, bool tells) {
   std::optional<Error> failure;
   try {
     co_await std::move(work);
   } catch (const Error& error) {
     failure = error;
   }
-  throwNewError(errorsSeen_);
-  if (tellsLoss) throwNewLoss();
+  if (tells) throwNewError(errorsSeen_);
+  if (tells) throwNewLoss();
   if (failure) throw *failure;
 }
 

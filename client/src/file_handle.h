@@ -43,7 +43,7 @@ class FileHandle final : public File, public std::enable_shared_from_this<FileHa
   void throwNewError(std::uint64_t& told);
   // Of bytes that were acknowledged, and lost by servers that all lost power.
   void throwNewLoss();
-  Task<void> settle(Task<void> work, bool tellsLoss);
+  Task<void> settle(Task<void> work, bool tells);
   Task<std::uint64_t> copyPieces(std::shared_ptr<FileNode> source, std::uint64_t sourceOffset, std::uint64_t offset,
                                  std::uint64_t length);
   Task<void> doSync();

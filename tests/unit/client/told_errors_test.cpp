@@ -48,5 +48,17 @@ TEST_F(ToldErrors, who_waits_for_the_bytes_waits_until_they_have_failed) {
   EXPECT_EQ(fake.bytes(1, file->inode()), "hello");
 }
 
+TEST_F(ToldErrors, a_sync_tells_every_handle_of_then_whatever_it_was_opened_for) {
+  auto reader = open(false);
+  loseAWrite();
+  EXPECT_EQ(fake.failure(reader->flush()), Errc::ok) << "it has written nothing";
+  makeRoom();
+  EXPECT_EQ(fake.failure(reader->sync()), Errc::noSpace) << "a sync is about the file";
+  EXPECT_EQ(fake.failure(reader->sync()), Errc::ok) << "once";
+  auto late = open(false);
+  EXPECT_EQ(fake.failure(late->sync()), Errc::ok);
+  EXPECT_EQ(fake.failure(file->close()), Errc::noSpace) << "that was another one's";
+}
+
 }  // namespace
 }  // namespace vcfs::client
