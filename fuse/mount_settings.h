@@ -23,7 +23,8 @@ struct MountSettings {
   std::uint32_t readAheadKb = 4096;               // of the kernel, per file; 0: leave it as the kernel set it
   std::chrono::milliseconds opLimit{40'000};      // a request that is not answered by then is answered with EIO
   std::size_t inodeCache = 65'536;                // inodes remembered; open ones are never forgotten
-  std::uint64_t inFlightBytes = 64u << 20;        // READs and WRITEs under way; beyond it no request is taken
+  std::uint64_t inFlightBytes = 64u << 20;        // READs and WRITEs under way: InFlight::below()
+  std::chrono::milliseconds stalledAfter{1000};   // of them, those that count no more as under way
   unsigned long mountFlags = 0;                   // MS_NOSUID and the like
 };
 

@@ -6,6 +6,10 @@
 
 namespace vcfs::fuse {
 
+namespace {
+constexpr Duration kLook = std::chrono::milliseconds(50);  // for requests that are stalled by now
+}  // namespace
+
 Request::Request(fuse_req_t req, InFlight& inFlight, Origin origin) : req_(req), inFlight_(inFlight), origin_(origin) {
   const auto* context = fuse_req_ctx(req);
   uid_ = context->uid;
@@ -133,19 +137,36 @@ RequestPtr InFlight::find(std::uint64_t unique) {
 void InFlight::add(Request* request) {
   Slot slot;
   slot.request = request;
-  if (clock_ != nullptr) slot.since = clock_->now();
+  slot.since = clock_.now();
   requests_[request->origin().unique] = slot;
-  bytes_ += request->origin().bytes;
+  young_ += request->origin().bytes;
 }
 
 void InFlight::remove(Request* request) {
-  requests_.erase(request->origin().unique);
-  bytes_ -= request->origin().bytes;
+  const auto& origin = request->origin();
+  auto at = requests_.find(origin.unique);
+  if (!at->second.stalled) young_ -= origin.bytes;
+  if (at->second.stalled && origin.keepsBytes) kept_ -= origin.bytes;
+  requests_.erase(at);
   if (drained_.hasWaiters()) drained_.notifyAll();
 }
 
+void InFlight::setStalledApart() {
+  const TimePoint now = clock_.now();
+  for (auto& [unique, slot] : requests_) {
+    if (slot.stalled || now - slot.since < stalledAfter_) continue;
+    const auto& origin = slot.request->origin();
+    slot.stalled = true;
+    young_ -= origin.bytes;
+    if (origin.keepsBytes) kept_ += origin.bytes;
+  }
+}
+
 Task<void> InFlight::waitBelow(std::uint64_t limit) {
-  while (bytes_ > limit) co_await drained_.wait();
+  while (!below(limit)) {
+    co_await drained_.waitFor(clock_, kLook);
+    setStalledApart();
+  }
 }
 
 std::size_t InFlight::expire(TimePoint before, int errnoValue, bool everything) {

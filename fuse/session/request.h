@@ -28,6 +28,7 @@ class Request : public std::enable_shared_from_this<Request> {
     std::uint32_t opcode = 0;
     bool dropPrivileges = false;  // the kernel asks us to clear setuid and setgid with this call
     std::uint64_t bytes = 0;      // that a READ or WRITE moves
+    bool keepsBytes = false;      // a WRITE: they are in this process's memory until it is answered
     bool waits = false;           // for a lock, as long as it takes
   };
   Request(fuse_req_t req, InFlight& inFlight, Origin origin);
@@ -73,30 +74,36 @@ using RequestPtr = std::shared_ptr<Request>;
 // The requests that have not been answered yet.
 class InFlight {
  public:
-  explicit InFlight(asio::io_context& io) : drained_(io) {}
+  // `stalledAfter`: a request that takes as long waits for servers that are away.
+  InFlight(asio::io_context& io, Clock& clock, Duration stalledAfter)
+      : clock_(clock), stalledAfter_(stalledAfter), drained_(io) {}
 
   RequestPtr find(std::uint64_t unique);
   std::size_t count() const { return requests_.size(); }
-  std::uint64_t bytes() const { return bytes_; }
-  // Ends when the READs and WRITEs under way move at most `limit` bytes.
+  // The READs and WRITEs that are under way and not stalled move at most `limit` bytes. Nobody is to wait with those
+  // that are: of them only WRITEs count, as their bytes are kept here, and with the others up to twice as many.
+  bool below(std::uint64_t limit) const { return young_ <= limit && young_ + kept_ <= 2 * limit; }
   Task<void> waitBelow(std::uint64_t limit);
   // Answers everything that came before `before`, and does not wait for a lock (unless `everything`), with
   // `errnoValue`; returns how many.
   std::size_t expire(TimePoint before, int errnoValue, bool everything = false);
-  void setNow(const Clock* clock) { clock_ = clock; }
 
  private:
   friend class Request;
   void add(Request* request);
   void remove(Request* request);
+  void setStalledApart();
 
   struct Slot {
     Request* request = nullptr;
     TimePoint since;
+    bool stalled = false;  // it does not count as young any more
   };
-  const Clock* clock_ = nullptr;
+  Clock& clock_;
+  const Duration stalledAfter_;
   std::unordered_map<std::uint64_t, Slot> requests_;
-  std::uint64_t bytes_ = 0;
+  std::uint64_t young_ = 0;  // bytes
+  std::uint64_t kept_ = 0;   // of WRITEs that are stalled
   Signal drained_;
 };
 

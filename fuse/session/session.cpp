@@ -32,12 +32,11 @@ Session::Session(Runtime& runtime, const MountSettings& settings, int fd)
       settings_(settings),
       fd_(fd),
       descriptor_(runtime.io, fd),
-      inFlight_(runtime.io),
+      inFlight_(runtime.io, runtime.clock, settings.stalledAfter),
       buffer_(rpc::Buffer::allocate(settings.maxTransfer + kHeaderRoom)),
       inodeNotifier_([this](const Notifier::Order& order) { execute(order); }, kQueueLimit,
                      {[this] { return unread(); }, [this] { return read_.load(); }}),
       nameNotifier_([this](const Notifier::Order& order) { execute(order); }, kQueueLimit) {
-  inFlight_.setNow(&runtime.clock);
   char program[] = "mount.vcfs";
   auto maxRead = fmt::format("-omax_read={}", settings.maxTransfer);  // must be the same here, at mount(2) and in init
   char* arguments[] = {program, maxRead.data(), nullptr};
@@ -86,9 +85,9 @@ Task<void> Session::run() {
   while (!ended && !stopping_) {
     co_await inFlight_.waitBelow(settings_.inFlightBytes);
     auto last = Received::request;
-    for (int i = 0; i < kRequestsPerTurn && last == Received::request && inFlight_.bytes() <= settings_.inFlightBytes;
-         ++i) {
+    for (int i = 0; i < kRequestsPerTurn && last == Received::request; ++i) {
       last = receive();
+      if (!inFlight_.below(settings_.inFlightBytes)) break;
     }
     ended = last == Received::end;
     if (last == Received::nothing) {
@@ -156,6 +155,7 @@ RequestPtr Session::makeRequest(fuse_req_t req, std::uint64_t bytes) {
   origin.opcode = header ? header->opcode : 0;
   origin.dropPrivileges = features_.dropPrivileges && wire::asksToDropPrivileges(buffer_->data(), messageSize_);
   origin.bytes = bytes;
+  origin.keepsBytes = origin.opcode == FUSE_WRITE;
   origin.waits = origin.opcode == FUSE_SETLKW;
   return std::make_shared<Request>(req, inFlight_, origin);
 }

@@ -369,25 +369,6 @@ TEST_F(Impatient, a_call_that_is_never_answered_ends_with_eio) {
   release("mkdir");
 }
 
-class Small : public Data {
-  void configure(MountSettings& settings) override { settings.inFlightBytes = 2u << 20; }
-};
-
-TEST_F(Small, many_waiting_writes_do_not_take_memory_beyond_the_bound) {
-  hold("write");
-  std::vector<std::thread> programs;
-  for (int i = 0; i < 10; ++i) {
-    programs.emplace_back(
-        [this, i] { write("f" + std::to_string(i), std::string(1 << 20, static_cast<char>('A' + i))); });
-  }
-  eventually([&] { return calls("write") >= 3; }, "some to wait");
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  EXPECT_LE(calls("write"), 4);
-  release("write");
-  for (auto& program : programs) program.join();
-  EXPECT_EQ(read("f9"), std::string(1 << 20, 'J'));
-}
-
 class LongCache : public Data {
   void configure(MountSettings& settings) override {
     settings.attrCache = settings.entryCache = settings.negativeCache = std::chrono::seconds(3600);
