@@ -374,8 +374,10 @@ Task<void> FileNode::refreshOnce() {
     };
     auto answer = co_await core_->trackers->call(build);
     Entry entry = schema::toEntry(answer.getEntry());
+    const Epoch before = route_->epoch();
     adopt(entry);
-    if (writers_ > 0 && writable_ && writes_ && !writes_->leaseKnown()) co_await writes_->renewLease();
+    const bool left = writes_ && (route_->epoch() != before || writes_->leaseLeft());
+    if (writers_ > 0 && writable_ && left) co_await writes_->renewLease();
   } catch (const std::exception&) {
     // The next call finds out by itself.
   }

@@ -64,6 +64,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   const SendWindow& window() const { return window_; }
   // Somebody else on this host may have learnt of another primary first: that one has not heard of us.
   bool leaseKnown() const { return leaseEpoch_ != 0 && leaseEpoch_ == route_->epoch(); }
+  bool leaseLeft() const { return leaseEpoch_ != 0 && !leaseKnown(); }  // with a former primary
   Sequence lastSequence() const { return window_.last(); }
 
   void lagPassed(TimePoint until) override;
