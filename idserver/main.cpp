@@ -1,3 +1,5 @@
+#include <fmt/core.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -46,11 +48,10 @@ Options parse(int argc, char** argv) {
     std::exit(2);
   }
   if (!o.catalog.empty() && o.recoverAbove > 0) {
-    std::fprintf(
-        stderr,
-        "vcfs-idserver: --recover-above is for a --data directory. Of ID servers that share a catalog, stop all "
-        "and go on above the id there: UPDATE id_ranges SET next = %lld WHERE next <= %lld\n",
-        static_cast<long long>(o.recoverAbove + 1), static_cast<long long>(o.recoverAbove));
+    fmt::print(stderr,
+               "vcfs-idserver: --recover-above is for a --data directory. Of ID servers that share a catalog, stop all "
+               "and go on above the id there: UPDATE id_ranges SET next = {} WHERE next <= {}\n",
+               o.recoverAbove + 1, o.recoverAbove);
     std::exit(2);
   }
   return o;
