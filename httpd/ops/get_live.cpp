@@ -25,30 +25,40 @@ std::optional<std::uint64_t> startOf(const Target& target) {
   return from;
 }
 
-Task<Window> readSome(File& file, std::uint64_t from, std::uint64_t to) {
-  std::vector<Piece> pieces = co_await file.read(from, std::min(kReadBytes, to - from));
-  Window window;
-  window.add(pieces, from, from, to - from);
-  if (window.bytes == 0) throw Error(Errc::io, "the file became shorter while it was followed");
-  co_return window;
-}
+class LiveSource final : public ByteSource {
+ public:
+  LiveSource(Site& site, Version version) : site_(site), version_(std::move(version)) {}
 
-Task<void> sendRange(Exchange& exchange, File& file, std::uint64_t from, std::uint64_t to) {
+  Task<void> fill(Window& out, std::uint64_t offset, std::uint64_t length) override {
+    std::vector<Piece> pieces = co_await site_.read(version_, offset, std::min(kReadBytes, length));
+    out.add(pieces, offset, offset, length);
+    if (out.bytes == 0) throw Error(Errc::io, "the file became shorter while it was followed");
+  }
+  void letGo() override { version_.file->willPause(); }
+  Task<Growth> waitForGrowth(std::uint64_t known) { return version_.file->waitForGrowth(known, kGrowthWait); }
+
+ private:
+  Site& site_;
+  Version version_;
+};
+
+Task<void> sendRange(Exchange& exchange, LiveSource& source, std::uint64_t from, std::uint64_t to) {
   while (from < to) {
-    Window window = co_await readSome(file, from, to);
+    Window window;
+    co_await source.fill(window, from, to - from);
     from += window.bytes;
-    co_await exchange.streamBytes(std::move(window));
+    co_await exchange.streamBytes(std::move(window), &source);
   }
 }
 
-Task<void> follow(Exchange& exchange, File& file, std::uint64_t from, Growth now) {
+Task<void> follow(Exchange& exchange, LiveSource& source, std::uint64_t from, Growth now) {
   for (;;) {
     if (now.state == FileState::lost) throw Error(Errc::io, "the file was lost while it was followed");
     if (now.size < from) throw Error(Errc::io, "the file became shorter while it was followed");
-    co_await sendRange(exchange, file, from, now.size);
+    co_await sendRange(exchange, source, from, now.size);
     from = now.size;
     if (now.state != FileState::open) co_return;
-    now = co_await file.waitForGrowth(from, kGrowthWait);
+    now = co_await source.waitForGrowth(from);
     if (exchange.clientGone() || exchange.site().stopping) throw Gone();
   }
 }
@@ -67,22 +77,25 @@ Task<void> getLive(Exchange& exchange, Entry entry, std::string fileName) {
     co_return;
   }
   LiveCount count(exchange.site().counters);
-  OpenMode mode;
-  std::shared_ptr<File> file = co_await exchange.site().cluster->open(entry, mode);
-  // Before the head is sent, so that bytes that cannot be had are an error and not a broken answer.
-  Window first;
-  if (!exchange.isHead() && *from < entry.attr.size) first = co_await readSome(*file, *from, entry.attr.size);
-  std::string headers = "Cache-Control: no-store\r\nAccept-Ranges: none\r\nX-Vcfs-State: ";
-  headers += nameOf(entry.attr.state);
-  headers += "\r\n";
-  co_await exchange.beginStream(headers, mimeType(fileName));
-  if (exchange.isHead()) co_return;
   Growth now;
   now.size = entry.attr.size;
   now.state = entry.attr.state;
+  Version version;
+  version.file = co_await exchange.site().cluster->open(entry, OpenMode());
+  version.entry = std::move(entry);
+  version.since = exchange.since();
+  LiveSource source(exchange.site(), std::move(version));
+  // Before the head is sent, so that bytes that cannot be had are an error and not a broken answer.
+  Window first;
+  if (!exchange.isHead() && *from < now.size) co_await source.fill(first, *from, now.size - *from);
+  std::string headers = "Cache-Control: no-store\r\nAccept-Ranges: none\r\nX-Vcfs-State: ";
+  headers += nameOf(now.state);
+  headers += "\r\n";
+  co_await exchange.beginStream(headers, mimeType(fileName));
+  if (exchange.isHead()) co_return;
   std::uint64_t sent = *from + first.bytes;
-  co_await exchange.streamBytes(std::move(first));
-  co_await follow(exchange, *file, sent, now);
+  co_await exchange.streamBytes(std::move(first), &source);
+  co_await follow(exchange, source, sent, now);
   co_await exchange.endStream();
 }
 

@@ -94,9 +94,9 @@ Task<void> Exchange::streamText(std::string text) {
   co_await sendChunk(window);
 }
 
-Task<void> Exchange::streamBytes(Window window) { co_await sendChunk(window); }
+Task<void> Exchange::streamBytes(Window window, ByteSource* source) { co_await sendChunk(window, source); }
 
-Task<void> Exchange::sendChunk(Window& window) {
+Task<void> Exchange::sendChunk(Window& window, ByteSource* source) {
   if (isHead() || window.bytes == 0) co_return;
   bodyBytes_ += window.bytes;
   std::string before;
@@ -104,7 +104,7 @@ Task<void> Exchange::sendChunk(Window& window) {
     before = fmt::format("{:x}\r\n", window.bytes);
     window.add("\r\n");
   }
-  co_await peer_.send(before, window);
+  co_await peer_.send(before, window, source);
 }
 
 Task<void> Exchange::endStream() {

@@ -43,12 +43,12 @@ class Exchange {
   // An answer of unknown length: chunks, or until the end of the connection for HTTP/1.0.
   Task<void> beginStream(std::string headers, std::string_view type);
   Task<void> streamText(std::string text);
-  Task<void> streamBytes(Window window);
+  Task<void> streamBytes(Window window, ByteSource* source);  // `source` as in Peer::waitWritable
   Task<void> endStream();
 
  private:
   ResponseHead head(int status);
-  Task<void> sendChunk(Window& window);
+  Task<void> sendChunk(Window& window, ByteSource* source = nullptr);
 
   Site& site_;
   const std::uint64_t since_;

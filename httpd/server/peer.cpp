@@ -115,8 +115,8 @@ Task<void> Peer::send(std::string_view text) {
   while (!trySend(text, none)) co_await waitWritable();
 }
 
-Task<void> Peer::send(std::string_view text, Window& window) {
-  while (!trySend(text, window)) co_await waitWritable();
+Task<void> Peer::send(std::string_view text, Window& window, ByteSource* source) {
+  while (!trySend(text, window)) co_await waitWritable(source);
 }
 
 bool Peer::clientGone() {

@@ -26,7 +26,7 @@ class Peer {
   // Throws Gone after sendTimeout.
   Task<void> waitWritable(ByteSource* source = nullptr);
   Task<void> send(std::string_view text);  // all of it; `text` must stay
-  Task<void> send(std::string_view text, Window& window);
+  Task<void> send(std::string_view text, Window& window, ByteSource* source = nullptr);
 
   // Between the two close() resets the connection: a client to which the end of the connection is that of the answer
   // would take what it got for the whole.

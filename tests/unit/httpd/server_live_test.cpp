@@ -53,6 +53,20 @@ TEST_F(LiveTest, a_sealed_file_comes_whole_and_ends) {
   EXPECT_TRUE(r.body == content);
 }
 
+TEST_F(LiveTest, a_sealed_file_that_is_overwritten_meanwhile_breaks_off_and_mixes_nothing) {
+  const std::string before = pattern(16'000'000, 1), after = pattern(16'000'000, 2);
+  InodeId inode = file("a/done", before);
+  RawClient client(server().address(), 4096);
+  client.send("GET /a/done?live=1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_EQ(client.readHead().status, 200);
+  std::string body = client.chunk();
+  onLoop([&] { cluster().replaceContent(inode, after); });
+  for (std::string part; !(part = client.chunk()).empty();) body += part;
+  EXPECT_LT(body.size(), before.size());
+  EXPECT_TRUE(body == before.substr(0, body.size())) << "not a byte of the other version";
+  EXPECT_TRUE(client.wasReset());
+}
+
 TEST_F(LiveTest, http_1_0_gets_the_bytes_until_the_connection_ends) {
   InodeId inode = file("a/live", "abc", FileState::open);
   RawClient client = connect();

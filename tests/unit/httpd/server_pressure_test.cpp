@@ -71,6 +71,27 @@ TEST_F(PressureTest, a_reader_that_stops_for_long_holds_no_read_ahead_and_goes_o
   EXPECT_EQ(counters().droppedSlow, 0u);
 }
 
+TEST_F(PressureTest, a_follower_that_stops_for_long_holds_no_read_ahead_and_goes_on_later) {
+  HttpOptions options;
+  options.patience = 50ms;
+  start(options);
+  const std::string content = pattern(16'000'000);
+  file("a/sealed", content);
+  file("a/open", content, FileState::open);
+  int stopped = 0;
+  for (const char* target : {"/a/sealed?live=1", "/a/open?live=1"}) {
+    RawClient client(server().address(), 4096);
+    client.send(std::string("GET ") + target + " HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.readHead();
+    ++stopped;
+    ASSERT_TRUE(eventually([&] { return cluster().pauses == stopped; })) << target;
+    std::string body;
+    for (std::string part; body.size() < content.size() && !(part = client.chunk()).empty();) body += part;
+    EXPECT_TRUE(body == content) << target;
+    stopped = onLoop([this] { return cluster().pauses; });  // a slow machine may have let it wait once more
+  }
+}
+
 TEST_F(PressureTest, slow_readers_of_many_files_hold_no_memory_beyond_the_cache) {
   HttpOptions options;
   options.cacheBytes = 8 << 20;
