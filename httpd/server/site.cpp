@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kScratch = 16 << 10;
 constexpr std::size_t kCachedEntries = 10'000;
+constexpr std::chrono::seconds kFindOutLimit(1);
 
 std::string joined(const std::vector<std::string>& components) {
   std::string path;
@@ -19,7 +20,23 @@ std::string joined(const std::vector<std::string>& components) {
   return path;
 }
 
+void requireSame(Version& version, const Entry& now, std::uint64_t asked) {
+  if (etagOf(now.attr) != etagOf(version.entry.attr)) throw Error(Errc::io, "the file was changed while it was sent");
+  if (now.attr.state != FileState::open) version.since = asked;  // while it is open, writes are not told of
+}
+
 }  // namespace
+
+// Is a file still what it was? Asked on its own, so that nobody's bytes wait for trackers that are away.
+struct Question {
+  Question(asio::io_context& io, InodeId i, std::uint64_t now) : over(io), inode(i), asked(now) {}
+  Signal over;
+  const InodeId inode;
+  const std::uint64_t asked;  // EntryCache::sequence()
+  std::optional<Entry> answer;
+  std::exception_ptr error;
+  bool open() const { return !answer && !error; }
+};
 
 // A block on its way, and what came of it.
 struct Site::Loading {
@@ -99,7 +116,7 @@ Task<BlockPtr> Site::block(BlockKey key, Version& version) {
 Task<BlockPtr> Site::load(BlockKey key, Version& version, std::shared_ptr<Loading> loading) {
   try {
     loading->block = co_await readBlock(key, version);
-    blocks.insert(key, loading->block);
+    if (version.certain) blocks.insert(key, loading->block);
   } catch (...) {
     loading->error = std::current_exception();
   }
@@ -125,17 +142,52 @@ Task<std::vector<Piece>> Site::read(Version& version, std::uint64_t offset, std:
   }
   std::vector<Piece> pieces = co_await version.file->read(offset, length);
   // Nobody gets a sealed file open for writing before this process is told.
-  if (version.sealed() && entries.changedSince(version.entry.attr.inode, version.since)) {
-    co_await requireUnchanged(version);
-  }
+  if (version.sealed()) co_await requireUnchanged(version);
   co_return pieces;
 }
 
 Task<void> Site::requireUnchanged(Version& version) {
+  const InodeId inode = version.entry.attr.inode;
+  version.certain = true;
+  if (entries.heardSince(inode, version.since) == EntryCache::Heard::lostTrack && !co_await foundOut(version)) {
+    version.certain = false;
+    co_return;
+  }
+  if (entries.heardSince(inode, version.since) == EntryCache::Heard::nothing) co_return;
   const std::uint64_t asked = entries.sequence();
-  Entry now = co_await cluster->getAttr(version.entry.attr.inode);
-  if (etagOf(now.attr) != etagOf(version.entry.attr)) throw Error(Errc::io, "the file was changed while it was sent");
-  if (now.attr.state != FileState::open) version.since = asked;  // while it is open, writes are not told of
+  requireSame(version, co_await cluster->getAttr(inode), asked);
+}
+
+// False: not yet.
+Task<bool> Site::foundOut(Version& version) {
+  if (!version.question) {
+    version.question = std::make_shared<Question>(runtime.io, version.entry.attr.inode, entries.sequence());
+    runtime.spawn("version check", ask(version.question));
+  }
+  std::shared_ptr<Question> question = version.question;
+  if (question->open() && !version.late) co_await question->over.waitFor(runtime.clock, kFindOutLimit);
+  version.late = question->open();
+  if (version.late) co_return false;
+  version.question.reset();
+  try {
+    if (question->error) std::rethrow_exception(question->error);
+  } catch (const Error& e) {
+    if (remedyOf(e.code()) != Remedy::retry) throw;
+    version.late = true;
+    co_return false;
+  }
+  requireSame(version, *question->answer, question->asked);
+  co_return true;
+}
+
+Task<void> Site::ask(std::shared_ptr<Question> question) {
+  auto self = shared_from_this();
+  try {
+    question->answer = co_await cluster->getAttr(question->inode);
+  } catch (...) {
+    question->error = std::current_exception();
+  }
+  question->over.notifyAll();
 }
 
 Figures Site::figures() const { return {counters, blocks.bytes(), blocks.hits(), blocks.misses()}; }

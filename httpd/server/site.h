@@ -16,11 +16,16 @@
 
 namespace vcfs::httpd {
 
+struct Question;
+
 // A version of a file that is being sent, and how it is read.
 struct Version {
   Entry entry;
-  std::uint64_t since = 0;     // EntryCache::sequence() before the entry was asked for
-  std::shared_ptr<File> file;  // opened when something is first read
+  std::uint64_t since = 0;             // EntryCache::sequence() before the entry was asked for
+  std::shared_ptr<File> file;          // opened when something is first read
+  bool certain = true;                 // what was read last is of this version, as far as anybody was told
+  bool late = false;                   // the trackers did not say in time whether it is
+  std::shared_ptr<Question> question;  // on its way to them
   bool sealed() const { return entry.attr.state == FileState::closed || entry.attr.state == FileState::recovered; }
 };
 
@@ -39,7 +44,9 @@ class Site : public std::enable_shared_from_this<Site> {
   // what came of it, be it an error: whoever joins waits no longer than the first. `version` must stay.
   Task<BlockPtr> block(BlockKey key, Version& version);
   // As File::read. Throws Error(io) when a sealed file is another one than `version` says, so that no answer has bytes
-  // of two. `version` must stay.
+  // of two. While trackers or database are away it is taken for the same after a second without an answer (nobody can
+  // open it for writing then), the answer is looked at when it comes, and `version` is not certain. `version` must
+  // stay.
   Task<std::vector<Piece>> read(Version& version, std::uint64_t offset, std::uint64_t length);
 
   const std::string& date();  // of now, as the Date header wants it
@@ -61,6 +68,8 @@ class Site : public std::enable_shared_from_this<Site> {
   Task<BlockPtr> load(BlockKey key, Version& version, std::shared_ptr<Loading> loading);
   Task<BlockPtr> readBlock(BlockKey key, Version& version);
   Task<void> requireUnchanged(Version& version);
+  Task<bool> foundOut(Version& version);
+  Task<void> ask(std::shared_ptr<Question> question);
 
   std::unordered_map<BlockKey, std::shared_ptr<Loading>, BlockKeyHash> loading_;
   std::int64_t dateSecond_ = -1;

@@ -51,8 +51,9 @@ void EntryCache::changed(const Change& change) {
   if (!change.name.empty()) changed_[slotOf(change.name)] = sequence_;
 }
 
-bool EntryCache::changedSince(InodeId inode, std::uint64_t sequence) const {
-  return everythingChanged_ > sequence || changed_[slotOf(inode)] > sequence;
+EntryCache::Heard EntryCache::heardSince(InodeId inode, std::uint64_t sequence) const {
+  if (changed_[slotOf(inode)] > sequence) return Heard::named;
+  return everythingChanged_ > sequence ? Heard::lostTrack : Heard::nothing;
 }
 
 void EntryCache::makeRoom() {

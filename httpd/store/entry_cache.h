@@ -29,8 +29,13 @@ class EntryCache {
            std::uint64_t askedAt);
 
   void changed(const Change& change);
-  // Whether a change that may concern the inode was told since sequence() was `sequence`.
-  bool changedSince(InodeId inode, std::uint64_t sequence) const;
+  // What was told of the inode since sequence() was `sequence`.
+  enum class Heard {
+    nothing,    // so it is what it was
+    lostTrack,  // changes may have been missed: of this inode as of any other
+    named,      // a change that concerns it (or, rarely, another one under the same hash)
+  };
+  Heard heardSince(InodeId inode, std::uint64_t sequence) const;
   std::size_t size() const { return entries_.size(); }
 
  private:

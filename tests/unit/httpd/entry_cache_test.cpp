@@ -6,6 +6,7 @@ namespace vcfs::httpd {
 namespace {
 
 using namespace std::chrono_literals;
+using Heard = EntryCache::Heard;
 
 class EntryCacheTest : public testing::Test {
  protected:
@@ -51,17 +52,18 @@ TEST_F(EntryCacheTest, never_remembers_what_is_being_recorded_nor_directories) {
 
 TEST_F(EntryCacheTest, tells_whether_a_file_may_have_changed_since) {
   const std::uint64_t before = cache_.sequence();
-  EXPECT_FALSE(cache_.changedSince(9, before));
+  EXPECT_EQ(cache_.heardSince(9, before), Heard::nothing);
   Change change;
   change.inode = 9;
   cache_.changed(change);
-  EXPECT_TRUE(cache_.changedSince(9, before));
-  EXPECT_FALSE(cache_.changedSince(10, before));
-  EXPECT_FALSE(cache_.changedSince(9, cache_.sequence()));
+  EXPECT_EQ(cache_.heardSince(9, before), Heard::named);
+  EXPECT_EQ(cache_.heardSince(10, before), Heard::nothing);
+  EXPECT_EQ(cache_.heardSince(9, cache_.sequence()), Heard::nothing);
   Change everything;
   everything.everything = true;
   cache_.changed(everything);
-  EXPECT_TRUE(cache_.changedSince(10, before));
+  EXPECT_EQ(cache_.heardSince(10, before), Heard::lostTrack);
+  EXPECT_EQ(cache_.heardSince(9, before), Heard::named);
 }
 
 TEST_F(EntryCacheTest, forgets_when_the_inode_or_a_name_on_the_path_changes) {

@@ -62,6 +62,13 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
     push(inode);
     grown_.notifyAll();
   }
+  // The connection to the trackers was lost and is there again: changes meanwhile are not told of.
+  void loseTrack() {
+    Change change;
+    change.everything = true;
+    for (auto& callback : callbacks_) callback(change);
+  }
+  void changeUntold(InodeId inode) { touch(nodes_.at(inode)); }
   void removeName(const std::string& path) {
     auto [parent, name] = parentOf(path);
     InodeId inode = nodes_.at(parent).children.at(name);
@@ -82,11 +89,17 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
     holdReads = false;
     released_.notifyAll();
   }
+  void releaseAttrs() {
+    holdAttrs = false;
+    released_.notifyAll();
+  }
   std::string status = "{}";      // what statusJson tells
   bool holdStatus = false;        // until releaseStatus()
   bool holdReads = false;         // until releaseReads()
+  bool holdAttrs = false;         // getAttr waits, until releaseAttrs()
   std::optional<Error> failNext;  // thrown by the next resolve, getAttr, statusJson or read
   std::optional<Error> failReads;
+  std::optional<Error> failAttrs;  // of getAttr
   int resolves = 0;
   int statusAsked = 0;
   int reads = 0;
@@ -101,7 +114,10 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
   void onChanged(std::function<void(const Change&)> callback) override { callbacks_.push_back(std::move(callback)); }
   bool changesAreTold() const override { return true; }
   Task<Entry> getAttr(InodeId inode) override {
+    auto self = shared_from_this();
     throwIfAsked();
+    while (holdAttrs) co_await released_.wait();
+    if (failAttrs) throw *failAttrs;
     co_return entryOf(inode);
   }
   Task<void> refresh(Entry& entry) override {

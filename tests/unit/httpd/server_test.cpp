@@ -356,6 +356,54 @@ TEST_F(ServerTest, changed_while_it_is_sent_it_breaks_off_and_mixes_nothing) {
   }
 }
 
+TEST_F(ServerTest, while_the_trackers_are_away_what_is_being_sent_goes_on) {
+  for (bool refused : {true, false}) {  // they say that the database is away, or nothing at all
+    start(HttpOptions());
+    const std::string content = pattern(16'000'000);
+    file("a/x", content);
+    RawClient client(server().address(), 4096);
+    client.send("GET /a/x HTTP/1.1\r\nHost: h\r\n\r\n");
+    ASSERT_EQ(client.readHead().status, 200);
+    std::string body = client.exactly(100'000);
+    const std::uint64_t kept = onLoop([&] {
+      if (refused) cluster().failAttrs = Error(Errc::unavailable, "the database is away");
+      cluster().holdAttrs = !refused;
+      cluster().loseTrack();
+      return server().site().blocks.bytes();
+    });
+    body += client.exactly(8'000'000);
+    EXPECT_EQ(onLoop([&] { return server().site().blocks.bytes(); }), kept) << "kept although nobody knows the version";
+    onLoop([&] {
+      cluster().failAttrs.reset();
+      cluster().releaseAttrs();
+    });
+    body += client.exactly(content.size() - body.size());
+    EXPECT_TRUE(body == content);
+    EXPECT_GT(onLoop([&] { return server().site().blocks.bytes(); }), kept) << "known again";
+  }
+}
+
+TEST_F(ServerTest, a_change_that_was_missed_breaks_off_as_soon_as_the_trackers_tell_it) {
+  InodeId inode = file("a/x", pattern(64'000'000));
+  RawClient client(server().address(), 4096);
+  client.send("GET /a/x HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_EQ(client.readHead().status, 200);
+  client.exactly(100'000);
+  onLoop([&] {
+    cluster().holdAttrs = true;
+    cluster().loseTrack();
+  });
+  client.exactly(8'000'000);
+  onLoop([&] {
+    cluster().changeUntold(inode);
+    cluster().releaseAttrs();
+  });
+  std::size_t rest = 0;
+  for (std::string part; !(part = client.some()).empty();) rest += part.size();
+  EXPECT_LT(8'100'000 + rest, 64'000'000u);
+  EXPECT_TRUE(client.wasReset());
+}
+
 TEST_F(ServerTest, health) {
   EXPECT_EQ(nlohmann::json::parse(get("/healthz").body)["state"], "up");
   EXPECT_EQ(get("/healthz?deep=1").status, 200);
