@@ -160,20 +160,21 @@ interface Tracker {
   # could be asked; another tracker may be able to.
 
   registerStorage @25 (name :Text, group :Text, zone :Text, address :Text, dataDirectory :Text, capacityBytes :UInt64,
-                       freeBytes :UInt64, instance :UInt64, previous :UInt32, empty :Bool)
+                       freeBytes :UInt64, instance :UInt64, previous :UInt32, empty :Bool, checking :Bool)
                   -> (status :Status, storage :UInt32, cluster :Text);
   # At start and after each reconnect. The name is the server's identity for ever (its id does not change when its
   # address does). instance: random per process start. previous: the id that the disk remembers; 0: none. empty: then,
-  # that it has no replica either, and is a new disk. A new one is given its id and takes no part yet: its heartbeat is
+  # that it has no replica either, and is a new disk. checking: as in heartbeat(). A new one is given its id and takes no part yet: its heartbeat is
   # answered with notFound, and it registers again with `previous` once that is on its disk.
   # Errors: exists (a live server has this name, or another new one has just been given it), invalid (the disk was
   # another server, or one that was removed; or it is new, and the catalog has replicas on the server of that name, or
   # that is being emptied or removed).
 
   heartbeat @26 (storage :UInt32, capacityBytes :UInt64, freeBytes :UInt64, liveFiles :UInt32, bytesToGo :UInt64,
-                 loadBytesPerSecond :UInt64)
+                 loadBytesPerSecond :UInt64, checking :Bool)
             -> (status :Status);
-  # Every second. A server not heard of for 3 s is `unreachable` and is given no new files.
+  # Every second. A server not heard of for 3 s is `unreachable` and is given no new files. checking: after a power cut it
+  # does not know yet what it has lost and takes part in nothing; new files go elsewhere as long as there is anybody else.
   # notFound: register again.
 
   reportFiles @27 (storage :UInt32, files :List(FileReport)) -> (status :Status, newer :List(Layout));

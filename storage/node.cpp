@@ -26,7 +26,8 @@ Node::Node(Runtime& rt, Store& st, Pools p, Options o)
       reportDone_(rt.io),
       reportSignal_(rt.io),
       hardenSignal_(rt.io),
-      catchUpSignal_(rt.io) {}
+      catchUpSignal_(rt.io),
+      lookedThroughSignal_(rt.io) {}
 
 Node::~Node() = default;
 
@@ -38,6 +39,11 @@ void Node::start() {
   peers->setIdentity(runtime.random() | 1, options.name);
 
   Trackers::Hooks hooks;
+  hooks.ready = [weak]() -> Task<void> {
+    auto self = weak.lock();
+    if (!self) throw Error(Errc::cancelled);
+    return self->mayRegister();
+  };
   hooks.heartbeat = [weak]() -> Task<Heartbeat> {
     auto self = weak.lock();
     if (!self) throw Error(Errc::cancelled);
@@ -61,6 +67,7 @@ void Node::start() {
   // What was open when the process last ended is not to be trusted before the catalog was asked.
   for (InodeId inode : store.activeFiles()) suspects_.insert(inode);
   unsure_ = suspects_;  // the former process may have met a failure
+  lookedThrough_ = false;
   recovered_ = false;
 
   run("storage.tick", repeat("tick", &Node::tick));
@@ -116,6 +123,7 @@ Task<Heartbeat> Node::heartbeat() {
   }
   now.loadBytesPerSecond = loadBytes_;
   loadBytes_ = 0;
+  now.checking = mayLackFiles();
   co_return now;
 }
 
@@ -186,6 +194,7 @@ void Node::abandon() {
   failureSignal_.notifyAll();
   hardenSignal_.notifyAll();
   catchUpSignal_.notifyAll();
+  lookedThroughSignal_.notifyAll();
   if (trackers) trackers->stop();
   if (peers) peers->closeAll();
 }

@@ -235,6 +235,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Task<void> recover();
   Task<void> scanDisk();
   Task<void> scanDiskFirst();
+  Task<void> mayRegister();
   void checkSuspect(FilePtr file);
   Task<void> findMissing();
   void reportMissing(FilePtr file, const Layout& layout);
@@ -293,7 +294,9 @@ class Node : public std::enable_shared_from_this<Node> {
   Signal reportSignal_;
   Signal hardenSignal_;
   Signal catchUpSignal_;
-  bool recovered_ = false;  // after a restart: the catalog told what this server missed
+  Signal lookedThroughSignal_;
+  bool lookedThrough_ = false;  // the disk, as far as it can be read
+  bool recovered_ = false;      // after a restart: the catalog told what this server missed
   bool stopping_ = false;
 };
 using NodePtr = std::shared_ptr<Node>;

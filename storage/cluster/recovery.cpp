@@ -64,9 +64,18 @@ Task<void> Node::scanDiskFirst() {
   }
 }
 
+// After a power cut it takes no part before it knows what is left, which can take minutes on a large cold disk: whoever
+// is sent to a server that counts as there waits for it. Otherwise all but files that were open is served meanwhile.
+Task<void> Node::mayRegister() {
+  auto self = shared_from_this();
+  while (!store.machineStayedUp() && !lookedThrough_ && !stopping_) co_await lookedThroughSignal_.wait();
+}
+
 Task<void> Node::recover() {
   auto self = shared_from_this();
   co_await scanDiskFirst();
+  lookedThrough_ = true;
+  lookedThroughSignal_.notifyAll();
   while (!trackers->connected() && !stopping_) co_await catchUpSignal_.waitFor(runtime.clock, 100ms);
   // Open files: reported as lost here, so that the catalog decides whether others went on without this server.
   const std::vector<InodeId> suspects(suspects_.begin(), suspects_.end());

@@ -71,6 +71,7 @@ Task<void> Trackers::maintain(std::shared_ptr<Link> link) {
   const std::shared_ptr<bool> alive = alive_;
   Runtime& runtime = runtime_;
   const Duration interval = options_.heartbeatInterval;
+  co_await hooks_.ready();
   while (*alive) {
     bool good = false;
     bool refused = false;  // that takes a person, and is no matter of moments
@@ -160,6 +161,7 @@ Task<void> Trackers::registerAt(std::shared_ptr<Link> link) {
   request.setInstance(instance_);
   request.setEmpty(empty);
   request.setPrevious(storageId_);
+  request.setChecking(now.checking);
   auto promise = request.send();
   auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
   if (!*alive) co_return;
@@ -225,6 +227,7 @@ Task<bool> Trackers::beat(std::shared_ptr<Link> link) {
   request.setLiveFiles(now.liveFiles);
   request.setBytesToGo(now.bytesToGo);
   request.setLoadBytesPerSecond(now.loadBytesPerSecond);
+  request.setChecking(now.checking);
   auto promise = request.send();
   auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
   if (!*alive) co_return false;

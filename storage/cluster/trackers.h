@@ -15,6 +15,7 @@ struct Heartbeat {
   std::uint32_t liveFiles = 0;
   std::uint64_t bytesToGo = 0;
   std::uint64_t loadBytesPerSecond = 0;
+  bool checking = false;  // what a power cut took: no file can be opened here
 };
 
 struct LostReplica {
@@ -38,6 +39,7 @@ struct SizeReport {
 class Trackers {
  public:
   struct Hooks {
+    std::function<Task<void>()> ready;  // ends when this server may be counted as there
     std::function<Task<Heartbeat>()> heartbeat;
     std::function<void()> registered;  // at any tracker, again after each reconnect
     // The first time, or when it changed: durable when it ends, throws Error when it is not.

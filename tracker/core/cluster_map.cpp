@@ -50,15 +50,16 @@ bool ClusterMap::heartbeat(StorageId id, const Heartbeat& beat, TimePoint now) {
   const auto found = servers_.find(id);
   if (found == servers_.end() || !found->second.connected) return false;
   StorageServer& server = found->second;
-  const bool wasAlive = isAlive(server, now);
+  const bool wasReady = isAlive(server, now) && !server.checking;
   server.lastHeard = now;
   server.capacityBytes = beat.capacityBytes;
   server.freeBytes = beat.freeBytes;
   server.liveFiles = beat.liveFiles;
   server.bytesToGo = beat.bytesToGo;
   server.loadBytesPerSecond = beat.loadBytesPerSecond;
+  server.checking = beat.checking;
   server.placedSince = 0;
-  if (!wasAlive) view_.reset();
+  if (!wasReady) view_.reset();
   return true;
 }
 
@@ -158,6 +159,7 @@ std::shared_ptr<const PlacementView> ClusterMap::makeView(TimePoint now) const {
     server.zone = known.zone;
     server.alive = isAlive(known, now);
     server.leaving = known.draining;
+    server.checking = known.checking;
     server.capacityBytes = known.capacityBytes;
     server.freeBytes = known.freeBytes;
     server.load = known.loadBytesPerSecond + (std::uint64_t{known.liveFiles} + known.placedSince) * kLoadPerFile;

@@ -33,6 +33,7 @@ struct StorageServer {
   std::uint32_t liveFiles = 0;
   std::uint64_t bytesToGo = 0;
   std::uint64_t loadBytesPerSecond = 0;
+  bool checking = false;          // what a power cut took: it takes part in nothing yet
   std::uint32_t placedSince = 0;  // files placed here by this tracker since the last heartbeat
 };
 
@@ -57,6 +58,7 @@ class ClusterMap {
     std::uint32_t liveFiles = 0;
     std::uint64_t bytesToGo = 0;
     std::uint64_t loadBytesPerSecond = 0;
+    bool checking = false;
   };
   bool heartbeat(StorageId id, const Heartbeat& beat, TimePoint now);  // false: not registered here
   // False: another session has registered it since. One process may have two, after the network was cut.

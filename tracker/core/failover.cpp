@@ -64,12 +64,18 @@ bool addReplicas(ReplicaSet& replicas, const PlacementView& view, const FileNeed
   return !added.empty();
 }
 
-// The best one in sync: on a live server that stays, on a live one, any.
+bool checking(const PlacementView& view, StorageId id) {
+  const Server* server = view.find(id);
+  return server != nullptr && server->checking;
+}
+
+// The best one in sync: on a live server that stays, on a live one, on one that is being checked, any.
 ReplicaSet::iterator bestInSync(ReplicaSet& replicas, const PlacementView& view, const FileNeeds& needs) {
   auto rank = [&](const Replica& r) {
     if (r.state != ReplicaState::inSync) return 0;
     if (!alive(view, r.storage)) return 1;
-    return leaves(needs, r.storage) ? 2 : 3;
+    if (checking(view, r.storage)) return 2;
+    return leaves(needs, r.storage) ? 3 : 4;
   };
   return std::max_element(replicas.begin(), replicas.end(),
                           [&](const Replica& a, const Replica& b) { return rank(a) < rank(b); });

@@ -31,13 +31,15 @@ struct Candidate {
 
 std::vector<Candidate> candidates(const PlacementView& view, const PlacementRequest& request) {
   std::vector<Candidate> found;
-  std::uint64_t least = UINT64_MAX;
   for (const Server& server : view.servers) {
     const bool excluded = std::count(request.exclude.begin(), request.exclude.end(), server.id) > 0;
     if (server.group != request.group || excluded || !view.hasRoom(server)) continue;
-    least = std::min(least, server.load);
     found.push_back({&server, 0, drawKey(server, request.seed)});
   }
+  const auto checking = [](const Candidate& c) { return c.server->checking; };
+  if (!std::all_of(found.begin(), found.end(), checking)) std::erase_if(found, checking);
+  std::uint64_t least = UINT64_MAX;
+  for (const Candidate& c : found) least = std::min(least, c.server->load);
   const std::uint64_t step = std::max(kLoadStep, least / 4);
   for (Candidate& c : found) c.loadClass = (c.server->load - least) / step;
   std::sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {

@@ -16,7 +16,8 @@ struct Server {
   std::string group;
   std::string zone;
   bool alive = false;
-  bool leaving = false;  // it is being emptied: nothing new goes there
+  bool leaving = false;   // it is being emptied: nothing new goes there
+  bool checking = false;  // what a power cut took: who is sent there waits, perhaps for minutes
   std::uint64_t capacityBytes = 0;
   std::uint64_t freeBytes = 0;
   std::uint64_t load = 0;  // bytes per second now being written, plus an allowance for each live file
@@ -49,7 +50,8 @@ struct PlacementRequest {
 };
 
 // Up to `copies` servers: with room, in different zones as long as that can be, the least loaded first; among servers
-// of about the same load a random one, the likelier the more free space it has. Fewer when the group has fewer.
+// of about the same load a random one, the likelier the more free space it has. Fewer when the group has fewer; one
+// that is checking only when all are.
 std::vector<StorageId> place(const PlacementView& view, const PlacementRequest& request);
 
 // The group with the most usable free space (free bytes of servers with room); view.defaultGroup when there is none.

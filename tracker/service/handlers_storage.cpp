@@ -122,6 +122,7 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   server.session = session_->id;
   server.capacityBytes = p.getCapacityBytes();
   server.freeBytes = p.getFreeBytes();
+  server.checking = p.getChecking();
   const StorageId id = server.id;
   auto results = context.getResults();
   results.setStorage(id);
@@ -152,6 +153,7 @@ Task<void> Handlers::heartbeat(HeartbeatContext context) {
   beat.liveFiles = p.getLiveFiles();
   beat.bytesToGo = p.getBytesToGo();
   beat.loadBytesPerSecond = p.getLoadBytesPerSecond();
+  beat.checking = p.getChecking();
   if (session_->storage != p.getStorage() || !core_->map.heartbeat(p.getStorage(), beat, core_->runtime.clock.now())) {
     throw Error(Errc::notFound, "storage server " + std::to_string(p.getStorage()) + " is not registered here");
   }

@@ -82,7 +82,8 @@ Json storagesOf(TrackerCore& core, const Census::Result& census, StorageId only 
                     {"free_bytes", server.freeBytes},
                     {"live_files", server.liveFiles},
                     {"bytes_to_go", server.bytesToGo},
-                    {"load_bytes_per_second", server.loadBytesPerSecond}});
+                    {"load_bytes_per_second", server.loadBytesPerSecond},
+                    {"checking", server.checking}});
     const TimePoint now = core.runtime.clock.now();
     const auto reason = core.applicants.refusal(server.name, now);
     // Of one that is up it is somebody else's.

@@ -27,13 +27,19 @@ class TrackerEndpoint final : public schema::Tracker::Server {
     auto p = context.getParams();
     const StorageId id = tracker_.ids.at(schema::toString(p.getName()));
     tracker_.addresses[id] = schema::toString(p.getAddress());
-    tracker_.registrations.push_back({p.getPrevious(), p.getEmpty()});
+    tracker_.registrations.push_back({p.getPrevious(), p.getEmpty(), p.getChecking()});
     context.getResults().setStorage(id);
     context.getResults().setCluster("test");
     return kj::READY_NOW;
   }
   kj::Promise<void> heartbeat(HeartbeatContext context) override {
     ++tracker_.heartbeats;
+    const auto p = context.getParams();
+    if (p.getChecking()) {
+      tracker_.checking.insert(p.getStorage());
+    } else {
+      tracker_.checking.erase(p.getStorage());
+    }
     if (tracker_.garbles) garble(context.getResults());
     return kj::READY_NOW;
   }

@@ -30,15 +30,17 @@ struct FakeTracker {
   struct Registration {
     StorageId previous = 0;
     bool empty = false;
+    bool checking = false;
   };
   std::vector<Registration> registrations;
   std::size_t failuresReported = 0;
   std::size_t heartbeats = 0;
-  bool garbles = false;         // what it answers to heartbeats and getAttr cannot be decoded
-  bool hearsCaughtUp = true;    // caughtUp arrives …
-  bool answersCaughtUp = true;  // … and its answer does
-  bool chooses = true;          // who of several in sync follows a lost one; else it changes nothing
-  StorageId spare = 0;          // is added as syncing when a replica is lost
+  std::set<StorageId> checking;  // by their last heartbeat
+  bool garbles = false;          // what it answers to heartbeats and getAttr cannot be decoded
+  bool hearsCaughtUp = true;     // caughtUp arrives …
+  bool answersCaughtUp = true;   // … and its answer does
+  bool chooses = true;           // who of several in sync follows a lost one; else it changes nothing
+  StorageId spare = 0;           // is added as syncing when a replica is lost
 
   // Applies a failure report; the layout as it is afterwards.
   Layout lose(InodeId inode, Epoch epoch, StorageId storage);

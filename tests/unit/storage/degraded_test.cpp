@@ -331,6 +331,21 @@ TEST_F(Degraded, nobody_waits_for_a_look_through_the_disk) {
   EXPECT_TRUE(eventually([&] { return listed; }, 60s));
 }
 
+TEST_F(Degraded, after_a_power_cut_a_server_does_not_count_before_its_disk_was_looked_through) {
+  of(write(1, twoCopies(), 1, 0, "abc", schema::WRITE_FLAG_CLOSE));
+  crash(1);
+  stores_[1]->losePower();
+  scanDelay_ = 20s;
+  const std::size_t before = tracker_.registrations.size();
+  startStorage(1, {}, false);
+  settle(10s);
+  EXPECT_EQ(tracker_.registrations.size(), before) << "who is sent to it waits";
+  ASSERT_TRUE(eventually([&] { return tracker_.registrations.size() > before; }, 60s));
+  EXPECT_TRUE(tracker_.registrations.back().checking) << "the catalog has not been asked yet";
+  EXPECT_TRUE(eventually([&] { return tracker_.checking.count(1) == 0; }, 60s));
+  EXPECT_TRUE(eventually([&] { return of(read(1, current(), 0, 10)).data == "abc"; }));
+}
+
 // ---- answers that cannot be decoded
 
 TEST_F(Degraded, tracker_whose_answer_cannot_be_decoded_is_asked_again) {

@@ -104,6 +104,16 @@ TEST(ClusterMap, tells_which_servers_are_short_of_room) {
   EXPECT_TRUE(map.shortOfRoom(at(10s)).empty());  // it is not heard of
 }
 
+TEST(ClusterMap, a_server_that_has_been_checked_takes_files_at_once) {
+  ClusterMap map({}, at(0s));
+  StorageServer server = storage(1);
+  server.checking = true;
+  map.registered(server, at(1s));
+  EXPECT_TRUE(map.view(at(1s))->find(1)->checking);
+  map.heartbeat(1, {}, at(1s));
+  EXPECT_FALSE(map.view(at(1s))->find(1)->checking);
+}
+
 TEST(ClusterMap, says_for_a_moment_that_a_server_was_just_lost) {
   ClusterMap map({}, at(0s));
   StorageServer server = storage(1, 7);

@@ -71,6 +71,12 @@ TEST(Failover, prefers_a_live_server_as_the_new_primary) {
   EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}, {3, S}}), 1, alive({3}), copies(3))), "3+ 1- 2~ ");
 }
 
+TEST(Failover, prefers_one_that_answers_to_one_that_is_being_checked) {
+  PlacementView view = alive({2, 3});
+  view.servers[0].checking = true;
+  EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}, {3, S}}), 1, view, copies(3))).substr(0, 2), "3+");
+}
+
 TEST(Failover, never_gives_up_the_last_replica_in_sync) {
   EXPECT_EQ(show(loseReplica(set({{1, S}, {2, X}}), 1, alive({2, 3}), copies(2))), "unchanged");
   EXPECT_EQ(show(loseReplica(set({{1, S}, {2, Y}}), 1, alive({2, 3}), copies(2))), "unchanged");

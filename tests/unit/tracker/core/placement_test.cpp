@@ -58,6 +58,17 @@ TEST(Placement, takes_the_least_loaded) {
   }
 }
 
+TEST(Placement, takes_one_that_is_being_checked_only_when_all_are) {
+  auto view = viewOf({server(1, "a", 100, 1), server(2, "b", 100, 400u << 20), server(3, "c", 100, 400u << 20)});
+  view.servers[0].checking = true;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    for (StorageId id : place(view, want(3, seed)))
+      EXPECT_NE(id, 1u) << "fewer copies rather than one that answers later";
+  }
+  for (Server& one : view.servers) one.checking = true;
+  EXPECT_EQ(place(view, want(2)).size(), 2u);
+}
+
 TEST(Placement, spreads_equals_by_their_free_space) {
   const auto view = viewOf({server(1, "a", 10), server(2, "b", 30)});
   int second = 0;
