@@ -35,6 +35,14 @@ std::string kernelOptions(const MountSettings& settings, int fd) {
   return text;
 }
 
+// Of what is mounted there last. Asks nobody: the mounted filesystem may not answer yet, or no more.
+std::uint64_t mountIdAt(const std::string& path) {
+  struct statx st = {};
+  const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
+  if (::statx(AT_FDCWD, path.c_str(), flags, STATX_MNT_ID, &st) != 0 || (st.stx_mask & STATX_MNT_ID) == 0) return 0;
+  return st.stx_mnt_id;
+}
+
 }  // namespace
 
 Device::~Device() {
@@ -56,11 +64,14 @@ void Device::mount(const MountSettings& settings) {
     throw Error(fromErrno(error), fmt::format("cannot mount on {}: {}", settings.mountPoint, std::strerror(error)));
   }
   mountPoint_ = settings.mountPoint;
+  mountId_ = mountIdAt(mountPoint_);
   mounted_ = true;
 }
 
+bool Device::onTop() const { return mountId_ == 0 || mountIdAt(mountPoint_) == mountId_; }
+
 Device::Unmounted Device::unmount() {
-  if (!mounted_.exchange(false)) return Unmounted::wasNot;
+  if (!mounted_.exchange(false) || !onTop()) return Unmounted::wasNot;
   if (::umount2(mountPoint_.c_str(), UMOUNT_NOFOLLOW) == 0) return Unmounted::yes;
   if (errno != EBUSY) return Unmounted::wasNot;
   return ::umount2(mountPoint_.c_str(), UMOUNT_NOFOLLOW | MNT_DETACH) == 0 ? Unmounted::later : Unmounted::wasNot;

@@ -23,12 +23,16 @@ class Device {
   enum class Unmounted { yes, later, wasNot };
   // Blocks while the kernel writes dirty pages: call it from a thread that the session does not need.
   // later: somebody still uses it; the name is gone, the rest follows when they are done.
+  // wasNot: it is not there any more, or another mount hides it, which is not taken away.
   Unmounted unmount();
   void forgetMount() { mounted_ = false; }  // somebody else unmounted it
   void close();                             // what is still mounted ends with "transport endpoint is not connected"
 
  private:
+  bool onTop() const;
+
   int fd_ = -1;
+  std::uint64_t mountId_ = 0;  // 0: the kernel (before 5.8) does not tell
   std::atomic<bool> mounted_ = false;
   std::string mountPoint_;
 };
