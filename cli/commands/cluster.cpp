@@ -236,7 +236,10 @@ class Down final : public Command {
     options.force = force_;
     options.busyLimit = std::chrono::seconds(busyLimit_);
     int stopped = launcher.stop(plan, *settings, options);
-    if (removeMountPoint_ && !settings->mount.empty()) removeMountPoint(settings->mount);
+    if (removeMountPoint_ && !settings->mount.empty()) {
+      const std::string why = removeMountPoint(settings->mount);
+      if (!why.empty()) printLine(fmt::format("the mount point {} stays: {}", settings->mount, why));
+    }
     printLine(stopped == 0 ? "nothing was running"
                            : fmt::format("stopped {} processes; the data stays in {}", stopped, cluster.dir().root));
     return kOk;

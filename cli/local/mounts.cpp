@@ -33,12 +33,14 @@ std::string unescape(const std::string& text) {
   return result;
 }
 
-void setImmutable(const std::string& path, bool on) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+// False when the filesystem has no such attribute, or it was as wanted already.
+bool setImmutable(const std::string& path, bool on) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   int flags = 0;
-  if (fd.get() < 0 || ::ioctl(fd.get(), FS_IOC_GETFLAGS, &flags) != 0) return;
+  if (fd.get() < 0 || ::ioctl(fd.get(), FS_IOC_GETFLAGS, &flags) != 0) return false;
+  if (((flags & FS_IMMUTABLE_FL) != 0) == on) return false;
   flags = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
-  [[maybe_unused]] int ignored = ::ioctl(fd.get(), FS_IOC_SETFLAGS, &flags);
+  return ::ioctl(fd.get(), FS_IOC_SETFLAGS, &flags) == 0;
 }
 
 bool uses(const fs::path& process, const std::string& mountPoint) {
@@ -116,11 +118,16 @@ void makeMountPoint(const std::string& path) {
   setImmutable(path, true);
 }
 
-bool removeMountPoint(const std::string& path) {
-  setImmutable(path, false);
-  if (::rmdir(path.c_str()) == 0) return true;
-  if (errno != ENOENT) setImmutable(path, true);
-  return false;
+std::string removeMountPoint(const std::string& path) {
+  if (auto there = mountAt(path)) return fmt::format("{} is mounted there (type {})", there->source, there->type);
+  struct stat st {};
+  if (::lstat(path.c_str(), &st) != 0) return errno == ENOENT ? "" : std::strerror(errno);
+  if (!S_ISDIR(st.st_mode) || (st.st_mode & 07777) != 0) return "it is not one that `vcfs up` made";
+  const bool wasImmutable = setImmutable(path, false);
+  if (::rmdir(path.c_str()) == 0) return "";
+  std::string why = std::strerror(errno);
+  if (wasImmutable) setImmutable(path, true);
+  return why;
 }
 
 std::vector<std::string> usersOf(const std::string& mountPoint) {

@@ -39,9 +39,19 @@ TEST(Mounts, a_made_mount_point_cannot_be_written_to_and_can_be_taken_back) {
   EXPECT_TRUE(::geteuid() == 0 || !std::filesystem::exists(point + "/recording"));
   std::filesystem::remove(point + "/recording");
   makeMountPoint(point);  // again: nothing to do
-  EXPECT_TRUE(removeMountPoint(point));
-  EXPECT_FALSE(removeMountPoint(point));
+  EXPECT_EQ(removeMountPoint(point), "");
+  EXPECT_FALSE(std::filesystem::exists(point));
+  EXPECT_EQ(removeMountPoint(point), "") << "it is gone already";
   std::filesystem::remove_all(folder);
+}
+
+TEST(Mounts, a_directory_that_was_not_made_for_it_is_not_taken_away) {
+  char name[] = "/tmp/vcfs-mnt-XXXXXX";
+  std::string folder = ::mkdtemp(name);
+  EXPECT_NE(removeMountPoint(folder), "");
+  EXPECT_TRUE(std::filesystem::exists(folder));
+  EXPECT_NE(removeMountPoint("/proc").find("is mounted there"), std::string::npos);
+  std::filesystem::remove(folder);
 }
 
 TEST(Mounts, a_file_in_the_mount_points_place_is_refused) {
