@@ -107,7 +107,9 @@ class Doctor final : public ClientCommand {
     // Whatever happened: what was killed runs again.
     Fd lock = local.lock();
     Launcher launcher(local, [](const std::string&) {});
-    launcher.start(planCluster(*target().settings, local.dir()), *target().settings);
+    auto plan = planCluster(*target().settings, local.dir());
+    std::erase_if(plan, [](const ProcessSpec& spec) { return spec.role != Role::storage; });
+    launcher.start(plan, *target().settings);
     if (failure) {
       findings.push_back({Level::bad, "kill", failure->what(), "`vcfs status`, and the logs in " + local.dir().logs()});
       co_return;

@@ -6,6 +6,8 @@
 #include "cli/core/usage_error.h"
 #include "common/base/advertise.h"
 #include "common/base/error.h"
+#include "common/base/ids.h"
+#include "common/base/settings.h"
 
 namespace vcfs::cli {
 namespace {
@@ -238,6 +240,23 @@ std::vector<std::string> trackerAddresses(const ClusterSettings& s) {
 }
 
 std::string mountSource(const ClusterSettings& s) { return join(trackerAddresses(s)) + ":/"; }
+
+bool isMountSource(const std::string& source, const ClusterSettings& s) {
+  if (!source.ends_with(":/")) return false;
+  const std::vector<std::string> own = trackerAddresses(s);
+  auto isOwn = [&](const std::string& text) {
+    HostPort named = parseAddress(text);
+    const std::string port = ":" + std::to_string(named.port);
+    if (named.host != "localhost") return std::ranges::find(own, text) != own.end();
+    return std::ranges::find(own, "127.0.0.1" + port) != own.end() ||
+           std::ranges::find(own, "[::1]" + port) != own.end();
+  };
+  try {
+    return std::ranges::all_of(parseAddressList(source.substr(0, source.size() - 2), kDefaultTrackerPort), isOwn);
+  } catch (const Error&) {
+    return false;  // somebody else's
+  }
+}
 
 std::string join(const std::vector<std::string>& items, const std::string& separator) {
   std::string text;

@@ -57,8 +57,11 @@ RoleOption parseRoleOption(const std::string& text);  // throws UsageError
 
 // The addresses of all trackers, "host:port".
 std::vector<std::string> trackerAddresses(const ClusterSettings& settings);
-// What its mount is mounted from, as /proc/self/mountinfo has it.
+// What its mount is mounted from.
 std::string mountSource(const ClusterSettings& settings);
+// Whether a source, as people write it in fstab and /proc/self/mountinfo has it, is all of this cluster's store: some
+// of its trackers, with or without a port.
+bool isMountSource(const std::string& source, const ClusterSettings& settings);
 std::string join(const std::vector<std::string>& items, const std::string& separator = ",");
 
 }  // namespace vcfs::cli

@@ -77,7 +77,12 @@ void Launcher::check(const std::vector<ProcessSpec>& plan, const ClusterSettings
 
 // Ours may have been left by a mount process that died: "Transport endpoint is not connected".
 bool Launcher::mountedByUs(const MountEntry& there, const ClusterSettings& settings) {
-  return there.type == "fuse.vcfs" && there.source == mountSource(settings);
+  return there.type == "fuse.vcfs" && isMountSource(there.source, settings);
+}
+
+bool Launcher::mountedByUs(const ClusterSettings& settings) {
+  auto there = mountAt(settings.mount);
+  return there && mountedByUs(*there, settings);
 }
 
 // Anybody else's mount is not ours to take away, nor to hide below ours: recorders go on writing there.
@@ -87,6 +92,13 @@ void Launcher::checkWhatIsMounted(const ClusterSettings& settings) {
   throw Error(Errc::exists, fmt::format("{} is mounted already, by something else ({}, type {}): unmount it, or name "
                                         "another place with --mount",
                                         settings.mount, there->source, there->type));
+}
+
+// Its process runs: what hides it is on top of it, and files that are open there are still recorded through it.
+std::string Launcher::hiddenNote(const ClusterSettings& settings) {
+  auto there = mountAt(settings.mount);
+  return fmt::format("{} is hidden by another mount ({}): unmount that to see it again", settings.mount,
+                     there ? there->source + ", type " + there->type : "gone already");
 }
 
 Launcher::Child Launcher::launch(const ProcessSpec& spec, const ClusterSettings& settings) {
@@ -110,7 +122,7 @@ Launcher::Child Launcher::launch(const ProcessSpec& spec, const ClusterSettings&
 
 bool Launcher::ready(const ProcessSpec& spec, const ClusterSettings& settings) const {
   if (::access(cluster_.dir().readyFile(spec.name).c_str(), F_OK) != 0) return false;
-  return spec.role != Role::mount || isMounted(settings.mount);
+  return spec.role != Role::mount || mountedByUs(settings);
 }
 
 void Launcher::waitReady(const Child& child, const ClusterSettings& settings) {
@@ -143,6 +155,7 @@ int Launcher::start(const std::vector<ProcessSpec>& plan, const ClusterSettings&
       for (; at < plan.size() && plan[at].role == role; ++at) {
         if (auto running = cluster_.running(plan[at].name);
             running && (role != Role::mount || isMounted(settings.mount))) {
+          if (role == Role::mount && !mountedByUs(settings)) say_(hiddenNote(settings));
           continue;
         } else if (running) {
           end(plan[at]);  // a mount process without its mount is good for nothing
@@ -160,7 +173,7 @@ int Launcher::start(const std::vector<ProcessSpec>& plan, const ClusterSettings&
   } catch (...) {
     std::string reason;
     for (auto child = all.rbegin(); child != all.rend(); ++child) {
-      if (child->spec->role == Role::mount) unmount(settings.mount, true, reason);
+      if (child->spec->role == Role::mount && mountedByUs(settings)) unmount(settings.mount, true, reason);
       end(*child->spec);
     }
     throw;

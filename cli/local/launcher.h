@@ -39,6 +39,8 @@ class Launcher {
   };
   void checkPort(const ProcessSpec& spec, const ClusterSettings& settings) const;
   static bool mountedByUs(const MountEntry& there, const ClusterSettings& settings);
+  static bool mountedByUs(const ClusterSettings& settings);
+  static std::string hiddenNote(const ClusterSettings& settings);
   static void checkWhatIsMounted(const ClusterSettings& settings);
   Child launch(const ProcessSpec& spec, const ClusterSettings& settings);
   void waitReady(const Child& child, const ClusterSettings& settings);

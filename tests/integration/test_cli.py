@@ -12,6 +12,13 @@ from vcfs_test.files import pattern
 from vcfs_test.wait import wait_for
 
 
+def mount_types(place):
+    """Of all that is mounted there, the last one last. Asks no mounted filesystem."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+        lines = [line.split() for line in mounts]
+    return [words[words.index("-") + 1] for words in lines if words[4] == str(place)]
+
+
 def files_below(directory):
     return {os.path.join(f, n) for f, _, names in os.walk(directory) for n in names}
 
@@ -253,8 +260,32 @@ class Lives(unittest.TestCase):
         c.down()
         subprocess.run(["mount", "-t", "tmpfs", "none", c.mount], check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", c.mount], check=False)
-        c.down()
+        c.down("--remove-mount-point")
         self.assertTrue(os.path.ismount(c.mount))
+        os.mkdir(c.mount / "made")  # and nobody made its root immutable
+        subprocess.run(["umount", c.mount], check=True)
+        self.assertEqual(c.down("--remove-mount-point").returncode, 0)
+        self.assertFalse(os.path.exists(c.mount))
+
+    def test_another_mount_on_top_of_the_running_one_stays(self):
+        c = self.cluster().up()
+        subprocess.run(["mount", "-t", "tmpfs", "none", c.mount], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", c.mount], check=False)
+        self.assertIn("hidden by another mount", c.vcfs("up").stdout)
+        c.down()
+        self.assertEqual(mount_types(c.mount), ["fuse.vcfs", "tmpfs"])
+        subprocess.run(["umount", c.mount], check=True)
+        c.up()  # what was left below it is dead, and taken away
+        self.assertEqual(mount_types(c.mount), ["fuse.vcfs"])
+        (c.mount / "f").write_bytes(b"x")
+
+    def test_a_mount_by_hand_is_the_clusters_own(self):
+        c = self.cluster().up()
+        tracker = c.trackers.split(",")[0].replace("127.0.0.1", "localhost")
+        subprocess.run(["umount", c.mount], check=True)
+        subprocess.run([env.program("mount.vcfs"), f"{tracker}:/", c.mount], check=True, timeout=60)
+        c.down()
+        self.assertEqual(mount_types(c.mount), [])
 
     def test_options_that_failed_are_not_kept(self):
         c = self.cluster().up()

@@ -207,6 +207,20 @@ TEST(ClusterSettings, role_options_have_role_name_and_value) {
   }
 }
 
+TEST(ClusterSettings, its_store_is_known_however_people_write_its_source) {
+  ClusterSettings s;
+  for (const char* own : {"127.0.0.1:21000:/", "127.0.0.1:/", "localhost:/", "localhost:21000:/"}) {
+    EXPECT_TRUE(isMountSource(own, s)) << own;
+  }
+  for (const char* other : {"127.0.0.1:22000:/", "127.0.0.1:/rooms", "127.0.0.1:21000,10.0.0.9:21000:/", "10.0.0.9:/",
+                            "tmpfs", ":/", "/", "", "a:b:c:/", "//server/share"}) {
+    EXPECT_FALSE(isMountSource(other, s)) << other;
+  }
+  s.trackers = 3;
+  EXPECT_TRUE(isMountSource(mountSource(s), s));
+  EXPECT_TRUE(isMountSource("127.0.0.1:21001:/", s)) << "some of its trackers are enough";
+}
+
 TEST(ClusterSettings, tracker_addresses_follow_the_port_base) {
   ClusterSettings s;
   s.trackers = 2;
