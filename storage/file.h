@@ -136,4 +136,8 @@ using FilePtr = std::shared_ptr<File>;
 // What a request is told that comes for a replica that was removed: a tracker knows where the file lives, if it does.
 inline Error replicaRemoved() { return Error(Errc::staleEpoch, "this server's replica was removed"); }
 
+// The same to a primary that counts on it: it reports the replica as lost, and the answer is a newer layout, which may
+// have been there for long. By `staleEpoch` it would be deposed, and could not go on in an epoch that nobody raises.
+inline Error removedFollower() { return Error(Errc::notInSync, "this server's replica was removed"); }
+
 }  // namespace vcfs::storage

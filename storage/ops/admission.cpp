@@ -57,9 +57,9 @@ void Node::requireReadable(const FilePtr& file, Epoch epoch, bool hasLayout, sch
 
 void Node::admitReplication(const FilePtr& file, Epoch epoch, bool hasLayout, schema::Layout::Reader layout) {
   requireRegistered();
-  if (file->removed) throw replicaRemoved();
+  if (file->removed) throw removedFollower();
   // A replica that is made anew here is of a later epoch: else it would have only what comes from now on.
-  if (!file->onDisk && removed_.removedIn(file->inode, epoch)) throw replicaRemoved();
+  if (!file->onDisk && removed_.removedIn(file->inode, epoch)) throw removedFollower();
   if (file->broken && !hasLayout) throw *file->broken;
   switch (file->replica.admitReplication(epoch, hasLayout)) {
     case ReplicaFence::Admission::stale:

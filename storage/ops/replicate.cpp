@@ -65,7 +65,9 @@ kj::Promise<void> executeHere(NodePtr node, FilePtr file, Context context, const
                      if (outcome->fulfiller) outcome->fulfiller->fulfill();
                    });
   auto answer = [file, outcome, context]() mutable {
-    if (outcome->error) refuse(context, *outcome->error, file.get());
+    if (!outcome->error) return;
+    // Of a replica that was removed meanwhile the disk says that it is not there.
+    refuse(context, file->removed ? removedFollower() : *outcome->error, file.get());
   };
   if (outcome->done) {
     answer();

@@ -177,16 +177,55 @@ TEST_F(StorageCluster, replica_that_is_newer_than_its_removal_is_kept) {
   EXPECT_FALSE(stores_.at(2)->load(kFile));
 }
 
-TEST_F(StorageCluster, what_an_old_primary_sends_for_a_removed_replica_makes_no_file) {
-  put(twoCopies());
-  ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "abc")).code, Errc::ok);
-  auto remove = to(2).removeRequest();
-  remove.initInodes(1).set(0, kFile);
-  auto removed = remove.send();
-  settle(100ms);
-  put(layout(2, {{1, ReplicaState::inSync}}));  // nobody has told the primary
+class RemovedFollower : public StorageCluster {
+ protected:
+  void SetUp() override {
+    StorageCluster::SetUp();
+    put(twoCopies());
+    ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "abc")).code, Errc::ok);
+    auto remove = to(2).removeRequest();
+    remove.initInodes(1).set(0, kFile);
+    auto removed = remove.send();
+    settle(100ms);
+    ASSERT_FALSE(stores_[2]->load(kFile));
+  }
+};
+
+TEST_F(RemovedFollower, makes_no_file_of_what_an_old_primary_sends) {
+  put(layout(2, {{1, in}}));  // nobody has told the primary
+  EXPECT_EQ(of(write(1, twoCopies(), 2, 3, "def")).code, Errc::ok);
+  EXPECT_FALSE(stores_[2]->load(kFile)) << content(2);
+  EXPECT_EQ(of(read(1, current(), 0, 10)).data, "abcdef");
+}
+
+TEST_F(RemovedFollower, leaves_its_primary_to_another_one_that_is_the_primary_by_now) {
+  startStorage(3);
+  put(layout(2, {{3, in}, {1, stale}}));
   EXPECT_EQ(of(write(1, twoCopies(), 2, 3, "def")).code, Errc::staleEpoch);
   EXPECT_FALSE(stores_[2]->load(kFile)) << content(2);
+}
+
+// Somebody had it deleted who did not come to tell a tracker.
+TEST_F(RemovedFollower, that_the_catalog_still_counts_is_given_up) {
+  EXPECT_EQ(of(write(1, twoCopies(), 2, 3, "def")).code, Errc::ok);
+  EXPECT_FALSE(stores_[2]->load(kFile)) << content(2);
+  EXPECT_EQ(current().epoch, 2u);
+  EXPECT_EQ(of(read(1, current(), 0, 10)).data, "abcdef");
+}
+
+TEST_F(RemovedFollower, is_waited_for_until_a_tracker_has_given_it_up) {
+  network_.cut("s1", "t1");
+  network_.cut("t1", "s1");
+  auto written = write(1, twoCopies(), 2, 3, "def");
+  auto synced = sync(1, twoCopies(), 3);
+  settle(5s);
+  EXPECT_FALSE(written->answered);
+  EXPECT_FALSE(synced->answered);
+  EXPECT_EQ(of(read(1, twoCopies(), 0, 10)).data, "abc") << "what is published is read";
+  network_.heal("s1", "t1");
+  network_.heal("t1", "s1");
+  EXPECT_EQ(of(written).code, Errc::ok);
+  EXPECT_EQ(of(synced).code, Errc::ok);
 }
 
 // The file lives on elsewhere: a reader, or who is being caught up, asks a tracker where.
