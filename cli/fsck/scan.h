@@ -117,6 +117,7 @@ class Scan {
   void lost(StorageId storage, const Error& error);
   Task<void> tell(InodeId inode, Suspect suspect);
   Task<void> repair(Problem& problem, const CatalogFile& file);  // or says what to do
+  Task<void> giveUp(Layout layout, StorageId storage);           // the replica that was deleted there
   Task<void> nameProblems();
   std::string serverName(StorageId id) const;
   Task<void> pause();

@@ -180,26 +180,31 @@ Task<std::vector<std::uint32_t>> Sources::checksums(Server server, InodeId inode
   co_return sums;
 }
 
-Task<void> Sources::remove(Server server, InodeId inode) {
+Task<bool> Sources::remove(Server server, InodeId inode, Epoch upTo) {
   auto storage = co_await links_->storageAt(server.address);
   auto request = storage.removeRequest();
   request.initInodes(1).set(0, inode);
+  if (upTo != 0) request.initEpochs(1).set(0, upTo);
   auto promise = request.send();
   auto answer = co_await rpc::call(runtime(), kj::mv(promise), kDiskLimit);
   schema::check(answer.getStatus());
+  co_return answer.getKept().size() == 0;
 }
 
-Task<void> Sources::giveUp(Layout layout, StorageId storage) {
-  auto build = [&layout, storage](Tracker& tracker) {
+Task<Layout> Sources::reportLost(InodeId inode, Epoch epoch, StorageId storage) {
+  auto build = [inode, epoch, storage](Tracker& tracker) {
     auto request = tracker.reportFailureRequest();
     auto failed = request.initFailed(1)[0];
-    failed.setInode(layout.inode);
-    failed.setEpoch(layout.epoch);
+    failed.setInode(inode);
+    failed.setEpoch(epoch);
     failed.setStorage(storage);
     request.setReporter("vcfs fsck");
     return request.send();
   };
-  co_await links_->tracker(build);
+  auto answer = co_await links_->tracker(build);
+  const auto layouts = answer.getLayouts();
+  if (layouts.size() != 1) throw Error(Errc::internal, "reportFailure: an answer of another length");
+  co_return schema::toLayout(layouts[0]);
 }
 
 }  // namespace vcfs::cli::fsck

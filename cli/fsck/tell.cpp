@@ -8,6 +8,16 @@ namespace vcfs::cli::fsck {
 
 namespace {
 
+constexpr Duration kGiveUpLimit = std::chrono::seconds(10);
+constexpr Duration kGiveUpPause = std::chrono::milliseconds(100);
+constexpr const char* kChanged = "the file has changed meanwhile: run vcfs fsck again";
+
+bool countsInSync(const Layout& layout, StorageId storage) {
+  return std::any_of(layout.replicas.begin(), layout.replicas.end(), [storage](const Replica& replica) {
+    return replica.storage == storage && replica.state == ReplicaState::inSync;
+  });
+}
+
 // docs/storage-format.md
 std::string fileOn(const Server& server, InodeId inode) {
   return fmt::format("{}/{:02x}/{:02x}/{:016x}", server.data, (inode >> 16) & 0xff, (inode >> 8) & 0xff, inode);
@@ -83,9 +93,10 @@ Task<void> Scan::repair(Problem& problem, const CatalogFile& file) {
     } else if (!options_.repair) {
       problem.remedy = "vcfs fsck --repair deletes it";
     } else {
-      co_await sources_.remove(server, problem.inode);
-      problem.repaired = true;
-      problem.remedy = "deleted";
+      // Nobody knew a later epoch a moment ago: it gets one with the replica when it is placed there after all.
+      const Epoch upTo = std::max(at->second->epoch, file.layout.epoch);
+      problem.repaired = co_await sources_.remove(server, problem.inode, upTo);
+      problem.remedy = problem.repaired ? "deleted" : kChanged;
     }
     co_return;
   }
@@ -95,10 +106,25 @@ Task<void> Scan::repair(Problem& problem, const CatalogFile& file) {
     problem.remedy = "vcfs fsck --repair copies it again from another replica";
   } else {
     // What is wrong must be gone before the server may take part again: it would trust what it has in memory.
-    co_await sources_.remove(server, problem.inode);
-    co_await sources_.giveUp(file.layout, storage);
-    problem.repaired = true;
-    problem.remedy = "is being copied again";
+    const bool removed = co_await sources_.remove(server, problem.inode, file.layout.epoch);
+    if (removed) co_await giveUp(file.layout, storage);
+    problem.repaired = removed;
+    problem.remedy = removed ? "is being copied again" : kChanged;
+  }
+}
+
+// Its replica is deleted. Until the catalog knows, readers are sent there in vain; a report of an epoch that is over
+// changes nothing, nor does one of a primary of whose successors somebody has still to speak.
+Task<void> Scan::giveUp(Layout layout, StorageId storage) {
+  const TimePoint limit = sources_.runtime().clock.now() + kGiveUpLimit;
+  while (true) {
+    layout = co_await sources_.reportLost(layout.inode, layout.epoch, storage);
+    if (!countsInSync(layout, storage)) co_return;
+    if (sources_.runtime().clock.now() >= limit) {
+      throw Error(Errc::unavailable,
+                  "the replica is deleted, and no tracker takes that in: run vcfs fsck --repair again");
+    }
+    co_await sources_.runtime().clock.sleep(kGiveUpPause);
   }
 }
 
