@@ -177,8 +177,9 @@ Task<void> Node::stop() {
   auto reports = makeReports(reports_.first(1000));
   try {
     co_await reportBatch(std::move(reports));
-  } catch (const Error&) {
+  } catch (const std::exception& error) {  // also an answer that cannot be decoded
     // They are told after the next start.
+    log::debug("reports.failed", {{"reason", error.what()}});
   }
   abandon();
   for (int i = 0; i < 100 && running_ != 0; ++i) {

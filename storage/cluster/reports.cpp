@@ -56,7 +56,7 @@ Task<bool> Node::tellDue(std::vector<InodeId> due) {
   bool told = true;
   try {
     co_await reportBatch(std::move(batch));
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {  // also an answer that cannot be decoded
     log::debug("reports.failed", {{"reason", error.what()}});
     for (InodeId inode : resent) reports_.noteResend(inode);
     told = false;

@@ -260,26 +260,47 @@ std::vector<std::string> Trackers::addresses() const {
 
 namespace {
 bool tryAnother(const Error& error) {
-  return error.code() == Errc::unavailable || error.code() == Errc::timeout || error.code() == Errc::overloaded;
+  switch (error.code()) {
+    case Errc::unavailable:
+    case Errc::timeout:
+    case Errc::overloaded:
+    case Errc::internal:  // something is wrong with that tracker; and what cannot be decoded
+      return true;
+    default:
+      return false;
+  }
 }
 constexpr std::uint32_t kPage = 1000;
-Error nobody() { return Error(Errc::unavailable, "no tracker answers"); }
+Error nobody(const std::string& reason) {
+  return Error(Errc::unavailable, reason.empty() ? "no tracker answers" : "no tracker answers: " + reason);
+}
+
+template <class List>
+std::vector<Layout> toLayouts(List list) {
+  std::vector<Layout> layouts;
+  for (auto layout : list) layouts.push_back(schema::toLayout(layout));
+  return layouts;
+}
 }  // namespace
 
-// Asks one tracker after the other until one has answered; what it answered is checked.
-template <class Build>
-auto Trackers::ask(Build build) -> Task<AnswerTo<Build>> {
+// Asks one tracker after the other until one has answered; what it answered is checked, and told as `read` has it. That
+// is done here, since an answer that cannot be decoded is known only when it is read.
+template <class Build, class Read>
+auto Trackers::ask(Build build, Read read) -> Task<ReadBy<Build, Read>> {
+  std::string reason;
   for (const auto& link : up()) {
     try {
       auto promise = build(link->client);
       auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
       schema::check(answer.getStatus());
-      co_return kj::mv(answer);
-    } catch (const Error& error) {
-      if (!tryAnother(error)) throw;
+      co_return read(answer);
+    } catch (const std::exception& exception) {
+      const Error error = asError(exception);
+      if (!tryAnother(error)) throw error;
+      reason = error.what();
     }
   }
-  throw nobody();
+  throw nobody(reason);
 }
 
 Task<std::vector<Layout>> Trackers::reportFailure(std::vector<LostReplica> lost) {
@@ -294,10 +315,8 @@ Task<std::vector<Layout>> Trackers::reportFailure(std::vector<LostReplica> lost)
     request.setReporter(options_.name);
     return request.send();
   };
-  auto answer = co_await ask(build);
-  std::vector<Layout> layouts;
-  for (auto layout : answer.getLayouts()) layouts.push_back(schema::toLayout(layout));
-  co_return layouts;
+  auto read = [](auto& answer) { return toLayouts(answer.getLayouts()); };
+  co_return co_await ask(build, read);
 }
 
 Task<std::vector<Layout>> Trackers::reportFiles(std::vector<SizeReport> reports) {
@@ -316,10 +335,8 @@ Task<std::vector<Layout>> Trackers::reportFiles(std::vector<SizeReport> reports)
     }
     return request.send();
   };
-  auto answer = co_await ask(build);
-  std::vector<Layout> newer;
-  for (auto layout : answer.getNewer()) newer.push_back(schema::toLayout(layout));
-  co_return newer;
+  auto read = [](auto& answer) { return toLayouts(answer.getNewer()); };
+  co_return co_await ask(build, read);
 }
 
 Task<Layout> Trackers::caughtUp(InodeId inode, Epoch epoch) {
@@ -330,8 +347,8 @@ Task<Layout> Trackers::caughtUp(InodeId inode, Epoch epoch) {
     request.setEpoch(epoch);
     return request.send();
   };
-  auto answer = co_await ask(build);
-  co_return schema::toLayout(answer.getLayout());
+  auto read = [](auto& answer) { return schema::toLayout(answer.getLayout()); };
+  co_return co_await ask(build, read);
 }
 
 Task<Layout> Trackers::present(InodeId inode) {
@@ -340,8 +357,8 @@ Task<Layout> Trackers::present(InodeId inode) {
     request.setInode(inode);
     return request.send();
   };
-  auto answer = co_await ask(build);
-  co_return schema::toLayout(answer.getEntry().getLayout());
+  auto read = [](auto& answer) { return schema::toLayout(answer.getEntry().getLayout()); };
+  co_return co_await ask(build, read);
 }
 
 namespace {
@@ -361,22 +378,21 @@ Task<Trackers::StalePage> Trackers::replicasHere(InodeId after) {
   auto build = [&](schema::Tracker::Client& tracker) {
     return sendForPage(tracker.replicasHereRequest(), storageId_, after);
   };
-  auto answer = co_await ask(build);
-  StalePage page;
-  for (auto file : answer.getFiles()) page.layouts.push_back(schema::toLayout(file.getLayout()));
-  page.more = answer.getMore();
-  co_return page;
+  auto read = [](auto& answer) {
+    StalePage page;
+    for (auto file : answer.getFiles()) page.layouts.push_back(schema::toLayout(file.getLayout()));
+    page.more = answer.getMore();
+    return page;
+  };
+  co_return co_await ask(build, read);
 }
 
 Task<Trackers::StalePage> Trackers::staleReplicas(InodeId after) {
   auto build = [&](schema::Tracker::Client& tracker) {
     return sendForPage(tracker.staleReplicasRequest(), storageId_, after);
   };
-  auto answer = co_await ask(build);
-  StalePage page;
-  for (auto layout : answer.getLayouts()) page.layouts.push_back(schema::toLayout(layout));
-  page.more = answer.getMore();
-  co_return page;
+  auto read = [](auto& answer) { return StalePage{toLayouts(answer.getLayouts()), answer.getMore()}; };
+  co_return co_await ask(build, read);
 }
 
 }  // namespace vcfs::storage

@@ -76,8 +76,10 @@ class Trackers {
   static capnp::Response<Results> responseTo(capnp::RemotePromise<Results> promise);  // declared only: for its type
   template <class Build>
   using AnswerTo = decltype(responseTo(std::declval<Build&>()(std::declval<schema::Tracker::Client&>())));
-  template <class Build>
-  auto ask(Build build) -> Task<AnswerTo<Build>>;
+  template <class Build, class Read>
+  using ReadBy = decltype(std::declval<Read&>()(std::declval<AnswerTo<Build>&>()));
+  template <class Build, class Read>
+  auto ask(Build build, Read read) -> Task<ReadBy<Build, Read>>;
   Task<void> maintain(std::shared_ptr<Link> link);
   Task<void> openSession(std::shared_ptr<Link> link);
   Task<void> registerAt(std::shared_ptr<Link> link);

@@ -8,10 +8,10 @@ namespace vcfs::storage {
 
 namespace {
 
-// Its first pointer goes beyond the message's end: reading it throws.
-void garble(capnp::AnyStruct::Builder results) {
+// One of its pointers goes beyond the message's end: reading it throws.
+void garble(capnp::AnyStruct::Builder results, std::size_t pointer = 0) {
   constexpr std::uint64_t kBeyond = (1ULL << 32) | 0x3ffffffc;
-  std::memcpy(results.getDataSection().end(), &kBeyond, sizeof kBeyond);
+  std::memcpy(results.getDataSection().end() + pointer * sizeof kBeyond, &kBeyond, sizeof kBeyond);
 }
 
 class TrackerEndpoint final : public schema::Tracker::Server {
@@ -45,6 +45,7 @@ class TrackerEndpoint final : public schema::Tracker::Server {
   }
   kj::Promise<void> reportFailure(ReportFailureContext context) override {
     auto failed = context.getParams().getFailed();
+    if (tracker_.garblesReports) return garble(context.getResults(), *tracker_.garblesReports), kj::READY_NOW;
     auto layouts = context.getResults().initLayouts(failed.size());
     for (unsigned i = 0; i < failed.size(); ++i) {
       ++tracker_.failuresReported;
@@ -53,6 +54,8 @@ class TrackerEndpoint final : public schema::Tracker::Server {
     return kj::READY_NOW;
   }
   kj::Promise<void> reportFiles(ReportFilesContext context) override {
+    ++tracker_.reports;
+    if (tracker_.garblesReports) return garble(context.getResults(), *tracker_.garblesReports), kj::READY_NOW;
     std::vector<Layout> newer;
     for (auto report : context.getParams().getFiles()) {
       auto found = tracker_.files.find(report.getInode());
@@ -215,7 +218,7 @@ ClusterTest::~ClusterTest() {
   for (auto& [key, connection] : connections_) connection->close("end");
   connections_.clear();
   storages_.clear();
-  trackerServer_.reset();
+  trackerServers_.clear();
   settle(5s);
 }
 
@@ -238,11 +241,14 @@ Host& ClusterTest::host(const std::string& name) {
   return *slot;
 }
 
-void ClusterTest::startTracker() {
-  trackerServer_ = std::make_unique<rpc::Server>(host("t1").runtime, "t1:21000",
-                                                 [this](std::shared_ptr<rpc::Connection>) -> capnp::Capability::Client {
-                                                   return kj::heap<TrackerEndpoint>(tracker_);
-                                                 });
+void ClusterTest::startTracker() { startTracker("t1", tracker_); }
+
+void ClusterTest::startTracker(const std::string& name, FakeTracker& tracker) {
+  const std::string address = name + ":21000";
+  trackerServers_[address] = std::make_unique<rpc::Server>(
+      host(name).runtime, address, [&tracker](std::shared_ptr<rpc::Connection>) -> capnp::Capability::Client {
+        return kj::heap<TrackerEndpoint>(tracker);
+      });
 }
 
 void ClusterTest::startPair() {
@@ -259,6 +265,9 @@ void ClusterTest::startStorage(int n, std::function<void(Node&)> first, bool rea
   options.listen = options.name + ":21100";
   options.dataDirectory = "/" + options.name;
   options.trackers = {"t1:21000"};
+  for (const auto& [address, server] : trackerServers_) {
+    if (address != "t1:21000") options.trackers.push_back(address);
+  }
   Host& where = host(options.name);
   Pools pools = diskDelay_ > Duration{} ? slowPools(io_, clock_, diskDelay_) : Pools::inlined(io_);
   if (scanDelay_ > Duration{}) pools.scans = slowPools(io_, clock_, scanDelay_).scans;

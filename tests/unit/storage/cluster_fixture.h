@@ -35,12 +35,15 @@ struct FakeTracker {
   std::vector<Registration> registrations;
   std::size_t failuresReported = 0;
   std::size_t heartbeats = 0;
+  std::size_t reports = 0;
   std::set<StorageId> checking;  // by their last heartbeat
   bool garbles = false;          // what it answers to heartbeats and getAttr cannot be decoded
-  bool hearsCaughtUp = true;     // caughtUp arrives …
-  bool answersCaughtUp = true;   // … and its answer does
-  bool chooses = true;           // who of several in sync follows a lost one; else it changes nothing
-  StorageId spare = 0;           // is added as syncing when a replica is lost
+  // To reportFiles and reportFailure: this pointer of the answer. 0 is the status, 1 the layouts.
+  std::optional<std::size_t> garblesReports;
+  bool hearsCaughtUp = true;    // caughtUp arrives …
+  bool answersCaughtUp = true;  // … and its answer does
+  bool chooses = true;          // who of several in sync follows a lost one; else it changes nothing
+  StorageId spare = 0;          // is added as syncing when a replica is lost
 
   // Applies a failure report; the layout as it is afterwards.
   Layout lose(InodeId inode, Epoch epoch, StorageId storage);
@@ -67,6 +70,7 @@ class ClusterTest : public ::testing::Test {
 
   // ---- servers ----
   void startTracker();
+  void startTracker(const std::string& name, FakeTracker& tracker);  // servers that are started later know it
   // s<n> at host "s<n>", storage id n. `first` is called before anything else is done.
   // It is waited for until it has registered, if it `reaches` the tracker.
   void startStorage(int n, std::function<void(Node&)> first = nullptr, bool reaches = true);
@@ -147,7 +151,7 @@ class ClusterTest : public ::testing::Test {
   Host& host(const std::string& name);
   template <class Response>
   ReplyPtr watch(kj::Promise<Response> promise);
-  std::unique_ptr<rpc::Server> trackerServer_;
+  std::map<std::string, std::unique_ptr<rpc::Server>> trackerServers_;  // by address
   std::map<std::pair<int, ClientId>, std::shared_ptr<rpc::Connection>> connections_;
 };
 

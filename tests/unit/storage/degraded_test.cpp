@@ -358,6 +358,78 @@ TEST_F(Degraded, tracker_whose_answer_cannot_be_decoded_is_asked_again) {
   EXPECT_TRUE(eventually([&] { return node(1).trackers->connected() && node(2).trackers->connected(); }));
 }
 
+TEST_F(Degraded, closing_whose_report_was_answered_by_what_cannot_be_decoded_is_told_again) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  tracker_.garblesReports = 1;
+  ASSERT_EQ(of(close(1, twoCopies(), 2)).state, FileState::closed);
+  const std::size_t before = tracker_.reports;
+  ASSERT_TRUE(eventually([&] { return tracker_.reports > before + 2; }));
+  tracker_.garblesReports.reset();
+  EXPECT_TRUE(eventually([&] { return tracker_.files[kFile].state == FileState::closed; }));
+}
+
+// Of what a former process had sealed.
+TEST_F(Degraded, report_of_a_former_process_that_was_answered_by_what_cannot_be_decoded_is_told_again) {
+  tracker_.garblesReports = 1;
+  ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "abc", schema::WRITE_FLAG_CLOSE)).state, FileState::closed);
+  crash(1);
+  startStorage(1);
+  const std::size_t before = tracker_.reports;
+  ASSERT_TRUE(eventually([&] { return tracker_.reports > before; }));
+  settle(1s);
+  tracker_.garblesReports.reset();
+  EXPECT_TRUE(eventually([&] { return tracker_.files[kFile].state == FileState::closed; }));
+}
+
+TEST_F(Degraded, open_does_not_wait_for_a_report_whose_answer_cannot_be_decoded) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  tracker_.garblesReports = 1;
+  of(close(1, twoCopies(), 2));
+  const std::size_t before = tracker_.reports;
+  ASSERT_TRUE(eventually([&] { return tracker_.reports > before; }));
+  settle(10ms);  // the answer
+  const TimePoint asked = clock_.now();
+  of(open(1, twoCopies()));
+  EXPECT_LT(clock_.now() - asked, Duration(1s));
+}
+
+TEST_F(Degraded, server_that_stops_comes_to_its_end_when_an_answer_cannot_be_decoded) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  tracker_.garblesReports = 1;
+  std::optional<bool> stopped;
+  const auto stop = [&]() -> Task<void> {
+    try {
+      co_await storages_.at(1)->stop();
+      stopped = true;
+    } catch (const std::exception&) {
+      stopped = false;
+    }
+  };
+  asio::co_spawn(io_, stop(), asio::detached);
+  ASSERT_TRUE(eventually([&] { return stopped.has_value(); }));
+  EXPECT_TRUE(*stopped) << "or its disk is not synced, and not marked as clean";
+}
+
+class SecondTracker : public Degraded, public ::testing::WithParamInterface<std::size_t> {
+ protected:
+  void configure() override {
+    startTracker("t2", second_);
+    second_.ids = tracker_.ids;
+  }
+  FakeTracker second_;
+};
+INSTANTIATE_TEST_SUITE_P(Pointers, SecondTracker, ::testing::Values(0, 1));
+
+TEST_P(SecondTracker, is_asked_when_the_answer_of_the_first_cannot_be_decoded) {
+  settle(2s);
+  second_.files = tracker_.files;
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  tracker_.garblesReports = GetParam();
+  crash(2);
+  EXPECT_TRUE(eventually([&] { return second_.files.at(kFile).layout.epoch == 2; }));
+  EXPECT_EQ(of(write(1, second_.files.at(kFile).layout, 2, 3, "def")).code, Errc::ok);
+}
+
 // ---- writers after a take-over
 
 class TakeOver : public Degraded {
