@@ -77,7 +77,10 @@ void Node::loaded(FilePtr file, std::optional<LoadedReplica> replica, std::optio
     file->mtimeNs = sealed && replica->meta.mtimeNs != 0 ? replica->meta.mtimeNs : replica->stat.mtimeNs + kDiskTickNs;
     // Sealed with bytes missing: the machine went down before they were on the disk.
     const bool shortened = sealed && replica->stat.size != replica->meta.sealedSize;
-    if (shortened || replica->meta.unstable) suspects_.insert(file->inode);
+    // Open, and nobody has looked through all of the disk since the power cut, which would have said so. One that was
+    // made since the start is never looked up: it stays in memory as long as it is open.
+    const bool doubtful = !sealed && !newest_ && !store.machineStayedUp();
+    if (shortened || doubtful || replica->meta.unstable) suspects_.insert(file->inode);
     file->acks.setPublished(file->localEnd);
     // What was written since it was last synced may be gone. Of a file that was opened anew just before that the disk
     // need not show it.

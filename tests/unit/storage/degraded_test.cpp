@@ -295,6 +295,35 @@ TEST_F(Degraded, power_cut_is_not_settled_before_the_disk_was_looked_through) {
   EXPECT_TRUE(eventually([&] { return stores_[1]->machineStayedUp(); }));
 }
 
+TEST_F(Degraded, open_replica_in_what_cannot_be_listed_after_a_power_cut_is_suspected) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  of(sync(1, twoCopies(), 2));
+  of(write(1, twoCopies(), 3, 3, "def"));
+  crash(1);
+  stores_[1]->losePower();
+  stores_[1]->markStable({kFile});  // the list was not on stable storage yet
+  stores_[1]->failScans(Errc::io);
+  startStorage(1);
+  settle(5s);  // it goes on without
+  EXPECT_NE(of(read(1, current(), 0, 10)).data, "abc") << "acknowledged bytes are missing";
+  EXPECT_TRUE(eventually([&] { return current().primary()->storage == 2 && current().replicas[1].state == in; }));
+  EXPECT_EQ(content(1), "abcdef");
+}
+
+TEST_F(Degraded, replica_that_is_made_while_the_disk_cannot_be_listed_is_not_suspected) {
+  crash(1);
+  stores_[1]->losePower();
+  stores_[1]->failScans(Errc::io);
+  startStorage(1);
+  settle(5s);
+  const Layout made = twoCopies(kFile + 1);
+  put(made);
+  ASSERT_EQ(of(write(1, made, 1, 0, "abc")).code, Errc::ok);
+  settle(5s);
+  EXPECT_EQ(of(read(1, made, 0, 10)).data, "abc");
+  EXPECT_EQ(current(made.inode).epoch, 1u);
+}
+
 TEST_F(Degraded, file_that_was_asked_for_before_the_disk_was_looked_through_is_suspected_too) {
   of(write(1, twoCopies(), 1, 0, "abc"));
   of(sync(1, twoCopies(), 2));
