@@ -5,10 +5,11 @@
 namespace vcfs::tracker {
 
 void TrashLedger::add(std::int64_t dueNs, StorageId storage, std::uint64_t bytes, std::int64_t nowNs) {
-  const std::int64_t due = std::clamp(dueNs, nowNs, nowNs + kMostSpans * widthNs_);
+  sum_[storage] += bytes;
+  if (dueNs < nowNs) return;
+  const std::int64_t due = std::min(dueNs, nowNs + kMostSpans * widthNs_);
   const std::int64_t end = (due / widthNs_ + 1) * widthNs_ + lingerNs_;
   due_[end][storage] += bytes;
-  sum_[storage] += bytes;
 }
 
 const std::map<StorageId, std::uint64_t>& TrashLedger::outstanding(std::int64_t nowNs) {

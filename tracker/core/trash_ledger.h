@@ -16,8 +16,8 @@ class TrashLedger {
   // What is due counts for `lingerNs` more: until the servers have deleted it and have told so.
   TrashLedger(std::int64_t widthNs, std::int64_t lingerNs) : widthNs_(widthNs), lingerNs_(lingerNs) {}
 
-  // What other trackers keep for longer counts as due after kMostSpans; what is overdue as due now: where it was found,
-  // nobody has deleted it yet.
+  // What other trackers keep for longer counts as due after kMostSpans. What is overdue counts for ever, that is until
+  // all is counted anew: whoever should have deleted it is late, and nobody knows by how much.
   void add(std::int64_t dueNs, StorageId storage, std::uint64_t bytes, std::int64_t nowNs);
   // Forgets what does not count any more at `nowNs`.
   const std::map<StorageId, std::uint64_t>& outstanding(std::int64_t nowNs);

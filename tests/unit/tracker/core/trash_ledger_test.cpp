@@ -38,12 +38,13 @@ TEST(TrashLedger, counts_what_is_due_until_it_can_be_on_the_disk) {
   EXPECT_EQ(ledger.outstanding(60), (Bytes{{1, 20}})) << "it is due, and not deleted yet";
 }
 
-TEST(TrashLedger, counts_what_is_overdue_as_long_as_it_is_found) {
+TEST(TrashLedger, counts_what_is_overdue_for_as_long_as_it_is_asked) {
   TrashLedger ledger(10, 50);
   ledger.add(5, 1, 100, 75);
-  EXPECT_EQ(ledger.outstanding(75), (Bytes{{1, 100}})) << "there was no coordinator to delete it";
-  EXPECT_EQ(ledger.outstanding(129), (Bytes{{1, 100}}));
-  EXPECT_EQ(ledger.outstanding(130), Bytes{});
+  ledger.add(80, 1, 20, 75);
+  EXPECT_EQ(ledger.outstanding(75), (Bytes{{1, 120}})) << "there was no coordinator to delete it";
+  EXPECT_EQ(ledger.outstanding(140), (Bytes{{1, 100}}));
+  EXPECT_EQ(ledger.outstanding(100'000), (Bytes{{1, 100}}));
 }
 
 TEST(TrashLedger, does_not_tell_apart_what_is_due_in_a_far_future) {

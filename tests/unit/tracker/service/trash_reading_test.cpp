@@ -208,6 +208,27 @@ TEST_P(TrashReadingTest, what_was_deleted_early_is_told_until_it_is_room_on_the_
   EXPECT_EQ(files(), 0);
 }
 
+// No tracker empties the trash just then, say, or one server holds that up.
+TEST_P(TrashReadingTest, what_is_overdue_is_told_as_long_as_it_lies_there) {
+  deleted("a", kRetention + 1min);
+  for (int second = 0; second < 30; ++second) {
+    EXPECT_EQ(files(), 1) << "after " << second << " s";
+    clock_->advance(1s);
+  }
+}
+
+TEST_P(TrashReadingTest, what_was_overdue_is_told_until_it_is_room_on_the_disk) {
+  deleted("a", kRetention + 1min);
+  ASSERT_EQ(files(), 1);
+  change(Statement{"DELETE FROM trash"});
+  clock_->advance(10s);
+  EXPECT_EQ(files(), 1) << "it is counted anew, and what was counted before is told for a while";
+  clock_->advance(4900ms);
+  EXPECT_EQ(files(), 1);
+  clock_->advance(100ms);
+  EXPECT_EQ(files(), 0);
+}
+
 TEST_P(TrashReadingTest, what_is_told_for_longer_is_not_told_for_ever) {
   shortOfRoom();
   deleted("a");

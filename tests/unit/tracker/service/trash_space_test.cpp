@@ -124,6 +124,24 @@ TEST_F(TrashSpaceTest, what_is_due_is_not_counted_beside_the_room_that_it_was) {
   pass(602s);
   EXPECT_EQ(free() - before, kMiB) << "no server has told yet that it has deleted it";
   pass(6s);
+  EXPECT_EQ(free() - before, kMiB) << "it was overdue when all was counted, and is until that is done again";
+  change(Statement{"DELETE FROM trash"});
+  freeLater();
+  pass(6s);
+  EXPECT_EQ(free(), before);
+}
+
+TEST_F(TrashSpaceTest, what_becomes_due_is_not_counted_for_long_beside_the_room_that_it_was) {
+  create("a");
+  closeAll();
+  const std::int64_t before = free();
+  unlink("a");
+  pass(599s);
+  ASSERT_EQ(free() - before, kMiB);
+  change(Statement{"DELETE FROM trash"});
+  pass(3s);
+  EXPECT_EQ(free() - before, kMiB) << "no server has told yet that it has deleted it";
+  pass(5s);
   EXPECT_EQ(free(), before);
 }
 
