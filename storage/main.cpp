@@ -1,4 +1,5 @@
 // vcfs-storage: one disk of the store.
+#include <algorithm>
 #include <cstdio>
 
 #include "common/base/advertise.h"
@@ -58,7 +59,9 @@ Config parse(int argc, char** argv) {
                     "another storage server that does not answer a ping for so long is lost");
   settings.duration("replica-limit", c.options.replicaLimit, 100ms, 120s,
                     "another storage server that does not answer a write for so long is lost");
-  settings.duration("sync-limit", c.options.syncLimit, 1s, 600s, "the same for an fsync");
+  settings.duration("sync-limit", c.options.replicaSyncLimit, 1s, 600s,
+                    "the same for an fsync; less than two thirds of the mounts' stall_limit, or they give the server "
+                    "up that waits");
   settings.integer("catch-up-files", c.options.catchUpFiles, 1, 64, "files", "caught up at the same time");
   settings.integer("catch-up-rate", c.options.catchUpBytesPerSecond, 0, 1LL << 40, "bytes/s per file",
                    "at most so fast; 0: as live traffic allows");
@@ -66,6 +69,7 @@ Config parse(int argc, char** argv) {
                    "closed files whose state is kept in memory");
   c.daemon.addTo(settings);
   settings.parseOrExit(argc, argv);
+  c.options.syncLimit = std::max(c.options.syncLimit, c.options.replicaSyncLimit);
   c.options.settings = settings.values();
   c.disk.directory = c.options.dataDirectory;
   c.disk.name = c.options.name;

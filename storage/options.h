@@ -30,8 +30,11 @@ struct Options {
   Millis pingLimit{1'000};     // no answer: the peer is lost
   Millis replicaLimit{2'000};  // no answer to forwarded data: the peer is lost
   Millis connectLimit{1'000};
-  Millis trackerLimit{2'000};    // for one call of a tracker
-  Millis syncLimit{30'000};      // for an fsync on another replica
+  Millis trackerLimit{2'000};  // for one call of a tracker
+  // For an fsync on another replica. Less than the two thirds of their stall limit (20 s) for which clients wait for
+  // the whole: the primary, whose own disk may be well, has to have dropped the other one and told a tracker by then.
+  Millis replicaSyncLimit{18'000};
+  Millis syncLimit{30'000};      // for what catching up waits for: a sync, sums, a piece; never less than the other
   Millis handOverLimit{500};     // for what is under way when the file gets another primary
   Millis handOverPause{2'000};   // afterwards without a new layout: the file is given up here
   Millis staleInterval{10'000};  // how often trackers are asked what is to be caught up

@@ -89,6 +89,7 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
   void fillWriter(schema::Writer::Builder writer, const SendWindow::Item& item) const;
   kj::Promise<Reply> request(const SendWindow::Item& item, StorageLink& link);
   kj::Promise<Reply> writeRequest(const SendWindow::Item& item, StorageLink& link);
+  Duration answerLimit(bool syncs) const;
   Task<void> await(Sequence sequence, bool syncs, std::uint64_t generation, Epoch epoch, SizeView::Stamp sent,
                    std::shared_ptr<StorageLink> link, kj::Promise<Reply> promise);
   void answered(Sequence sequence, Epoch epoch, SizeView::Stamp sent, const Reply& reply);

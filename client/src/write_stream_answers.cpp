@@ -18,13 +18,18 @@ constexpr int kMuchFarther = 4;
 
 // ---- answers
 
+// A sync may have gigabytes to bring to the disk, also one that came with a write. Of the stall limit a third is left
+// to report a primary that does not answer, and to go on at another one.
+Duration WriteStream::answerLimit(bool syncs) const {
+  const std::chrono::milliseconds most = core_->options.stallLimit;
+  const std::chrono::milliseconds limit = std::min(core_->options.requestLimit, most);
+  return syncs ? std::max(limit, most * 2 / 3) : limit;
+}
+
 Task<void> WriteStream::await(Sequence sequence, bool syncs, std::uint64_t generation, Epoch epoch,
                               SizeView::Stamp sent, std::shared_ptr<StorageLink> link, kj::Promise<Reply> promise) {
   auto self = shared_from_this();
-  // A sync may have gigabytes to bring to the disk, also one that came with a write.
-  const Duration limit =
-      syncs ? core_->options.stallLimit : std::min(core_->options.requestLimit, core_->options.stallLimit);
-  Reply reply = co_await receive(core_->runtime, kj::mv(promise), limit);
+  Reply reply = co_await receive(core_->runtime, kj::mv(promise), answerLimit(syncs));
   if (generation != generation_) co_return;  // the window was replayed since: that answer counts
   if (reply.ok()) {
     route_->confirmLayout(*link, epoch);

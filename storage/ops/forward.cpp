@@ -147,7 +147,7 @@ void Node::sendTo(const Sent& to, const OpPtr& op, PeerSession* session) {
   slot->session = session->number;
 
   const Mutation& mutation = op->mutation;
-  const Duration limit = mutation.syncs() ? Duration(options.syncLimit) : Duration(options.replicaLimit);
+  const Duration limit = mutation.syncs() ? Duration(options.replicaSyncLimit) : Duration(options.replicaLimit);
   std::shared_ptr<PeerSession> held = session->shared_from_this();
   auto token = held->unanswered.insert(held->unanswered.end(), runtime.clock.now() + limit);
   std::weak_ptr<Node> weak = weak_from_this();

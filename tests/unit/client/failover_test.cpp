@@ -38,6 +38,9 @@ class FailoverTest : public ::testing::Test {
   std::shared_ptr<File> file;
 };
 
+// For which an answer to a sync is waited for: two thirds of the stall limit, so that there is time for another
+// primary.
+constexpr Duration kSyncLimit = seconds(20);
 constexpr std::size_t kTwelve = 12u << 20;  // in requests of 1 MiB
 
 ClusterOptions manyAtOnce() {
@@ -173,13 +176,36 @@ TEST_F(FailoverTest, primary_whose_disk_is_long_in_syncing_is_kept) {
   fake.storage(1).silent = true;
   write(5, " world");
   bool over = false;
-  asio::co_spawn(fake.io, file->sync(), [&](std::exception_ptr) { over = true; });
+  std::exception_ptr failure;
+  asio::co_spawn(fake.io, file->sync(), [&](std::exception_ptr error) { failure = error, over = true; });
   ASSERT_TRUE(fake.until([&] { return fake.storage(1).syncs == 1; }));
   ASSERT_EQ(fake.storage(1).writes, 2) << "the sync is one of its own";
-  fake.advance(options.stallLimit - milliseconds(100));
+  fake.advance(kSyncLimit - milliseconds(100));
   EXPECT_EQ(fake.tracker().reports, 0);
-  EXPECT_TRUE(fake.until([&] { return over; }, seconds(5))) << "another primary has it";
-  EXPECT_EQ(fake.bytes(2, file->inode()), "hello world");
+  EXPECT_EQ(fake.storage(2).syncs, 0);
+  EXPECT_TRUE(fake.until([&] { return over; }, milliseconds(200)));
+  EXPECT_FALSE(failure);
+  EXPECT_EQ(fake.storage(2).syncs, 1) << "another primary has done it";
+  EXPECT_EQ(fake.tracker().reports, 1);
+}
+
+TEST_F(FailoverTest, a_sync_by_itself_goes_to_another_primary_as_well) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.storage(1).silent = true;
+  EXPECT_EQ(fake.failure(file->sync()), Errc::ok);
+  EXPECT_EQ(fake.storage(2).syncs, 1);
+}
+
+TEST_F(FailoverTest, with_every_disk_hanging_in_a_sync_its_caller_is_told_after_two_of_its_limits) {
+  start();
+  write(0, "hello");
+  flush();
+  fake.storage(1).silent = fake.storage(2).silent = true;
+  const TimePoint before = fake.clock.now();
+  EXPECT_EQ(fake.failure(file->sync()), Errc::unavailable);
+  EXPECT_LT(fake.clock.now() - before, 2 * kSyncLimit + milliseconds(100));
 }
 
 TEST_F(FailoverTest, with_every_disk_hanging_a_writer_is_told_at_the_stall_limit) {

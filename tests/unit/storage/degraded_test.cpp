@@ -1,6 +1,7 @@
 #include <capnp/message.h>
 
 #include "cluster_fixture.h"
+#include "vcfs/cluster.h"
 
 // What a server makes of memory that was given up, disks that refuse, replicas that come and go, and writers of whom
 // nobody knows whether they are still there.
@@ -127,6 +128,12 @@ TEST_F(Degraded, first_write_that_failed_may_be_repeated) {
   EXPECT_EQ(of(write(1, current(), 1, 0, "abc")).size, 3u);
   EXPECT_EQ(of(close(1, current(), 2)).state, FileState::closed);
   EXPECT_EQ(stateOnDisk(1), FileState::closed);
+}
+
+// Else clients would give up the primary, whose disk is well, for a follower whose disk hangs.
+TEST(SyncLimit, a_primary_has_dropped_a_follower_that_does_not_sync_before_clients_have_waited_enough) {
+  const Duration patience = ClusterOptions().stallLimit * 2 / 3;
+  EXPECT_LE(Duration(Options().replicaSyncLimit) + Duration(1s), patience);
 }
 
 TEST_F(Degraded, follower_with_a_broken_disk_reports_itself) {
