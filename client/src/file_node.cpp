@@ -87,11 +87,14 @@ Task<void> FileNode::addWriter(bool fresh) {
 // that it has not reported yet. So what the catalog says from now on is `open`, until the file is closed again. Its
 // size is the one that the primary told: what the catalog has may be from before the closing that was taken back.
 Task<void> FileNode::reopen() {
-  co_await writes().takeLease();
+  bool opened = false;  // at the primary
   try {
+    co_await writes().takeLease();
+    opened = true;
     co_await openInCatalog();
-  } catch (...) {
-    closeLater();  // the primary has it open, and no handle will close it
+  } catch (const std::exception& error) {
+    // No handle will close it. A primary whose answer did not come may well have it open.
+    if (opened || remedyOf(asError(error).code()) == Remedy::retry) closeLater();
     throw;
   }
 }

@@ -102,6 +102,38 @@ TEST_F(RacesTest, so_is_one_of_a_handle_that_goes_on_to_write_after_its_file_was
   EXPECT_EQ(fake.bytes(1, file->inode()), "hello world");
 }
 
+class OpenForWriting : public RacesTest {
+ protected:
+  // Of a sealed file, by a client with short limits.
+  Errc open() {
+    ClusterOptions options;
+    options.stallLimit = seconds(2);
+    start(options);
+    const Entry sealed = fake.makeFile("b", "hello", FileState::closed);
+    OpenMode mode;
+    mode.write = true;
+    before();
+    return fake.failure(
+        [](auto c, Entry e, OpenMode m) -> Task<void> { co_await c->open(e, m); }(cluster, sealed, mode));
+  }
+  std::function<void()> before;
+};
+
+TEST_F(OpenForWriting, that_a_primary_did_not_answer_is_taken_back) {
+  before = [&] { fake.storage(1).silent = true; };
+  EXPECT_EQ(remedyOf(open()), Remedy::retry);
+  ASSERT_EQ(fake.storage(1).opens, 1);
+  fake.storage(1).silent = false;
+  EXPECT_TRUE(fake.until([&] { return fake.storage(1).closes == 1; }, seconds(5)));
+}
+
+TEST_F(OpenForWriting, that_a_primary_refused_is_over) {
+  before = [&] { fake.storage(1).refuseOpens = Errc::noSpace; };
+  EXPECT_EQ(open(), Errc::noSpace);
+  fake.advance(seconds(10));
+  EXPECT_EQ(fake.storage(1).closes, 0);
+}
+
 // A kernel may have made a short count of what write() said.
 TEST_F(RacesTest, what_a_write_told_of_earlier_bytes_is_told_by_sync_too_and_then_no_more) {
   start();
