@@ -9,7 +9,7 @@ void FileSystem::changed(const Change& change) {
   if (!kernel_->attached()) return;
   if (change.everything) return everythingChanged();
   if (change.times) return timesChanged(change.inode);
-  if (change.inode != 0) inodeChanged(change.inode, change.data);
+  if (change.inode != 0) inodeChanged(change);
   if (change.parent != 0 && !change.name.empty()) nameChanged(change.parent, change.name);
 }
 
@@ -21,16 +21,18 @@ void FileSystem::timesChanged(InodeId id) {
   if (believed) kernel_->forgetAttributes(id);
 }
 
-void FileSystem::inodeChanged(InodeId id, bool data) {
+void FileSystem::inodeChanged(const Change& change) {
+  const InodeId id = change.inode;
   known_->changes.note(id);
   known_->plain.remove(id);
   ahead_->drop(id);
-  bool pages = data;
+  bool pages = change.data;
   bool believed = true;
   if (auto inode = known_->inodes.find(id)) {
     inode->known = false;
     inode->changedElsewhere = true;
-    ++inode->changesHeard;
+    // In the middle of a failover a write has nothing to ask for.
+    if (!change.layout) ++inode->changesHeard;
     // Another host may be writing it from now on, or have just finished.
     pages = pages || inode->cachedHandles > 0;
     if (pages) inode->pages.reset();

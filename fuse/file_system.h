@@ -91,7 +91,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   // What somebody else did (changes.cpp).
   void changed(const Change& change);
   void timesChanged(InodeId id);
-  void inodeChanged(InodeId id, bool data);
+  void inodeChanged(const Change& change);
   void nameChanged(InodeId directory, const std::string& name);
   void everythingChanged();
   // What we did. See Known.

@@ -1,5 +1,7 @@
 #include "fuse/known.h"
 
+#include "vcfs/file_capability.h"
+
 namespace vcfs::fuse {
 
 namespace {
@@ -9,6 +11,14 @@ constexpr Duration kTrackerPatience = std::chrono::milliseconds(300);
 // At most: then the tracker is asked, though nobody told of a change.
 constexpr std::chrono::milliseconds kRemembered{10'000};
 constexpr Duration kJustFetched = std::chrono::milliseconds(1);
+
+void takePrivileges(Attr& attr, const Attr& told) {
+  if (told.changeId < attr.changeId) return;  // what was changed here since is newer
+  attr.mode = told.mode;
+  attr.uid = told.uid;
+  attr.gid = told.gid;
+  attr.acl = static_cast<std::uint8_t>((attr.acl & ~kHasCapability) | (told.acl & kHasCapability));
+}
 
 }  // namespace
 
@@ -73,6 +83,25 @@ Task<Entry> Known::ofOpen(InodePtr inode) {
   runtime_.spawn("fuse.ask", ask(inode->id, question));
   co_await question->answered.waitFor(runtime_.clock, kTrackerPatience);
   co_return question->entry ? *question->entry : inode->entry;
+}
+
+Task<void> Known::hearPrivileges(InodePtr inode, std::shared_ptr<Question> question) {
+  auto self = shared_from_this();
+  try {
+    const Entry entry = co_await cluster_->catalogAttr(inode->id);
+    takePrivileges(inode->entry.attr, entry.attr);
+  } catch (const Error&) {
+    // Whoever asked goes on with what is remembered.
+  }
+  question->answered.notifyAll();
+}
+
+Task<void> Known::askPrivileges(InodePtr inode) {
+  auto self = shared_from_this();
+  if (isFresh(*inode)) co_return;
+  auto question = std::make_shared<Question>(runtime_.io);
+  runtime_.spawn("fuse.ask", hearPrivileges(inode, question));
+  co_await question->answered.waitFor(runtime_.clock, kTrackerPatience);
 }
 
 bool Known::mayBeMoving(const Attr& listed, std::uint64_t since) {

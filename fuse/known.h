@@ -30,6 +30,9 @@ class Known : public std::enable_shared_from_this<Known> {
   Task<Entry> fresh(InodeId id);               // asks unless it is
   // The same for an inode that is open here, but does not wait long for trackers: open files go on without them.
   Task<Entry> ofOpen(InodePtr inode);
+  // Owner, mode and capabilities of an inode that is open here, into its entry. They are the catalog's: its primary is
+  // not asked. Does not wait long for trackers either; an answer that comes later counts from then on.
+  Task<void> askPrivileges(InodePtr inode);
   // Whether what a listing of before told of it may be old: its primary or this mount knows more.
   bool mayBeMoving(const Attr& listed, std::uint64_t since);
 
@@ -43,6 +46,7 @@ class Known : public std::enable_shared_from_this<Known> {
  private:
   struct Question;
   Task<void> ask(InodeId id, std::shared_ptr<Question> question);
+  Task<void> hearPrivileges(InodePtr inode, std::shared_ptr<Question> question);
 
   Runtime& runtime_;
   const std::shared_ptr<Cluster> cluster_;

@@ -166,6 +166,7 @@ vcfs::Change toChange(Change::Reader reader) {
   change.data = reader.getData();
   change.locks = reader.getLocks();
   change.times = reader.getTimes();
+  change.layout = reader.getLayout();
   return change;
 }
 
@@ -177,6 +178,7 @@ void fill(Change::Builder builder, const vcfs::Change& change) {
   builder.setData(change.data);
   builder.setLocks(change.locks);
   builder.setTimes(change.times);
+  builder.setLayout(change.layout);
 }
 
 std::string toString(capnp::Data::Reader data) {

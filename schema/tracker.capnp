@@ -397,4 +397,5 @@ struct Change {
   data @4 :Bool;           # bytes were changed other than by appending: drop cached pages
   locks @5 :Bool;          # nothing but: a lock of `inode` was given up. Sent to trackers and to clients that wait
   times @6 :Bool;          # nothing but: atime of `inode` moved as somebody read it
+  layout @7 :Bool;         # nothing but: `inode` has another layout; its names, owner, mode and attributes are as before
 }

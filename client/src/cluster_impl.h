@@ -29,6 +29,7 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
 
   Task<std::optional<Entry>> lookup(InodeId parent, std::string name) override;
   Task<Entry> getAttr(InodeId inode) override;
+  Task<Entry> catalogAttr(InodeId inode) override;
   Task<void> refresh(Entry& entry) override;
   Task<std::optional<Entry>> resolve(InodeId base, std::string path, bool follow) override;
   Task<DirPage> readDir(InodeId directory, std::uint64_t after, std::uint32_t limit, bool layouts) override;
@@ -75,7 +76,6 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
 
  private:
   std::shared_ptr<FileNode> known(InodeId inode) const;  // null when nothing of this process uses it
-  Task<Entry> catalogAttr(InodeId inode);
   Task<Entry> createIn(InodeId parent, std::string name);
   void gone(const Entry& entry);  // a name of it was taken away, or exchanged
   void changed(const Change& change);

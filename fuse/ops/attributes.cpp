@@ -113,7 +113,7 @@ std::uint32_t FileSystem::withoutPrivilegesOf(const Request& caller, const Attr&
 Task<void> FileSystem::hearOfPrivileges(InodePtr inode) {
   const auto changesHeard = inode->changesHeard;
   if (inode->privilegesAsOf == changesHeard) co_return;
-  co_await known_->ofOpen(inode);
+  co_await known_->askPrivileges(inode);
   inode->privilegesAsOf = std::max(inode->privilegesAsOf, changesHeard);
 }
 

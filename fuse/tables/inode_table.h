@@ -26,8 +26,8 @@ struct Inode {
   // Where the kernel takes the file to end: what it was told last, and what was written through it since.
   std::optional<std::uint64_t> kernelEnd;
   bool changedElsewhere = false;     // since it was told
-  std::uint64_t changesHeard = 0;    // by others, ever
-  std::uint64_t privilegesAsOf = 0;  // after so many of them `entry` was asked for
+  std::uint64_t changesHeard = 0;    // by others, ever; not of nothing but its layout
+  std::uint64_t privilegesAsOf = 0;  // after so many of them its mode and capabilities were asked for
 
   std::optional<PageVersion> pages;  // the version of the bytes that the kernel's pages are of
   std::uint32_t cachedHandles = 0;   // open through the page cache

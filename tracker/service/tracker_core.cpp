@@ -181,7 +181,9 @@ Task<void> TrackerCore::announce(std::vector<Layout> layouts, StorageId reporter
   for (Layout& layout : layouts) {
     fillAddresses(layout);
     announced_[layout.inode] = layout.epoch;
-    changes.push_back(ops::tellInode(layout.inode));
+    Change change = ops::tellInode(layout.inode);
+    change.layout = true;
+    changes.push_back(std::move(change));
     const Replica* primary = layout.primary();
     for (StorageId storage : left) {
       const bool serves = std::any_of(layout.replicas.begin(), layout.replicas.end(), [&](const Replica& r) {

@@ -40,12 +40,12 @@ namespace {
 // The first changes of the backlog, each once.
 std::vector<Change> nextChanges(std::deque<Change>& pending) {
   std::vector<Change> taken;
-  std::set<InodeId> plain;  // inodes that are told already, without a name
+  std::set<std::pair<InodeId, bool>> plain;  // inodes that are told already, without a name; whether of a layout
   while (!pending.empty() && taken.size() < kMaxPerCall) {
     Change change = std::move(pending.front());
     pending.pop_front();
     const bool isPlain = change.name.empty() && !change.unlinked && !change.data && !change.locks && !change.times;
-    if (isPlain && !plain.insert(change.inode).second) continue;
+    if (isPlain && !plain.emplace(change.inode, change.layout).second) continue;
     taken.push_back(std::move(change));
   }
   return taken;

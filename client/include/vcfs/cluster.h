@@ -86,6 +86,8 @@ class Cluster {
   // Attributes as of now. Of a file in state `open`: size and mtime as its primary (or this process's own send window)
   // knows them, else as the catalog does.
   virtual Task<Entry> getAttr(InodeId inode) = 0;
+  // The same as the catalog has it, without asking a primary: names, owner and mode as of now.
+  virtual Task<Entry> catalogAttr(InodeId inode) = 0;
   // Brings size, mtime and blocks of an `open` file's entry up to date, as getAttr does, without asking a tracker.
   virtual Task<void> refresh(Entry& entry) = 0;
   // A whole path relative to a directory; links on the way are followed (40 at most), the last one with `follow`.

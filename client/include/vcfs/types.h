@@ -130,6 +130,7 @@ struct Change {
   bool data = false;        // bytes changed other than by appending
   bool locks = false;       // nothing but: a lock of `inode` was given up
   bool times = false;       // nothing but: its atime moved as somebody read it
+  bool layout = false;      // nothing but: it has another layout
   bool everything = false;  // the connection to the trackers was lost meanwhile: anything may have changed
 };
 

@@ -26,6 +26,15 @@ class Data : public Mounted {
     for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i * 7 % 26);
     return text;
   }
+  void setCapabilityElsewhere(InodeId id) {
+    onLoop([&] {
+      store_->node(id).attr.acl = kHasCapability;
+      store_->touch(store_->node(id), false);
+      Change change;
+      change.inode = id;
+      cluster_->push(change);
+    });
+  }
 };
 
 TEST_F(Data, large_writes_arrive_whole_and_without_a_copy) {
@@ -182,26 +191,48 @@ TEST_F(Data, sealed_files_are_read_from_the_cache_the_second_time) {
 TEST_F(Data, a_write_asks_once_after_somebody_else_changed_the_file) {
   int fd = ::open(path("a").c_str(), O_WRONLY | O_CREAT, 0644);
   ASSERT_EQ(::write(fd, "x", 1), 1);
+  setCapabilityElsewhere(inodeOf("a"));
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(::write(fd, "x", 1), 1);
+  EXPECT_EQ(calls("catalogAttr"), 1);
+  EXPECT_EQ(calls("removeXattr"), 1);
+  ::close(fd);
+}
+
+TEST_F(Data, a_write_does_not_wait_for_a_primary_to_hear_what_the_file_may_do) {
+  int fd = ::open(path("a").c_str(), O_WRONLY | O_CREAT, 0644);
+  ASSERT_EQ(::write(fd, "x", 1), 1);
   auto id = inodeOf("a");
-  auto asked = calls("getAttr");
+  hold("getAttr");  // both ask it
+  hold("refresh");
+  setCapabilityElsewhere(id);
+  ASSERT_EQ(::write(fd, "x", 1), 1);
+  EXPECT_EQ(calls("removeXattr"), 1);
+  release("getAttr");
+  release("refresh");
+  ::close(fd);
+}
+
+TEST_F(Data, a_write_asks_nobody_after_a_failover) {
+  int fd = ::open(path("a").c_str(), O_WRONLY | O_CREAT, 0644);
+  ASSERT_EQ(::write(fd, "x", 1), 1);
+  auto id = inodeOf("a");
+  const int asked = calls("getAttr");
   onLoop([&] {
-    store_->node(id).attr.acl = kHasCapability;
-    store_->touch(store_->node(id), false);
     Change change;
     change.inode = id;
+    change.layout = true;
     cluster_->push(change);
   });
-  for (int i = 0; i < 5; ++i) ASSERT_EQ(::write(fd, "x", 1), 1);
-  EXPECT_EQ(calls("getAttr"), asked + 1);
-  EXPECT_EQ(calls("removeXattr"), 1);
+  ASSERT_EQ(::write(fd, "x", 1), 1);
+  EXPECT_EQ(calls("catalogAttr"), 0);
+  EXPECT_EQ(calls("getAttr"), asked);
   ::close(fd);
 }
 
 TEST_F(Data, a_write_does_not_wait_for_trackers_that_do_not_answer) {
   int fd = ::open(path("a").c_str(), O_WRONLY | O_CREAT, 0644);
   auto id = inodeOf("a");
-  const int asked = calls("getAttr");
-  hold("getAttr");
+  hold("catalogAttr");
   onLoop([&] {
     Change change;
     change.inode = id;
@@ -209,8 +240,8 @@ TEST_F(Data, a_write_does_not_wait_for_trackers_that_do_not_answer) {
   });
   for (int i = 0; i < 5; ++i) EXPECT_EQ(::write(fd, "x", 1), 1);
   EXPECT_EQ(bytesOf(id), "xxxxx");
-  EXPECT_EQ(calls("getAttr"), asked + 1) << "the first one asked";
-  release("getAttr");
+  EXPECT_EQ(calls("catalogAttr"), 1) << "the first one asked";
+  release("catalogAttr");
   ::close(fd);
 }
 

@@ -171,6 +171,11 @@ Task<Entry> FakeCluster::getAttr(InodeId inode) {
   co_return entryOf(store_->node(inode));
 }
 
+Task<Entry> FakeCluster::catalogAttr(InodeId inode) {
+  co_await gate("catalogAttr");
+  co_return entryOf(store_->node(inode));
+}
+
 Task<void> FakeCluster::refresh(Entry& entry) {
   co_await gate("refresh");
   auto fresh = entryOf(store_->node(entry.attr.inode));

@@ -57,6 +57,7 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
   bool changesAreTold() const override { return true; }
   Task<std::optional<Entry>> lookup(InodeId parent, std::string name) override;
   Task<Entry> getAttr(InodeId inode) override;
+  Task<Entry> catalogAttr(InodeId inode) override;
   Task<void> refresh(Entry& entry) override;
   Task<std::optional<Entry>> resolve(InodeId base, std::string path, bool follow) override;
   Task<DirPage> readDir(InodeId directory, std::uint64_t after, std::uint32_t limit, bool layouts) override;

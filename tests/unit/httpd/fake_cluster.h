@@ -120,6 +120,7 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
     if (failAttrs) throw *failAttrs;
     co_return entryOf(inode);
   }
+  Task<Entry> catalogAttr(InodeId inode) override { return getAttr(inode); }
   Task<void> refresh(Entry& entry) override {
     entry = entryOf(entry.attr.inode);
     co_return;

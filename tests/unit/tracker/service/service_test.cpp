@@ -24,6 +24,7 @@ class Recorder final : public schema::Watcher::Server {
       change.parent = c.getParent();
       change.name = schema::toString(c.getName());
       change.unlinked = c.getUnlinked();
+      change.layout = c.getLayout();
       seen_.push_back(change);
     }
     return kj::READY_NOW;
@@ -344,6 +345,37 @@ TEST_P(ServiceTest, a_failure_report_is_answered_with_the_new_layout) {
   const Layout layout = schema::toLayout(response.getLayouts()[0]);
   EXPECT_EQ(layout.epoch, 2u);
   EXPECT_NE(layout.primary()->storage, entry.layout.primary()->storage);
+}
+
+TEST_P(ServiceTest, of_a_failover_clients_are_told_that_nothing_but_the_layout_is_another_one) {
+  Client s1(loop_, "s1", "storage", 11);
+  Client s2(loop_, "s2", "storage", 12);
+  s1.registerStorage("s1");
+  s2.registerStorage("s2");
+  Client a(loop_, "a", "mount", 1);
+  Client b(loop_, "b", "mount", 2);
+  const Entry entry = schema::toEntry(a.create("f").getEntry());
+  std::vector<Change> seen;
+  auto watch = b.tracker().watchRequest();
+  watch.setWatcher(kj::heap<Recorder>(seen));
+  b.call(std::move(watch));
+  auto report = a.tracker().reportFailureRequest();
+  auto failed = report.initFailed(1);
+  failed[0].setInode(entry.attr.inode);
+  failed[0].setEpoch(1);
+  failed[0].setStorage(entry.layout.primary()->storage);
+  a.call(std::move(report));
+  ASSERT_TRUE(until([&] { return seen.size() == 1; }));
+  EXPECT_TRUE(seen[0].layout);
+  auto set = a.tracker().setAttrRequest();
+  set.setInode(entry.attr.inode);
+  set.initSet().setMask(1);
+  set.getSet().setMode(0600);
+  set.getRequest().setClient(1);
+  set.getRequest().setSequence(a.nextSequence());
+  a.call(std::move(set));
+  ASSERT_TRUE(until([&] { return seen.size() == 2; }));
+  EXPECT_FALSE(seen[1].layout);
 }
 
 TEST_P(ServiceTest, a_stale_replica_that_nothing_needs_any_more_is_dropped) {
