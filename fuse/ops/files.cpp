@@ -80,8 +80,9 @@ Task<void> FileSystem::create(RequestPtr request, std::uint64_t parent, std::str
   auto made = co_await cluster_->create(std::move(wanted));
   noteOwnChangeIn(directory, made.created ? made.entry.attr.ctimeNs : 0);
   if (!made.created) {
-    // Somebody was faster. The kernel looks again, finds it, checks its permissions, and opens it.
-    kernel_->looksAgain(made.entry.attr.inode, request->pid());
+    // Somebody was faster. The kernel looks again, finds it, checks its permissions, and opens it: a file here,
+    // anything else by itself.
+    if (made.entry.attr.type == FileType::regular) kernel_->looksAgain(made.entry.attr.inode, request->pid());
     request->error(errnoNameRace());
     co_return;
   }

@@ -383,6 +383,33 @@ TEST_F(Data, an_unlinked_open_file_is_read_to_its_end) {
   ::close(fd);
 }
 
+TEST_F(Data, what_was_opened_instead_of_a_file_that_another_host_forestalled_is_not_waited_for) {
+  hold("create");
+  std::thread program([&] {
+    const int fd = ::open(path("p").c_str(), O_RDWR | O_CREAT | O_NONBLOCK, 0644);
+    EXPECT_GE(fd, 0);
+    ::close(fd);
+  });
+  eventually([&] { return calls("create") == 1; }, "it is being made");
+  auto id = onLoop([&] { return store_->make(kRootInode, "p", FileType::fifo, 0644, 0, 0); });
+  release("create");
+  program.join();
+  struct stat info = {};
+  ASSERT_EQ(::stat(path("p").c_str(), &info), 0);
+  ASSERT_TRUE(S_ISFIFO(info.st_mode));
+  onLoop([&] {
+    store_->node(id).attr.mode = 0600;
+    store_->touch(store_->node(id), false);
+    Change change;
+    change.inode = id;
+    cluster_->push(change);
+  });
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+  auto told = [&] { return ::stat(path("p").c_str(), &info) == 0 && (info.st_mode & 0777) == 0600; };
+  while (!told() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_TRUE(told());
+}
+
 TEST_F(Data, umount_from_outside_ends_it) {
   write("a", "x");
   unmountFromOutside();
