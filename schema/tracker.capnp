@@ -155,6 +155,7 @@ interface Tracker {
   # still current and another replica is in sync, the storage's replica becomes stale, the epoch is raised and, if
   # the group has another server, a new syncing replica is added. layouts: one per request, in order, the present
   # layout whatever happened; that of a file that does not exist has inode 0. At most 1000 per call.
+  # One that was not asked (`unasked`) is lost only where this tracker does not hear it either, and another one in sync.
   # Where several replicas may follow a lost primary they are asked before (up to 1 s); nothing is changed as long as
   # none says that it has everything and one may still say so: report it again. unavailable: of all these files nobody
   # could be asked; another tracker may be able to.
@@ -365,7 +366,12 @@ struct AuditName {
   inodeParent @6 :UInt64;    # of directories: where the inode believes to be
 }
 
-struct FailedReplica { inode @0 :UInt64; epoch @1 :UInt64; storage @2 :UInt32; }
+struct FailedReplica {
+  inode @0 :UInt64;
+  epoch @1 :UInt64;
+  storage @2 :UInt32;
+  unasked @3 :Bool;  # its name could not be looked up: it counts as lost only where the tracker does not hear it either
+}
 
 struct FileReport {
   inode @0 :UInt64;

@@ -18,6 +18,7 @@ struct FailureReporter::Batch {
     InodeId inode = 0;
     Epoch epoch = 0;
     StorageId storage = 0;
+    bool unasked = false;
     std::optional<Layout> layout;
   };
   const TimePoint sendBy;
@@ -27,7 +28,7 @@ struct FailureReporter::Batch {
   Signal done;
 };
 
-Task<Layout> FailureReporter::report(InodeId inode, Epoch epoch, StorageId storage) {
+Task<Layout> FailureReporter::report(InodeId inode, Epoch epoch, StorageId storage, bool unasked) {
   if (!gathering_) {
     gathering_ = std::make_shared<Batch>(runtime_.io, runtime_.clock.now() + kFresh);
     runtime_.spawn("failure report", send(gathering_));
@@ -38,6 +39,7 @@ Task<Layout> FailureReporter::report(InodeId inode, Epoch epoch, StorageId stora
   item.inode = inode;
   item.epoch = epoch;
   item.storage = storage;
+  item.unasked = unasked;
   batch->items.push_back(std::move(item));
   while (!batch->finished) co_await batch->done.wait();
   std::optional<Layout>& layout = batch->items[index].layout;
@@ -71,6 +73,7 @@ Task<void> FailureReporter::sendPart(std::shared_ptr<Batch> batch, std::size_t f
       failed[i].setInode(batch->items[from + i].inode);
       failed[i].setEpoch(batch->items[from + i].epoch);
       failed[i].setStorage(batch->items[from + i].storage);
+      failed[i].setUnasked(batch->items[from + i].unasked);
     }
     request.setReporter(hostName());
     return request.send();

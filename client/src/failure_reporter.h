@@ -15,8 +15,9 @@ class FailureReporter : public std::enable_shared_from_this<FailureReporter> {
       : runtime_(runtime), trackers_(std::move(trackers)) {}
 
   // The present layout of the file after the report. Throws Error: notFound (the file is no more), unavailable (no
-  // tracker within kFresh, or no answer within kLimit: try the server again meanwhile).
-  Task<Layout> report(InodeId inode, Epoch epoch, StorageId storage);
+  // tracker within kFresh, or no answer within kLimit: try the server again meanwhile). `unasked`: nobody asked it,
+  // since its name could not be looked up; it is for the tracker to know whether it is away.
+  Task<Layout> report(InodeId inode, Epoch epoch, StorageId storage, bool unasked = false);
 
   static constexpr Duration kLimit = std::chrono::seconds(3);
   // How old what was seen of a server may be when a tracker is told. A report that waited out a tracker's absence might

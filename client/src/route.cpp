@@ -137,10 +137,10 @@ Task<void> Route::repairOnce() {
   }
   if (link && leadsToPrimary(*link)) link_ = link;  // else another layout came meanwhile
   if (!failure) co_return;
-  if (failure->unasked()) {
-    stale(before, std::nullopt);  // if the server is away, others will tell of it
-  } else if (layout_.epoch == before) {
+  if (!failure->unasked()) {
     lost(before);
+  } else if (layout_.epoch == before && suspect_ == Suspect::none) {
+    suspect_ = Suspect::unasked;
   }
   throw Error(*failure);
 }
@@ -152,9 +152,10 @@ Task<void> Route::relayout() {
   std::optional<Error> failure;
   try {
     const Replica* primary = layout_.primary();
-    if (suspect == Suspect::lost && primary != nullptr) {
+    const bool unasked = suspect == Suspect::unasked;
+    if ((suspect == Suspect::lost || unasked) && primary != nullptr) {
       const StorageId storage = primary->storage;
-      Layout layout = co_await core_->failures->report(inode_, layout_.epoch, storage);
+      Layout layout = co_await core_->failures->report(inode_, layout_.epoch, storage, unasked);
       adopt(layout);
     } else {
       auto build = [this](schema::Tracker::Client& tracker) {

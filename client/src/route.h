@@ -42,7 +42,7 @@ class Route : public std::enable_shared_from_this<Route> {
   void forgetLayout(const StorageLink& link);
 
  private:
-  enum class Suspect { none, lost, stale };
+  enum class Suspect { none, lost, unasked, stale };  // unasked: the primary's name could not be looked up
   struct Repair;
   Task<void> repairing(std::shared_ptr<Repair> repair);
   Task<void> repairOnce();

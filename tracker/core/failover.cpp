@@ -186,6 +186,14 @@ std::vector<StorageId> heirs(const ReplicaSet& replicas, StorageId lost) {
   return found;
 }
 
+bool isMissed(const ReplicaSet& replicas, StorageId storage, const PlacementView& view) {
+  const Server* server = view.find(storage);
+  if (server != nullptr && (server->alive || view.settling.contains(server->group))) return false;
+  return std::any_of(replicas.begin(), replicas.end(), [&](const Replica& r) {
+    return r.storage != storage && isInSync(r.state) && alive(view, r.storage);
+  });
+}
+
 std::optional<ReplicaSet> loseReplica(const ReplicaSet& replicas, StorageId lost, const PlacementView& view,
                                       const FileNeeds& needs, bool bySelf) {
   ReplicaSet next = replicas;

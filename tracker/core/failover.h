@@ -39,6 +39,10 @@ std::uint32_t countInSync(const ReplicaSet& replicas);
 // others have is given up for what the next primary has. Empty: nobody has to be asked.
 std::vector<StorageId> heirs(const ReplicaSet& replicas, StorageId lost);
 
+// Whether this tracker does not hear `storage` either, while it hears another one that is in sync: then somebody who
+// could not ask it (a look-up of its name failed) need not be alone with that.
+bool isMissed(const ReplicaSet& replicas, StorageId storage, const PlacementView& view);
+
 // `lost` cannot be reached. It becomes stale. Was it the primary and several others are in sync, they may differ in
 // bytes that were never acknowledged: one becomes primary, the others syncing. That is one whose standing is good. When
 // there is none, nothing changes as long as one that is silent is alive, or nobody has answered; else one that was

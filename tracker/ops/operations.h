@@ -157,6 +157,7 @@ struct FailedReplica {
   InodeId inode = 0;
   Epoch epoch = 0;
   StorageId storage = 0;
+  bool unasked = false;  // the reporter could not look its name up: see isMissed()
 };
 struct LayoutChange {
   Layout layout;                   // present; inode 0: no such file

@@ -12,7 +12,7 @@ Task<LayoutChange> loseOne(SqlTx& tx, FailedReplica failed, StorageId reporter, 
   LayoutChange change;
   auto row = co_await findInode(tx, failed.inode, Lock::rows);
   if (!row || !row->isFile()) co_return change;
-  if (row->attr.epoch == failed.epoch) {
+  if (row->attr.epoch == failed.epoch && (!failed.unasked || isMissed(row->replicas, failed.storage, *occasion.view))) {
     const auto said = asked.find(failed.inode);
     if (said == asked.end()) change.heirs = heirs(row->replicas, failed.storage);
     if (!change.heirs.empty()) {

@@ -164,7 +164,9 @@ Task<void> Handlers::reportFailure(ReportFailureContext context) {
   auto list = context.getParams().getFailed();
   checkBatch(list.size(), "reportFailure");
   std::vector<ops::FailedReplica> failed;
-  for (auto one : list) failed.push_back(ops::FailedReplica{one.getInode(), one.getEpoch(), one.getStorage()});
+  for (auto one : list) {
+    failed.push_back(ops::FailedReplica{one.getInode(), one.getEpoch(), one.getStorage(), one.getUnasked()});
+  }
   const StorageId reporter = session_->storage;
   auto changes = co_await core_->loseReplicas(failed, reporter);
   const auto lost = std::count_if(changes.begin(), changes.end(), [](const auto& change) { return change.changed; });

@@ -68,35 +68,54 @@ class Nameless final : public Transport {
  public:
   explicit Nameless(Transport& other) : other_(other) {}
   Task<std::unique_ptr<Link>> connect(std::string address, Duration limit) override {
-    if (nameless && address.starts_with("storage")) throw Error(Errc::timeout, "no answer", Error::Unasked{});
+    if (!nameless.empty() && address.starts_with(nameless)) throw Error(Errc::timeout, "no answer", Error::Unasked{});
     return other_.connect(std::move(address), limit);
   }
   std::unique_ptr<Listener> listen(std::string, std::function<void(std::unique_ptr<Link>)>) override { return nullptr; }
-  bool nameless = true;
+  std::string nameless = "storage";  // whose names begin so
 
  private:
   Transport& other_;
 };
 
-TEST_F(FailoverTest, a_server_whose_name_cannot_be_looked_up_is_not_reported) {
-  Nameless transport(fake.clientTransport);
+class NamelessTest : public FailoverTest {
+ protected:
+  void startNameless() {
+    cluster = fake.run(Cluster::connect(runtime, fake.options()));
+    OpenMode mode;
+    mode.write = true;
+    file = fake.run(cluster->openPath("a", mode, true));
+    write(0, "hello");
+  }
+  void TearDown() override {
+    fake.run(file->close());
+    file.reset();
+    fake.run(cluster->shutdown());
+    cluster.reset();
+    fake.advance(seconds(1));
+  }
+  Nameless transport{fake.clientTransport};
   Runtime runtime{fake.io, fake.clock, transport, std::mt19937_64(7)};
-  cluster = fake.run(Cluster::connect(runtime, fake.options()));
-  OpenMode mode;
-  mode.write = true;
-  file = fake.run(cluster->openPath("a", mode, true));
-  write(0, "hello");
+};
+
+TEST_F(NamelessTest, a_server_whose_name_cannot_be_looked_up_is_not_lost_while_a_tracker_hears_it) {
+  startNameless();
   fake.advance(seconds(5));
   EXPECT_EQ(fake.tracker().reports, 0);
-  transport.nameless = false;
+  transport.nameless = "";
   EXPECT_LT(flush(), seconds(1));
   EXPECT_EQ(fake.bytes(1, file->inode()), "hello");
   EXPECT_EQ(fake.file(file->inode()).layout.epoch, 1u);
-  fake.run(file->close());
-  file.reset();
-  fake.run(cluster->shutdown());
-  cluster.reset();
-  fake.advance(seconds(1));
+}
+
+TEST_F(NamelessTest, one_whose_name_went_with_it_is_replaced) {
+  transport.nameless = "storage1";
+  fake.killStorage(1);
+  startNameless();
+  EXPECT_LT(flush(), seconds(1));
+  EXPECT_EQ(fake.tracker().reports, 0);
+  EXPECT_EQ(fake.bytes(2, file->inode()), "hello");
+  EXPECT_EQ(fake.file(file->inode()).layout.epoch, 2u);
 }
 
 TEST_F(FailoverTest, an_address_that_is_none_is_an_error) {

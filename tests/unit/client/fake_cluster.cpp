@@ -332,8 +332,11 @@ class TrackerServer final : public schema::Tracker::Server {
     auto failed = context.getParams().getFailed();
     auto layouts = context.getResults().initLayouts(failed.size());
     for (unsigned i = 0; i < failed.size(); ++i) {
-      ++self_.reports;
-      cluster_.fail(failed[i].getInode(), failed[i].getEpoch(), failed[i].getStorage());
+      ++(failed[i].getUnasked() ? self_.unasked : self_.reports);
+      const bool heard = cluster_.storage(failed[i].getStorage()).server != nullptr;
+      if (!failed[i].getUnasked() || !heard) {
+        cluster_.fail(failed[i].getInode(), failed[i].getEpoch(), failed[i].getStorage());
+      }
       schema::fill(layouts[i], cluster_.files.at(failed[i].getInode()).layout);
     }
     return finish();

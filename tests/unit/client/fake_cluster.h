@@ -67,7 +67,8 @@ struct FakeTracker {
   Errc refuse = Errc::ok;
   unsigned refusals = UINT_MAX;
   bool loseAnswers = false;  // executes mutations, then drops the connection
-  int calls = 0, reports = 0, reportCalls = 0, pins = 0, pinCalls = 0, opensForWrite = 0, syncs = 0, creates = 0;
+  int calls = 0, reports = 0, reportCalls = 0, unasked = 0, pins = 0, pinCalls = 0, opensForWrite = 0, syncs = 0,
+      creates = 0;
   std::vector<LockType> locks;  // as they were taken and given up
   std::vector<schema::Watcher::Client> watchers;
 };

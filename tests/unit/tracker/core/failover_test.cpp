@@ -67,6 +67,22 @@ TEST(Failover, when_the_primary_is_lost_the_other_survivors_are_made_equal) {
   EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}, {3, S}}), 1, alive({2, 3}), copies(3))), "2+ 1- 3~ ");
 }
 
+TEST(Failover, a_server_is_missed_where_another_one_of_the_file_is_heard) {
+  const ReplicaSet both = set({{1, S}, {2, S}});
+  EXPECT_TRUE(isMissed(both, 1, alive({2})));
+  EXPECT_FALSE(isMissed(both, 1, alive({1, 2})));
+  EXPECT_FALSE(isMissed(both, 1, alive({}))) << "it is this tracker that hears nobody";
+  EXPECT_FALSE(isMissed(set({{1, S}, {2, X}}), 1, alive({2})));
+}
+
+TEST(Failover, a_server_is_not_missed_before_it_could_register_with_a_tracker_that_was_started) {
+  PlacementView view = alive({1, 2});
+  view.servers[0].alive = false;
+  EXPECT_TRUE(isMissed(set({{1, S}, {2, S}}), 1, view));
+  view.settling.insert("g1");
+  EXPECT_FALSE(isMissed(set({{1, S}, {2, S}}), 1, view));
+}
+
 TEST(Failover, prefers_a_live_server_as_the_new_primary) {
   EXPECT_EQ(show(loseReplica(set({{1, S}, {2, S}, {3, S}}), 1, alive({3}), copies(3))), "3+ 1- 2~ ");
 }

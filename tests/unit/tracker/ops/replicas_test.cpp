@@ -8,8 +8,8 @@ class ReplicasTest : public OpsTest {
   Layout layoutOf(InodeId inode) {
     return read([inode](SqlTx& tx) { return ops::getAttr(tx, inode); }).layout;
   }
-  ops::LayoutChange lose(const Layout& layout, StorageId storage) {
-    std::vector<ops::FailedReplica> failed{{layout.inode, layout.epoch, storage}};
+  ops::LayoutChange lose(const Layout& layout, StorageId storage, bool unasked = false) {
+    std::vector<ops::FailedReplica> failed{{layout.inode, layout.epoch, storage, unasked}};
     return write([failed, o = occasion()](SqlTx& tx) { return ops::reportFailure(tx, failed, 0, o); }).at(0);
   }
   ops::FilesReported reported(StorageId storage, ops::FileReport file) {
@@ -81,6 +81,17 @@ TEST_P(ReplicasTest, a_lost_primary_is_replaced_under_a_raised_epoch) {
   EXPECT_EQ(change.layout.epoch, 2u);
   EXPECT_NE(change.layout.primary()->storage, lost);
   EXPECT_EQ(change.layout.replicas.size(), 3u);
+  EXPECT_EQ(layoutOf(before.inode).epoch, 2u);
+}
+
+TEST_P(ReplicasTest, a_server_that_its_reporter_could_not_ask_is_lost_if_it_is_not_heard_here_either) {
+  const Layout before = create(kRootInode, "f").entry.layout;
+  const StorageId lost = before.primary()->storage;
+  const auto heard = lose(before, lost, true);
+  EXPECT_FALSE(heard.changed);
+  EXPECT_EQ(heard.layout.epoch, 1u);
+  servers({lost});
+  EXPECT_TRUE(lose(before, lost, true).changed);
   EXPECT_EQ(layoutOf(before.inode).epoch, 2u);
 }
 
