@@ -32,7 +32,7 @@ void FileSystem::inodeChanged(const Change& change) {
     inode->known = false;
     inode->changedElsewhere = true;
     // In the middle of a failover a write has nothing to ask for.
-    if (!change.layout) ++inode->changesHeard;
+    if (!change.layout) inode->namedAsOf = ++inode->changesHeard;
     // Another host may be writing it from now on, or have just finished.
     pages = pages || inode->cachedHandles > 0;
     if (pages) inode->pages.reset();

@@ -104,6 +104,18 @@ Task<void> Known::askPrivileges(InodePtr inode) {
   co_await question->answered.waitFor(runtime_.clock, kTrackerPatience);
 }
 
+bool Known::askPrivilegesLater(InodePtr inode) {
+  if (std::exchange(inode->askingPrivileges, true)) return false;
+  runtime_.spawn("fuse.ask", hearPrivilegesLater(inode));
+  return true;
+}
+
+Task<void> Known::hearPrivilegesLater(InodePtr inode) {
+  auto self = shared_from_this();
+  co_await hearPrivileges(inode, std::make_shared<Question>(runtime_.io));
+  inode->askingPrivileges = false;
+}
+
 bool Known::mayBeMoving(const Attr& listed, std::uint64_t since) {
   auto known = inodes.find(listed.inode);
   const bool inUse = known && (known->handles > 0 || known->gate.busy());

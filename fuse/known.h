@@ -33,6 +33,8 @@ class Known : public std::enable_shared_from_this<Known> {
   // Owner, mode and capabilities of an inode that is open here, into its entry. They are the catalog's: its primary is
   // not asked. Does not wait long for trackers either; an answer that comes later counts from then on.
   Task<void> askPrivileges(InodePtr inode);
+  // The same, with nobody who waits. False: such a question is under way, which may have been asked too early.
+  bool askPrivilegesLater(InodePtr inode);
   // Whether what a listing of before told of it may be old: its primary or this mount knows more.
   bool mayBeMoving(const Attr& listed, std::uint64_t since);
 
@@ -47,6 +49,7 @@ class Known : public std::enable_shared_from_this<Known> {
   struct Question;
   Task<void> ask(InodeId id, std::shared_ptr<Question> question);
   Task<void> hearPrivileges(InodePtr inode, std::shared_ptr<Question> question);
+  Task<void> hearPrivilegesLater(InodePtr inode);
 
   Runtime& runtime_;
   const std::shared_ptr<Cluster> cluster_;

@@ -109,10 +109,15 @@ std::uint32_t FileSystem::withoutPrivilegesOf(const Request& caller, const Attr&
 }
 
 // Not with each write: after somebody else changed the inode, once. Bytes do not wait long for trackers that are away;
-// who reaches them again hears that everything may have changed.
+// who reaches them again hears that everything may have changed. After that they do not wait at all: it is said of
+// every file, with trackers that may be away again, and hardly any was changed.
 Task<void> FileSystem::hearOfPrivileges(InodePtr inode) {
   const auto changesHeard = inode->changesHeard;
   if (inode->privilegesAsOf == changesHeard) co_return;
+  if (inode->namedAsOf <= inode->privilegesAsOf) {
+    if (known_->askPrivilegesLater(inode)) inode->privilegesAsOf = changesHeard;
+    co_return;
+  }
   co_await known_->askPrivileges(inode);
   inode->privilegesAsOf = std::max(inode->privilegesAsOf, changesHeard);
 }

@@ -27,7 +27,9 @@ struct Inode {
   std::optional<std::uint64_t> kernelEnd;
   bool changedElsewhere = false;     // since it was told
   std::uint64_t changesHeard = 0;    // by others, ever; not of nothing but its layout
+  std::uint64_t namedAsOf = 0;       // the last of them that named it; after the others anything may have changed
   std::uint64_t privilegesAsOf = 0;  // after so many of them its mode and capabilities were asked for
+  bool askingPrivileges = false;     // with nobody who waits
 
   std::optional<PageVersion> pages;  // the version of the bytes that the kernel's pages are of
   std::uint32_t cachedHandles = 0;   // open through the page cache

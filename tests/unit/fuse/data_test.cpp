@@ -245,6 +245,31 @@ TEST_F(Data, a_write_does_not_wait_for_trackers_that_do_not_answer) {
   ::close(fd);
 }
 
+// That it does not wait is measured with a database that is away (tests/fault/test_database_away.py).
+TEST_F(Data, after_the_trackers_were_lost_a_later_write_hears_of_what_was_missed) {
+  int fd = ::open(path("a").c_str(), O_WRONLY | O_CREAT, 0644);
+  ASSERT_EQ(::write(fd, "x", 1), 1);
+  auto id = inodeOf("a");
+  hold("catalogAttr");
+  for (int i = 0; i < 5; ++i) {
+    onLoop([&] {
+      Change change;
+      change.everything = true;
+      cluster_->push(change);
+    });
+    ASSERT_EQ(::write(fd, "x", 1), 1);
+  }
+  EXPECT_EQ(calls("catalogAttr"), 1) << "one at a time";
+  onLoop([&] {
+    store_->node(id).attr.acl = kHasCapability;
+    store_->touch(store_->node(id), false);
+  });
+  release("catalogAttr");
+  eventually([&] { return ::write(fd, "x", 1) == 1 && calls("removeXattr") >= 1; }, "taken away");
+  EXPECT_GT(calls("catalogAttr"), 1) << "what was asked before the last loss may have been answered before it";
+  ::close(fd);
+}
+
 TEST_F(Data, an_overwrite_elsewhere_is_seen_by_the_next_open) {
   write("a", "old");
   auto id = inodeOf("a");
