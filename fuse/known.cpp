@@ -12,6 +12,11 @@ constexpr Duration kTrackerPatience = std::chrono::milliseconds(300);
 constexpr std::chrono::milliseconds kRemembered{10'000};
 constexpr Duration kJustFetched = std::chrono::milliseconds(1);
 
+Task<void> thenTell(Task<void> task, std::shared_ptr<Signal> over) {
+  co_await std::move(task);
+  over->notifyAll();
+}
+
 void takePrivileges(Attr& attr, const Attr& told) {
   if (told.changeId < attr.changeId) return;  // what was changed here since is newer
   attr.mode = told.mode;
@@ -60,32 +65,32 @@ Task<Entry> Known::fresh(InodeId id) {
   co_return entry;
 }
 
-struct Known::Question {
-  explicit Question(asio::io_context& io) : answered(io) {}
-  Signal answered;
-  std::optional<Entry> entry;
-};
+// Waits for what is asked of trackers, which may be away: after kTrackerPatience it goes on by itself.
+Task<void> Known::forAMoment(Task<void> asking) {
+  auto self = shared_from_this();
+  auto over = std::make_shared<Signal>(runtime_.io);
+  runtime_.spawn("fuse.ask", thenTell(std::move(asking), over));
+  co_await over->waitFor(runtime_.clock, kTrackerPatience);
+}
 
-Task<void> Known::ask(InodeId id, std::shared_ptr<Question> question) {
+Task<void> Known::hear(InodeId id, std::shared_ptr<std::optional<Entry>> answer) {
   auto self = shared_from_this();
   try {
-    question->entry = co_await fresh(id);
+    *answer = co_await fresh(id);
   } catch (const Error&) {
     // Whoever asked goes on with what is remembered.
   }
-  question->answered.notifyAll();
 }
 
 Task<Entry> Known::ofOpen(InodePtr inode) {
   auto self = shared_from_this();
   if (isFresh(*inode)) co_return inode->entry;
-  auto question = std::make_shared<Question>(runtime_.io);
-  runtime_.spawn("fuse.ask", ask(inode->id, question));
-  co_await question->answered.waitFor(runtime_.clock, kTrackerPatience);
-  co_return question->entry ? *question->entry : inode->entry;
+  auto answer = std::make_shared<std::optional<Entry>>();
+  co_await forAMoment(hear(inode->id, answer));
+  co_return answer->value_or(inode->entry);
 }
 
-Task<void> Known::hearPrivileges(InodePtr inode, std::shared_ptr<Question> question) {
+Task<void> Known::hearPrivileges(InodePtr inode) {
   auto self = shared_from_this();
   try {
     const Entry entry = co_await cluster_->catalogAttr(inode->id);
@@ -93,15 +98,11 @@ Task<void> Known::hearPrivileges(InodePtr inode, std::shared_ptr<Question> quest
   } catch (const Error&) {
     // Whoever asked goes on with what is remembered.
   }
-  question->answered.notifyAll();
 }
 
 Task<void> Known::askPrivileges(InodePtr inode) {
   auto self = shared_from_this();
-  if (isFresh(*inode)) co_return;
-  auto question = std::make_shared<Question>(runtime_.io);
-  runtime_.spawn("fuse.ask", hearPrivileges(inode, question));
-  co_await question->answered.waitFor(runtime_.clock, kTrackerPatience);
+  if (!isFresh(*inode)) co_await forAMoment(hearPrivileges(inode));
 }
 
 bool Known::askPrivilegesLater(InodePtr inode) {
@@ -112,7 +113,7 @@ bool Known::askPrivilegesLater(InodePtr inode) {
 
 Task<void> Known::hearPrivilegesLater(InodePtr inode) {
   auto self = shared_from_this();
-  co_await hearPrivileges(inode, std::make_shared<Question>(runtime_.io));
+  co_await hearPrivileges(inode);
   inode->askingPrivileges = false;
 }
 

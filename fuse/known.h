@@ -46,9 +46,9 @@ class Known : public std::enable_shared_from_this<Known> {
   void noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLinks);
 
  private:
-  struct Question;
-  Task<void> ask(InodeId id, std::shared_ptr<Question> question);
-  Task<void> hearPrivileges(InodePtr inode, std::shared_ptr<Question> question);
+  Task<void> forAMoment(Task<void> asking);
+  Task<void> hear(InodeId id, std::shared_ptr<std::optional<Entry>> answer);
+  Task<void> hearPrivileges(InodePtr inode);
   Task<void> hearPrivilegesLater(InodePtr inode);
 
   Runtime& runtime_;
