@@ -1,6 +1,7 @@
 #include "cli/core/cluster_settings.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/core/ports.h"
 #include "cli/core/usage_error.h"
@@ -243,16 +244,16 @@ std::string mountSource(const ClusterSettings& s) { return join(trackerAddresses
 
 bool isMountSource(const std::string& source, const ClusterSettings& s) {
   if (!source.ends_with(":/")) return false;
-  const std::vector<std::string> own = trackerAddresses(s);
-  auto isOwn = [&](const std::string& text) {
-    HostPort named = parseAddress(text);
-    const std::string port = ":" + std::to_string(named.port);
-    if (named.host != "localhost") return std::ranges::find(own, text) != own.end();
-    return std::ranges::find(own, "127.0.0.1" + port) != own.end() ||
-           std::ranges::find(own, "[::1]" + port) != own.end();
-  };
+  std::set<std::string> own;
+  for (const std::string& address : trackerAddresses(s)) {
+    own.insert(address);
+    const auto port = address.rfind(':');
+    const std::string host = address.substr(0, port);
+    if (host == "127.0.0.1" || host == "[::1]") own.insert("localhost" + address.substr(port));
+  }
   try {
-    return std::ranges::all_of(parseAddressList(source.substr(0, source.size() - 2), kDefaultTrackerPort), isOwn);
+    return std::ranges::all_of(parseAddressList(source.substr(0, source.size() - 2), kDefaultTrackerPort),
+                               [&](const std::string& named) { return own.contains(named); });
   } catch (const Error&) {
     return false;  // somebody else's
   }

@@ -94,11 +94,20 @@ void Launcher::checkWhatIsMounted(const ClusterSettings& settings) {
                                         settings.mount, there->source, there->type));
 }
 
-// Its process runs: what hides it is on top of it, and files that are open there are still recorded through it.
-std::string Launcher::hiddenNote(const ClusterSettings& settings) {
+bool Launcher::runs(const ProcessSpec& spec, const ClusterSettings& settings) {
+  if (!cluster_.running(spec.name)) return false;
+  if (spec.role != Role::mount) return true;
   auto there = mountAt(settings.mount);
-  return fmt::format("{} is hidden by another mount ({}): unmount that to see it again", settings.mount,
-                     there ? there->source + ", type " + there->type : "gone already");
+  if (!there) {
+    end(spec);  // a mount process without its mount is good for nothing
+    return false;
+  }
+  // Files that are open in what is below are still recorded through it.
+  if (!mountedByUs(*there, settings)) {
+    say_(fmt::format("{} is hidden by another mount ({}, type {}): unmount that to see it again", settings.mount,
+                     there->source, there->type));
+  }
+  return true;
 }
 
 Launcher::Child Launcher::launch(const ProcessSpec& spec, const ClusterSettings& settings) {
@@ -153,13 +162,7 @@ int Launcher::start(const std::vector<ProcessSpec>& plan, const ClusterSettings&
       std::vector<Child> batch;
       Role role = plan[at].role;
       for (; at < plan.size() && plan[at].role == role; ++at) {
-        if (auto running = cluster_.running(plan[at].name);
-            running && (role != Role::mount || isMounted(settings.mount))) {
-          if (role == Role::mount && !mountedByUs(settings)) say_(hiddenNote(settings));
-          continue;
-        } else if (running) {
-          end(plan[at]);  // a mount process without its mount is good for nothing
-        }
+        if (runs(plan[at], settings)) continue;
         batch.push_back(launch(plan[at], settings));
         all.push_back(batch.back());
       }

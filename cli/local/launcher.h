@@ -40,7 +40,8 @@ class Launcher {
   void checkPort(const ProcessSpec& spec, const ClusterSettings& settings) const;
   static bool mountedByUs(const MountEntry& there, const ClusterSettings& settings);
   static bool mountedByUs(const ClusterSettings& settings);
-  static std::string hiddenNote(const ClusterSettings& settings);
+  // Whether it need not be started. Says so when its mount is hidden by another one, ends it when that is gone.
+  bool runs(const ProcessSpec& spec, const ClusterSettings& settings);
   static void checkWhatIsMounted(const ClusterSettings& settings);
   Child launch(const ProcessSpec& spec, const ClusterSettings& settings);
   void waitReady(const Child& child, const ClusterSettings& settings);

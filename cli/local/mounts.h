@@ -28,9 +28,8 @@ std::vector<MountMapping> vcfsMounts();
 void makeMountPoint(const std::string& path);
 // Throws as makeMountPoint() would for what is in its place; makes nothing.
 void checkMountPoint(const std::string& path);
-// Takes back what makeMountPoint() made, when it is empty and nothing is mounted there: a directory without
-// permissions.
-// "" when it is gone, else why it stays.
+// Takes back what makeMountPoint() made (a directory without permissions) when it is empty and nothing is mounted
+// there. "" when it is gone, else why it stays.
 std::string removeMountPoint(const std::string& path);
 
 // "ffmpeg (pid 4711)", for every process that has something open under the mount point.
