@@ -38,8 +38,7 @@ class FailoverTest : public ::testing::Test {
   std::shared_ptr<File> file;
 };
 
-// For which an answer to a sync is waited for: two thirds of the stall limit, so that there is time for another
-// primary.
+// How long the answer to a sync is waited for: two thirds of the stall limit, to leave time for another primary.
 constexpr Duration kSyncLimit = seconds(20);
 constexpr std::size_t kTwelve = 12u << 20;  // in requests of 1 MiB
 

@@ -72,17 +72,26 @@ TEST_F(RacesTest, a_close_that_nobody_heard_is_told_later) {
   EXPECT_TRUE(fake.until([&] { return fake.file(inode).attr.state == FileState::closed; }, seconds(10)));
 }
 
-TEST_F(RacesTest, an_open_that_failed_at_the_catalog_alone_is_taken_back_at_the_primary) {
-  ClusterOptions options;
-  options.stallLimit = seconds(2);
-  start(options);
-  const Entry sealed = fake.makeFile("b", "hello", FileState::closed);
-  OpenMode mode;
-  mode.write = true;
-  fake.tracker().refuse = Errc::unavailable;
-  EXPECT_EQ(
-      fake.failure([](auto c, Entry e, OpenMode m) -> Task<void> { co_await c->open(e, m); }(cluster, sealed, mode)),
-      Errc::unavailable);
+class OpenForWriting : public RacesTest {
+ protected:
+  // Of a sealed file, by a client with short limits.
+  Errc open() {
+    ClusterOptions options;
+    options.stallLimit = seconds(2);
+    start(options);
+    const Entry sealed = fake.makeFile("b", "hello", FileState::closed);
+    OpenMode mode;
+    mode.write = true;
+    before();
+    return fake.failure(
+        [](auto c, Entry e, OpenMode m) -> Task<void> { co_await c->open(e, m); }(cluster, sealed, mode));
+  }
+  std::function<void()> before;
+};
+
+TEST_F(OpenForWriting, that_failed_at_the_catalog_alone_is_taken_back_at_the_primary) {
+  before = [&] { fake.tracker().refuse = Errc::unavailable; };
+  EXPECT_EQ(open(), Errc::unavailable);
   EXPECT_EQ(fake.storage(1).opens, 1);
   EXPECT_TRUE(fake.until([&] { return fake.storage(1).closes == 1; }, seconds(5)));
 }
@@ -101,23 +110,6 @@ TEST_F(RacesTest, so_is_one_of_a_handle_that_goes_on_to_write_after_its_file_was
   EXPECT_EQ(fake.failure(file->close()), Errc::ok);
   EXPECT_EQ(fake.bytes(1, file->inode()), "hello world");
 }
-
-class OpenForWriting : public RacesTest {
- protected:
-  // Of a sealed file, by a client with short limits.
-  Errc open() {
-    ClusterOptions options;
-    options.stallLimit = seconds(2);
-    start(options);
-    const Entry sealed = fake.makeFile("b", "hello", FileState::closed);
-    OpenMode mode;
-    mode.write = true;
-    before();
-    return fake.failure(
-        [](auto c, Entry e, OpenMode m) -> Task<void> { co_await c->open(e, m); }(cluster, sealed, mode));
-  }
-  std::function<void()> before;
-};
 
 TEST_F(OpenForWriting, that_a_primary_did_not_answer_is_taken_back) {
   before = [&] { fake.storage(1).silent = true; };

@@ -66,7 +66,7 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
   void loseTrack() {
     Change change;
     change.everything = true;
-    for (auto& callback : callbacks_) callback(change);
+    tell(change);
   }
   void changeUntold(InodeId inode) { touch(nodes_.at(inode)); }
   void removeName(const std::string& path) {
@@ -79,7 +79,7 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
     change.parent = parent;
     change.name = name;
     change.unlinked = true;
-    for (auto& callback : callbacks_) callback(change);
+    tell(change);
   }
   void releaseStatus() {
     holdStatus = false;
@@ -238,6 +238,9 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
   void push(InodeId inode) {
     Change change;
     change.inode = inode;
+    tell(change);
+  }
+  void tell(const Change& change) {
     for (auto& callback : callbacks_) callback(change);
   }
   Entry entryOf(InodeId inode) {

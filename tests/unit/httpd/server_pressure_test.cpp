@@ -24,6 +24,27 @@ class PressureTest : public HttpFixture {
     }
     return 0;
   }
+
+  // A client that takes nothing for a while, then reads all of a file; of a sealed one and of one that is recorded.
+  void stopForLong(const std::string& query, const std::function<std::string(RawClient&, std::size_t)>& body) {
+    HttpOptions options;
+    options.patience = 50ms;
+    start(options);
+    const std::string content = pattern(16'000'000);
+    file("a/sealed", content);
+    file("a/open", content, FileState::open);
+    int stopped = 0;
+    for (const char* path : {"/a/sealed", "/a/open"}) {
+      const std::string target = path + query;
+      RawClient client(server().address(), 4096);
+      client.send("GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n");
+      client.readHead();
+      ++stopped;
+      ASSERT_TRUE(eventually([&] { return cluster().pauses == stopped; })) << target;
+      EXPECT_TRUE(body(client, content.size()) == content) << target;
+      stopped = onLoop([this] { return cluster().pauses; });  // a slow machine may have let it wait once more
+    }
+  }
 };
 
 TEST_F(PressureTest, a_slow_reader_makes_the_server_read_no_further_than_a_little_ahead) {
@@ -52,44 +73,16 @@ TEST_F(PressureTest, a_reader_that_takes_nothing_is_dropped) {
 }
 
 TEST_F(PressureTest, a_reader_that_stops_for_long_holds_no_read_ahead_and_goes_on_later) {
-  HttpOptions options;
-  options.patience = 50ms;
-  start(options);
-  const std::string content = pattern(16'000'000);
-  file("a/sealed", content);
-  file("a/open", content, FileState::open);
-  int stopped = 0;
-  for (const char* target : {"/a/sealed", "/a/open"}) {
-    RawClient client(server().address(), 4096);
-    client.send(std::string("GET ") + target + " HTTP/1.1\r\nHost: h\r\n\r\n");
-    client.readHead();
-    ++stopped;
-    ASSERT_TRUE(eventually([&] { return cluster().pauses == stopped; })) << target;
-    EXPECT_TRUE(client.exactly(content.size()) == content) << target;
-    stopped = onLoop([this] { return cluster().pauses; });  // a slow machine may have let it wait once more
-  }
+  stopForLong("", [](RawClient& client, std::size_t size) { return client.exactly(size); });
   EXPECT_EQ(counters().droppedSlow, 0u);
 }
 
 TEST_F(PressureTest, a_follower_that_stops_for_long_holds_no_read_ahead_and_goes_on_later) {
-  HttpOptions options;
-  options.patience = 50ms;
-  start(options);
-  const std::string content = pattern(16'000'000);
-  file("a/sealed", content);
-  file("a/open", content, FileState::open);
-  int stopped = 0;
-  for (const char* target : {"/a/sealed?live=1", "/a/open?live=1"}) {
-    RawClient client(server().address(), 4096);
-    client.send(std::string("GET ") + target + " HTTP/1.1\r\nHost: h\r\n\r\n");
-    client.readHead();
-    ++stopped;
-    ASSERT_TRUE(eventually([&] { return cluster().pauses == stopped; })) << target;
+  stopForLong("?live=1", [](RawClient& client, std::size_t size) {
     std::string body;
-    for (std::string part; body.size() < content.size() && !(part = client.chunk()).empty();) body += part;
-    EXPECT_TRUE(body == content) << target;
-    stopped = onLoop([this] { return cluster().pauses; });  // a slow machine may have let it wait once more
-  }
+    for (std::string part; body.size() < size && !(part = client.chunk()).empty();) body += part;
+    return body;
+  });
 }
 
 TEST_F(PressureTest, slow_readers_of_many_files_hold_no_memory_beyond_the_cache) {

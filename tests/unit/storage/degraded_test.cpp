@@ -22,6 +22,15 @@ class Degraded : public ClusterTest {
   }
   virtual void configure() {}
 
+  // s1 goes down without what was last written, before the list of active files with this one was on stable storage.
+  void losePowerUnlisted() {
+    of(write(1, twoCopies(), 1, 0, "abc"));
+    of(sync(1, twoCopies(), 2));
+    of(write(1, twoCopies(), 3, 3, "def"));
+    crash(1);
+    stores_[1]->losePower();
+    stores_[1]->markStable({kFile});
+  }
   Node& node(int n) { return storages_.at(n)->node(); }
   void cut(const std::string& a, const std::string& b) {
     network_.cut(a, b);
@@ -273,12 +282,7 @@ TEST_F(Degraded, disk_that_cannot_be_listed_serves_what_is_on_it) {
 }
 
 TEST_F(Degraded, listing_that_fails_for_a_moment_is_tried_again) {
-  of(write(1, twoCopies(), 1, 0, "abc"));
-  of(sync(1, twoCopies(), 2));
-  of(write(1, twoCopies(), 3, 3, "def"));
-  crash(1);
-  stores_[1]->losePower();
-  stores_[1]->markStable({kFile});  // the list was not on stable storage yet
+  losePowerUnlisted();
   stores_[1]->failScans(Errc::io);
   startStorage(1);
   stores_[1]->failScans(Errc::ok);
@@ -303,12 +307,7 @@ TEST_F(Degraded, power_cut_is_not_settled_before_the_disk_was_looked_through) {
 }
 
 TEST_F(Degraded, open_replica_in_what_cannot_be_listed_after_a_power_cut_is_suspected) {
-  of(write(1, twoCopies(), 1, 0, "abc"));
-  of(sync(1, twoCopies(), 2));
-  of(write(1, twoCopies(), 3, 3, "def"));
-  crash(1);
-  stores_[1]->losePower();
-  stores_[1]->markStable({kFile});  // the list was not on stable storage yet
+  losePowerUnlisted();
   stores_[1]->failScans(Errc::io);
   startStorage(1);
   settle(5s);  // it goes on without
@@ -332,12 +331,7 @@ TEST_F(Degraded, replica_that_is_made_while_the_disk_cannot_be_listed_is_not_sus
 }
 
 TEST_F(Degraded, file_that_was_asked_for_before_the_disk_was_looked_through_is_suspected_too) {
-  of(write(1, twoCopies(), 1, 0, "abc"));
-  of(sync(1, twoCopies(), 2));
-  of(write(1, twoCopies(), 3, 3, "def"));
-  crash(1);
-  stores_[1]->losePower();
-  stores_[1]->markStable({kFile});  // the list was not on stable storage yet
+  losePowerUnlisted();
   startStorage(1, [](Node& node) {
     node.enter(kFile, [](FilePtr) -> kj::Promise<void> { return kj::READY_NOW; }).detach([](kj::Exception&&) {});
   });

@@ -128,6 +128,15 @@ class ServiceTest : public ::testing::TestWithParam<std::string> {
   std::unique_ptr<TrackerService> service_;
 };
 
+auto reportPrimary(Client& reporter, const Entry& entry) {
+  auto request = reporter.tracker().reportFailureRequest();
+  auto failed = request.initFailed(1)[0];
+  failed.setInode(entry.attr.inode);
+  failed.setEpoch(1);
+  failed.setStorage(entry.layout.primary()->storage);
+  return reporter.call(std::move(request));
+}
+
 Errc codeOf(const std::function<void()>& action) {
   try {
     action();
@@ -336,12 +345,7 @@ TEST_P(ServiceTest, a_failure_report_is_answered_with_the_new_layout) {
   s2.registerStorage("s2");
   Client a(loop_, "a", "mount", 1);
   const Entry entry = schema::toEntry(a.create("f").getEntry());
-  auto request = a.tracker().reportFailureRequest();
-  auto failed = request.initFailed(1);
-  failed[0].setInode(entry.attr.inode);
-  failed[0].setEpoch(1);
-  failed[0].setStorage(entry.layout.primary()->storage);
-  auto response = a.call(std::move(request));
+  auto response = reportPrimary(a, entry);
   const Layout layout = schema::toLayout(response.getLayouts()[0]);
   EXPECT_EQ(layout.epoch, 2u);
   EXPECT_NE(layout.primary()->storage, entry.layout.primary()->storage);
@@ -359,12 +363,7 @@ TEST_P(ServiceTest, of_a_failover_clients_are_told_that_nothing_but_the_layout_i
   auto watch = b.tracker().watchRequest();
   watch.setWatcher(kj::heap<Recorder>(seen));
   b.call(std::move(watch));
-  auto report = a.tracker().reportFailureRequest();
-  auto failed = report.initFailed(1);
-  failed[0].setInode(entry.attr.inode);
-  failed[0].setEpoch(1);
-  failed[0].setStorage(entry.layout.primary()->storage);
-  a.call(std::move(report));
+  reportPrimary(a, entry);
   ASSERT_TRUE(until([&] { return seen.size() == 1; }));
   EXPECT_TRUE(seen[0].layout);
   auto set = a.tracker().setAttrRequest();
