@@ -165,8 +165,8 @@ interface Tracker {
                   -> (status :Status, storage :UInt32, cluster :Text);
   # At start and after each reconnect. The name is the server's identity for ever (its id does not change when its
   # address does). instance: random per process start. previous: the id that the disk remembers; 0: none. empty: then,
-  # that it has no replica either, and is a new disk. checking: as in heartbeat(). A new one is given its id and takes no part yet: its heartbeat is
-  # answered with notFound, and it registers again with `previous` once that is on its disk.
+  # that it has no replica either, and is a new disk. A new one is given its id and takes no part yet: its heartbeat is
+  # answered with notFound, and it registers again with `previous` once that is on its disk. checking: as in heartbeat().
   # Errors: exists (a live server has this name, or another new one has just been given it), invalid (the disk was
   # another server, or one that was removed; or it is new, and the catalog has replicas on the server of that name, or
   # that is being emptied or removed).

@@ -45,8 +45,8 @@ class Site : public std::enable_shared_from_this<Site> {
   Task<BlockPtr> block(BlockKey key, Version& version);
   // As File::read. Throws Error(io) when a sealed file is another one than `version` says, so that no answer has bytes
   // of two. While trackers or database are away it is taken for the same after a second without an answer (nobody can
-  // open it for writing then), the answer is looked at when it comes, and `version` is not certain. `version` must
-  // stay.
+  // open it for writing then); `version`, which must stay, is not certain then, and the answer is looked at when it
+  // comes.
   Task<std::vector<Piece>> read(Version& version, std::uint64_t offset, std::uint64_t length);
 
   const std::string& date();  // of now, as the Date header wants it
