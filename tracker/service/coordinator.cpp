@@ -26,7 +26,7 @@ constexpr Duration kTick = std::chrono::milliseconds(250);
 }  // namespace
 
 Coordinator::Coordinator(std::shared_ptr<TrackerCore> core)
-    : core_(std::move(core)), evacuation_(*core_), wake_(core_->runtime.io), removed_(core_->runtime.io) {}
+    : core_(std::move(core)), evacuation_(*core_), wake_(core_->runtime.io) {}
 
 void Coordinator::start() {
   core_->runtime.spawn("coordinator.lease", keepLease());
@@ -113,7 +113,7 @@ Task<void> Coordinator::work() {
 Task<void> Coordinator::round() {
   co_await reclaim();
   co_await reclaimEarly();
-  co_await removeFromServers();
+  removeFromServers();
   co_await completeFiles();
   const ops::Fence guard = fence();
   co_await evacuation_.round(guard);
@@ -207,23 +207,22 @@ std::vector<StorageId> Coordinator::liveServers() const {
   return live;
 }
 
-// At the same time: what is counted as free by now is to be free soon on all of them.
-Task<void> Coordinator::removeFromServers() {
-  const std::vector<StorageId> live = liveServers();
-  const auto busy = std::make_shared<std::size_t>(live.size());
-  for (StorageId storage : live) core_->runtime.spawn("coordinator.remove", tryRemoveFrom(storage, busy));
-  while (*busy > 0) co_await removed_.wait();
+// At the same time: what is counted as free by now is to be free soon on all of them. Nor is it waited for: a server
+// may take half a minute for a few hundred files, and the trash, copies and all else would stand still meanwhile.
+void Coordinator::removeFromServers() {
+  for (StorageId storage : liveServers()) {
+    if (removing_.insert(storage).second) core_->runtime.spawn("coordinator.remove", tryRemoveFrom(storage));
+  }
 }
 
-Task<void> Coordinator::tryRemoveFrom(StorageId storage, std::shared_ptr<std::size_t> busy) {
+Task<void> Coordinator::tryRemoveFrom(StorageId storage) {
   auto self = shared_from_this();
   try {
     co_await removeFrom(storage);
   } catch (const std::exception& error) {
     log::debug("coordinator.remove_failed", {{"storage", storage}, {"reason", error.what()}});
   }
-  --*busy;
-  removed_.notifyAll();
+  removing_.erase(storage);
 }
 
 Task<void> Coordinator::removeFrom(StorageId storage) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "common/async/signal.h"
 #include "tracker/service/evacuation.h"
@@ -31,8 +32,8 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   Task<void> reclaimEarly();
   bool couldBePinned(TimePoint now);  // for long enough: what is open anywhere
   Task<void> reclaimEarlyOn(StorageId storage);
-  Task<void> removeFromServers();
-  Task<void> tryRemoveFrom(StorageId storage, std::shared_ptr<std::size_t> busy);
+  void removeFromServers();
+  Task<void> tryRemoveFrom(StorageId storage);
   Task<void> removeFrom(StorageId storage);
   std::vector<StorageId> liveServers() const;
   Task<void> completeFiles();
@@ -51,7 +52,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   std::shared_ptr<TrackerCore> core_;
   Evacuation evacuation_;
   Signal wake_;
-  Signal removed_;  // from one of several servers, or not
+  std::set<StorageId> removing_;  // servers that are being asked to delete
   LeaseWatch watch_;
   TimePoint heldUntil_;
   TimePoint nextSeal_;
