@@ -96,7 +96,13 @@ class MountDaemon {
 
   // Unmounted, by whomever: what was written is sent, however long the cluster lets us wait, then the process ends.
   Task<void> endOfMount() {
-    co_await shutdown();
+    try {
+      co_await shutdown();
+    } catch (const std::exception& error) {
+      // `umount -f` takes files away that are open: what could not be sent within the stall limit has no writer who
+      // could still be told.
+      log::error("mount.end", {{"path", request_.mount.mountPoint}, {"reason", error.what()}});
+    }
     if (!told_) ::kill(::getpid(), SIGTERM);
     told_ = true;
   }

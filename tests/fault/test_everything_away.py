@@ -8,6 +8,7 @@ any more, however late a server comes to read it.
 """
 import errno
 import os
+import subprocess
 import time
 import unittest
 
@@ -181,6 +182,19 @@ class Finished(AwayCase):
         except OSError as e:
             error = e.errno
         return time.monotonic() - begin, error
+
+
+class Unmounted(AwayCase):
+    def test_a_mount_that_is_taken_away_by_force_ends_its_process(self):
+        app = Application(self.cluster.mount / BIG[1:])
+        self.addCleanup(app.close)
+        self.assertEqual(app.write_and_sync(range(2)), 0)
+        self.kill()
+        self.assertEqual(app.write(2), 0)
+        # -f ends the kernel's side, so that no file is closed; -l because the application has one open.
+        subprocess.run(["umount", "-f", "-l", self.cluster.mount], check=True, timeout=30)
+        wait_for(lambda: not self.cluster.running("mount0"), STALL_LIMIT + 5, "the end of the mount's process")
+        self.assertRaises(OSError, app.close)
 
 
 @expand
