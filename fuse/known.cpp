@@ -151,8 +151,12 @@ void Known::noteOwnChangeIn(InodeId directory, std::int64_t whenNs, int moreLink
     return;
   }
   Attr& attr = inode->entry.attr;
-  attr.mtimeNs = std::max(attr.mtimeNs, whenNs);
-  attr.ctimeNs = std::max(attr.ctimeNs, whenNs);
+  // By ctime, which nobody sets: an mtime may have been set to the future.
+  if (whenNs <= attr.ctimeNs) {
+    if (moreLinks != 0) inode->known = false;  // counted already, maybe
+    return;
+  }
+  attr.mtimeNs = attr.ctimeNs = whenNs;
   attr.nlink += static_cast<std::uint32_t>(moreLinks);
 }
 

@@ -58,6 +58,14 @@ class Directories(StoreCase):
             change()
             self.assertGreater(os.stat(self.dir).st_mtime, 1000)
 
+    def test_mtime_in_the_future_comes_back_with_entries(self):
+        for change in (lambda: self.make("f"), lambda: os.mkdir(self.path("d")), lambda: os.link(self.path("f"), self.path("l")),
+                       lambda: os.unlink(self.path("l")), lambda: os.rmdir(self.path("d"))):
+            os.utime(self.dir, (4e9, 4e9))
+            self.assertEqual(os.stat(self.dir).st_mtime, 4e9)
+            change()
+            self.assertLess(os.stat(self.dir).st_mtime, 3e9)
+
     def test_writing_a_file_does_not_move_its_directorys_mtime(self):
         self.make("f", b"x")
         os.utime(self.dir, (1, 1))
