@@ -125,7 +125,8 @@ Task<void> FileSystem::setxattr(RequestPtr request, std::uint64_t node, std::str
   if (inode && name == kCapabilityAttribute) inode->entry.attr.acl |= kHasCapability;
   constexpr std::uint32_t kDropSetGid = 4;
   auto how = static_cast<std::uint32_t>(flags) & 3;
-  if (name == kAclAccess && co_await losesSetGid(request, id)) how |= kDropSetGid;
+  const bool setsMode = name == kAclAccess;
+  if (setsMode && co_await losesSetGid(request, id)) how |= kDropSetGid;
   known_->plain.remove(id);
   try {
     co_await cluster_->setXattr(id, std::move(name), std::move(value), how, std::nullopt);
@@ -138,6 +139,8 @@ Task<void> FileSystem::setxattr(RequestPtr request, std::uint64_t node, std::str
   if (inode = known_->inodes.find(id); inode) {
     inode->known = false;
     inode->changedHere = true;
+    // A write through a descriptor that is open ends set-id bits by the mode that is remembered.
+    if (setsMode && inode->handles > 0) co_await known_->askPrivileges(inode);
   }
   co_await atimes_->hearOfNextRead(id);
   request->done();

@@ -146,6 +146,16 @@ class Acls(StoreCase):
         as_user(ALICE, os.setxattr, self.file, ACCESS, letting(BOB, 6), groups=(TEAM,))
         self.assertEqual(mode(self.file) & 0o2000, 0o2000)
 
+    def test_a_write_by_an_open_descriptor_ends_set_id_bits_and_nothing_else(self):
+        os.chmod(self.file, 0o6777)
+        fd = os.open(self.file, os.O_WRONLY)
+        self.addCleanup(os.close, fd)
+        os.write(fd, b"x")
+        os.setxattr(self.file, ACCESS, letting(ALICE, 7))
+        as_user(BOB, os.write, fd, b"x")
+        self.assertEqual(mode(self.file), 0o770)
+        self.assertEqual(entries(os.getxattr(self.file, ACCESS))[(OTHER, None)], 0)
+
     def test_a_user_let_into_a_directory(self):
         os.mkdir(self.path("d"), 0o700)
         with open(self.path("d", "x"), "w") as f:
