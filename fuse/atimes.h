@@ -18,6 +18,7 @@ class Atimes : public std::enable_shared_from_this<Atimes> {
   void noteRead(Inode& inode, int flags = 0);
   void noteReadOf(InodeId inode, int flags = 0);  // the same, of what need not be remembered here
   bool nextReadMoves(Inode& inode);
+  bool eachListingMoves() const { return rules_.directories == AtimeRule::always; }
   // A read that the kernel answers from its pages is not heard of: it forgets them where that read moves an atime.
   Task<void> hearOfNextRead(InodeId inode);
   struct stat shown(const Attr& attr);  // as the kernel is told

@@ -73,9 +73,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   void interruptLock(std::uint64_t unique) { cluster_->cancelLock(unique); }
 
   // ---- directories (ops/directories.cpp)
-  Task<void> opendir(RequestPtr request, std::uint64_t node);
-  Task<void> readdir(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size, bool plus,
-                     int flags);
+  Task<void> opendir(RequestPtr request, std::uint64_t node, int flags);
+  Task<void> readdir(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size, bool plus);
   void releasedir(std::uint64_t handle);
   Task<void> fsyncdir(RequestPtr request, std::uint64_t node);
 

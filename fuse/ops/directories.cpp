@@ -57,9 +57,10 @@ fuse_entry_param dotEntry(InodeId inode) {
 
 }  // namespace
 
-Task<void> FileSystem::opendir(RequestPtr request, std::uint64_t node) {
+Task<void> FileSystem::opendir(RequestPtr request, std::uint64_t node, int flags) {
   auto directory = std::make_shared<DirHandle>();
   directory->directory = inodeOf(node);
+  directory->flags = flags;
   fuse_file_info answer = {};
   answer.cache_readdir = 1;
   answer.keep_cache = co_await mayKeepListing(*directory) ? 1 : 0;
@@ -72,6 +73,7 @@ Task<void> FileSystem::opendir(RequestPtr request, std::uint64_t node) {
 // opendir() after it.
 Task<bool> FileSystem::mayKeepListing(DirHandle& directory) {
   const auto id = directory.directory;
+  if (atimes_->eachListingMoves()) co_return false;  // we do not hear of those from the kernel's pages
   if (!keptListings_.worthAsking(id, runtime_.clock.now())) {
     if (auto inode = known_->inodes.find(id); inode && inode->known) directory.ctimeNs = inode->entry.attr.ctimeNs;
     co_return false;
@@ -126,7 +128,7 @@ std::optional<std::size_t> indexBehind(const DirHandle& directory, std::uint64_t
 }  // namespace
 
 Task<void> FileSystem::readdir(RequestPtr request, std::uint64_t handle, std::uint64_t offset, std::size_t size,
-                               bool plus, int flags) {
+                               bool plus) {
   auto directory = directories_.find(handle);
   if (!directory) throw Error(Errc::invalid, "no such open directory");
   Listing listing(std::min<std::size_t>(size, settings_.maxTransfer), plus);
@@ -172,7 +174,7 @@ Task<void> FileSystem::readdir(RequestPtr request, std::uint64_t handle, std::ui
       if (room) after = found.cookie;
     }
   }
-  atimes_->noteReadOf(directory->directory, flags);
+  atimes_->noteReadOf(directory->directory, directory->flags);
   request->bytes(listing.data(), listing.size());
 }
 

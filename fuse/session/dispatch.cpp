@@ -141,19 +141,19 @@ void opFsync(fuse_req_t req, fuse_ino_t, int, fuse_file_info* file) {
   call.start(call.files.fsync(call.request, file->fh));
 }
 
-void opOpendir(fuse_req_t req, fuse_ino_t node, fuse_file_info*) {
+void opOpendir(fuse_req_t req, fuse_ino_t node, fuse_file_info* file) {
   Call call(req);
-  call.start(call.files.opendir(call.request, node));
+  call.start(call.files.opendir(call.request, node, file->flags));
 }
 
 void opReaddir(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* file) {
   Call call(req);
-  call.start(call.files.readdir(call.request, file->fh, static_cast<std::uint64_t>(offset), size, false, file->flags));
+  call.start(call.files.readdir(call.request, file->fh, static_cast<std::uint64_t>(offset), size, false));
 }
 
 void opReaddirplus(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* file) {
   Call call(req);
-  call.start(call.files.readdir(call.request, file->fh, static_cast<std::uint64_t>(offset), size, true, file->flags));
+  call.start(call.files.readdir(call.request, file->fh, static_cast<std::uint64_t>(offset), size, true));
 }
 
 void opReleasedir(fuse_req_t req, fuse_ino_t, fuse_file_info* file) {

@@ -29,6 +29,7 @@ struct FileHandle {
 // An open directory, with the page of it that is being read out.
 struct DirHandle {
   InodeId directory = 0;
+  int flags = 0;  // of open(2)
   DirPage page;
   std::uint64_t after = 0;  // the cookie the page begins behind
   bool filled = false;

@@ -209,6 +209,15 @@ class Atime(StoreCase):
             os.listdir(self.path("d"))
             self.assertGreater(atime(self.path("d")), before)
 
+    def test_a_directory_is_listed_with_O_NOATIME(self):
+        os.mkdir(self.path("d"))
+        tick()
+        first = atime(self.path("d"))
+        fd = os.open(self.path("d"), os.O_RDONLY | os.O_DIRECTORY | os.O_NOATIME)
+        self.addCleanup(os.close, fd)
+        os.listdir(fd)
+        self.assertEqual(atime(self.path("d")), first)
+
     def test_a_link_is_read(self):
         os.symlink("target", self.path("l"))
         tick()
@@ -276,11 +285,13 @@ class Stored(StoreCase):
     def test_strictatime_moves_it_by_each_read(self):
         other = cluster().mount_again("atime5", options="strictatime")
         path = self.there(other, self.make("f", b"content"))
-        _read(path)
-        before = atime(path)
-        tick()
-        _read(path)
-        self.assertGreater(atime(path), before)
+        directory = os.path.dirname(path)
+        for what, read in ((path, _read), (directory, os.listdir)):
+            read(what)
+            before = atime(what)
+            tick()
+            read(what)
+            self.assertGreater(atime(what), before)
 
 
 if __name__ == "__main__":
