@@ -36,6 +36,10 @@ Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::str
   request->entry(parameters(*entry, since));
 }
 
+void FileSystem::noteDirectoryName(InodeId parent, const std::string& name, const Entry& entry) {
+  if (entry.attr.type == FileType::directory) directoryNames_.add(parent, name, entry.attr.inode);
+}
+
 // A new inode that is not opened: what its maker is told.
 Task<void> FileSystem::reportMade(RequestPtr request, Entry entry, std::uint64_t since, InodeId parent) {
   since = noteOwnChange(entry, since);
@@ -131,7 +135,9 @@ Task<void> FileSystem::rename(RequestPtr request, std::uint64_t parent, std::str
   }
   auto to = inodeOf(newParent);
   auto asked = known_->changes.now();
-  auto renamed = co_await cluster_->rename(inodeOf(parent), std::move(name), to, std::move(newName), flags);
+  auto renamed = co_await cluster_->rename(inodeOf(parent), name, to, newName, flags);
+  noteDirectoryName(to, newName, renamed.entry);
+  if (flags == kExchange && renamed.replaced) noteDirectoryName(inodeOf(parent), name, *renamed.replaced);
   // A directory that moves or goes changes link counts.
   const bool plain = flags != kExchange && renamed.entry.attr.type != FileType::directory &&
                      (!renamed.replaced || renamed.replaced->attr.type != FileType::directory);

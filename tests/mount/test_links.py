@@ -6,6 +6,7 @@ import unittest
 
 from vcfs_test.files import pattern
 from vcfs_test.shared import StoreCase
+from vcfs_test.syscalls import RENAME_EXCHANGE, renameat2
 from vcfs_test.wait import wait_for
 
 
@@ -263,6 +264,18 @@ class NamelessFiles(StoreCase):
             self.assertEqual(os.fstat(fd).st_nlink, 2)
             remove()
             self.assertEqual(os.fstat(fd).st_nlink, 0)
+
+    def test_a_renamed_directory_that_is_open_has_no_links_when_it_is_removed(self):
+        for flags in (0, RENAME_EXCHANGE):
+            os.mkdir(self.path("d"))
+            os.mkdir(self.path("x"))
+            fd = os.open(self.path("d"), os.O_RDONLY)
+            self.addCleanup(os.close, fd)
+            renameat2(self.path("d"), self.path("x"), flags)
+            os.rmdir(self.path("x"))
+            self.assertEqual(os.fstat(fd).st_nlink, 0)
+            if flags:
+                os.rmdir(self.path("d"))
 
     def test_a_process_in_a_removed_directory(self):
         os.mkdir(self.path("d"))
