@@ -107,10 +107,14 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   fuse_entry_param parameters(const Entry& entry, std::uint64_t since);
   bool tellAttributes(Request& request, const Entry& entry, std::uint64_t since);
 
+  // What `asked` tells; where it does not find the inode any more, what is remembered, without links.
+  Task<Entry> orWithoutLinks(InodePtr inode, Task<Entry> asked);
   Task<bool> hasAcl(InodeId inode, std::string name);
   Task<bool> losesSetGid(RequestPtr request, InodeId inode);  // with an access ACL set by this caller
   // What the caller may not keep of this mode when they change the file.
   static std::uint32_t withoutPrivilegesOf(const Request& caller, const Attr& attr);
+  // Before a change of the file's bytes: what that takes away goes, setuid and setgid where `setIds`.
+  Task<void> endPrivileges(RequestPtr request, InodePtr inode, bool setIds);
   // Somebody else may have set what an open file has to lose by a change of its bytes.
   Task<void> hearOfPrivileges(InodePtr inode);
   // The caller, who may not keep them, changes the file's bytes: setuid and setgid go.

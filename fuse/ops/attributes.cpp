@@ -24,14 +24,28 @@ Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
     entry = co_await known_->ofOpen(inode);
     co_await cluster_->refresh(entry);
   } else if (inode && inode->entry.attr.type == FileType::directory) {
-    entry = co_await known_->fresh(id);
+    entry = co_await orWithoutLinks(inode, known_->fresh(id));
     if (tellAttributes(*request, entry, since)) asking.answered();
     co_return;
   } else {
-    entry = co_await cluster_->getAttr(id);
+    entry = co_await orWithoutLinks(inode, cluster_->getAttr(id));
   }
   co_await present(entry, since, 0);
   if (tellAttributes(*request, entry, since)) asking.answered();
+}
+
+// What the kernel asks about by its number it still holds: a removed directory that somebody stands in, a fifo that is
+// open. The trackers forget them sooner.
+Task<Entry> FileSystem::orWithoutLinks(InodePtr inode, Task<Entry> asked) {
+  Entry entry;
+  try {
+    entry = co_await std::move(asked);
+  } catch (const Error& error) {
+    if (error.code() != Errc::notFound || !inode || inode->entry.attr.inode == 0) throw;
+    entry = inode->entry;
+    entry.attr.nlink = 0;
+  }
+  co_return entry;
 }
 
 Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct stat wanted, int which,

@@ -53,6 +53,26 @@ TEST_F(Names, directories_nest_and_count_links) {
   EXPECT_EQ(::rmdir(path("d").c_str()), 0);
 }
 
+// The trackers forget what has no name after a while, whether somebody uses it or not.
+TEST_F(Names, what_is_in_use_has_attributes_though_it_was_removed_and_forgotten) {
+  ASSERT_EQ(::mkdir(path("d").c_str(), 0755), 0);
+  ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
+  const InodeId id = inodeOf("fifo");
+  const int fifo = ::open(path("fifo").c_str(), O_RDWR);
+  const int directory = ::open(path("d").c_str(), O_RDONLY | O_DIRECTORY);
+  ASSERT_EQ(::unlink(path("fifo").c_str()), 0);
+  ASSERT_EQ(::rmdir(path("d").c_str()), 0);
+  onLoop([&] { store_->nodes.erase(id); });
+  struct stat info = {};
+  EXPECT_EQ(::fstat(directory, &info), 0) << errno;
+  EXPECT_EQ(info.st_nlink, 0u);
+  EXPECT_TRUE(S_ISDIR(info.st_mode));
+  EXPECT_EQ(::fstat(fifo, &info), 0) << errno;
+  EXPECT_EQ(info.st_nlink, 0u);
+  ::close(fifo);
+  ::close(directory);
+}
+
 TEST_F(Names, rename_over_an_existing_name_is_atomic_and_flags_are_obeyed) {
   write("a", "1");
   write("b", "2");
