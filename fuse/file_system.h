@@ -149,6 +149,8 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   const std::shared_ptr<KernelView> kernel_;
   const std::shared_ptr<Atimes> atimes_;
   const std::shared_ptr<AheadOpener> ahead_;
+  void noteDirectoryName(InodeId parent, const std::string& name, const Entry& entry);
+
   DirectoryNames directoryNames_;
   KeptListings keptListings_;
   bool rangeLocksUsed_ = false;  // by anybody on this mount, ever

@@ -136,6 +136,12 @@ Task<void> FileSystem::hearOfPrivileges(InodePtr inode) {
   inode->privilegesAsOf = std::max(inode->privilegesAsOf, changesHeard);
 }
 
+Task<void> FileSystem::endPrivileges(RequestPtr request, InodePtr inode, bool setIds) {
+  co_await hearOfPrivileges(inode);
+  if (setIds) co_await dropPrivileges(request, inode);
+  if ((inode->entry.attr.acl & kHasCapability) != 0) co_await dropCapability(inode);
+}
+
 Task<void> FileSystem::dropPrivileges(RequestPtr request, InodePtr inode) {
   auto mode = withoutPrivilegesOf(*request, inode->entry.attr);
   if (mode == inode->entry.attr.mode) co_return;

@@ -59,9 +59,7 @@ Task<void> FileSystem::write(RequestPtr request, std::uint64_t handle, std::uint
   auto file = fileAt(handle);
   auto size = payload.data.size();
   if (offset > kMaxFileSize || size > kMaxFileSize - offset) throw Error(Errc::tooLarge);
-  co_await hearOfPrivileges(file->inode);
-  if (request->origin().dropPrivileges) co_await dropPrivileges(request, file->inode);
-  if ((file->inode->entry.attr.acl & kHasCapability) != 0) co_await dropCapability(file->inode);
+  co_await endPrivileges(request, file->inode, request->origin().dropPrivileges);
   std::shared_ptr<const void> owner;
   if (size >= kZeroCopyFrom) owner = payload.owner;
   auto target = file->file;
@@ -84,8 +82,7 @@ Task<void> FileSystem::fallocate(RequestPtr request, std::uint64_t handle, int m
                                  std::uint64_t length) {
   auto file = fileAt(handle);
   if (offset > kMaxFileSize || length > kMaxFileSize - offset) throw Error(Errc::tooLarge);
-  co_await hearOfPrivileges(file->inode);
-  if (request->uid() != 0) co_await dropPrivileges(request, file->inode);
+  co_await endPrivileges(request, file->inode, request->uid() != 0);
   co_await file->file->allocate(offset, length, static_cast<std::uint32_t>(mode));
   file->inode->changedHere = true;
   file->inode->pages.reset();
@@ -99,10 +96,11 @@ Task<void> FileSystem::copy(RequestPtr request, std::uint64_t fromHandle, std::u
   auto from = fileAt(fromHandle);
   auto file = fileAt(handle);
   if (offset > kMaxFileSize || length > kMaxFileSize - offset) throw Error(Errc::tooLarge);
-  co_await hearOfPrivileges(file->inode);
-  if (request->uid() != 0) co_await dropPrivileges(request, file->inode);
+  co_await endPrivileges(request, file->inode, request->uid() != 0);
   known_->changes.note(file->inode->id);
-  auto copied = co_await file->file->copyFrom(from->file, fromOffset, offset, length);
+  auto target = file->file;
+  if (file->append) target = co_await counterpartOf(file);  // it does not append any more, else we were not asked
+  auto copied = co_await target->copyFrom(from->file, fromOffset, offset, length);
   if (file->syncEach) co_await file->file->sync();
   file->inode->pages.reset();
   file->inode->known = false;

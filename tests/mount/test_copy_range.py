@@ -1,5 +1,6 @@
 """copy_file_range(2): what it copies, where it stops, what it refuses; and that the bytes do not come through this host."""
 import errno
+import fcntl
 import os
 import random
 import unittest
@@ -48,6 +49,12 @@ class CopyRange(StoreCase):
         self.assertEqual(os.lseek(self.fd, 0, os.SEEK_CUR), 150)
         self.assertEqual(os.lseek(self.to, 0, os.SEEK_CUR), 50)
         self.assertEqual(self.read("target"), self.bytes[100:150])
+
+    def test_into_a_descriptor_that_no_longer_appends(self):
+        to = self.open("target", os.O_RDWR | os.O_APPEND)
+        fcntl.fcntl(to, fcntl.F_SETFL, 0)
+        self.assertEqual(copy_all(self.fd, to, 10, MIB, 0), 10)
+        self.assertEqual(self.read("target"), self.bytes[MIB:MIB + 10])
 
     def test_it_stops_at_the_end(self):
         end = len(self.bytes)

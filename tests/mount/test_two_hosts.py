@@ -12,6 +12,7 @@ import unittest
 from vcfs_test.identity import as_user
 from vcfs_test.mapping import Mapping
 from vcfs_test.shared import StoreCase, cluster
+from vcfs_test.syscalls import FALLOC_KEEP_SIZE, fallocate
 from vcfs_test.wait import wait_for
 
 # Is told sizes, and says what the last byte is then. Python's own mmap asks for the size.
@@ -58,18 +59,20 @@ class TwoHosts(StoreCase):
 
     # ---- what a file may do
 
-    def test_what_is_set_there_ends_with_a_write_through_what_is_open_here(self):
-        """Set-id bits and capabilities, once the change was heard of here."""
+    def test_what_is_set_there_ends_with_a_change_through_what_is_open_here(self):
+        """Set-id bits and capabilities, once they were heard of here."""
         fd = self.open(self.path("f"), os.O_RDWR | os.O_CREAT)
-        os.write(fd, b"a")
 
-        def ends(is_there):
-            as_user(61001, os.write, fd, b"b")
+        def ends(change, is_there):
+            as_user(61001, change)
             return not is_there()
-        os.chmod(self.there("f"), 0o6755)
-        wait_for(lambda: ends(lambda: os.stat(self.there("f")).st_mode & 0o6000), 10, "the bits to end")
-        os.setxattr(self.there("f"), CAPABILITY, struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0))
-        wait_for(lambda: ends(lambda: CAPABILITY in os.listxattr(self.there("f"))), 10, "the capability to end")
+        for change in (lambda: os.write(fd, b"b"), lambda: fallocate(fd, FALLOC_KEEP_SIZE, 0, 4096),
+                       lambda: os.copy_file_range(fd, fd, 1, 0, 1)):
+            change()
+            os.chmod(self.there("f"), 0o6755)
+            wait_for(lambda: ends(change, lambda: os.stat(self.there("f")).st_mode & 0o6000), 10, "the bits to end")
+            os.setxattr(self.there("f"), CAPABILITY, struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0))
+            wait_for(lambda: ends(change, lambda: CAPABILITY in os.listxattr(self.there("f"))), 10, "the capability to end")
 
     # ---- bytes
 
