@@ -90,6 +90,23 @@ Task<Entry> Known::ofOpen(InodePtr inode) {
   co_return answer->value_or(inode->entry);
 }
 
+Task<void> Known::hearNow(InodeId id, std::shared_ptr<Answer> answer) {
+  auto self = shared_from_this();
+  try {
+    answer->entry = co_await cluster_->getAttr(id);
+  } catch (const Error& error) {
+    answer->absent = error.code() == Errc::notFound;
+  }
+}
+
+Task<Entry> Known::nowOfOpen(InodePtr inode) {
+  auto self = shared_from_this();
+  auto answer = std::make_shared<Answer>();
+  co_await forAMoment(hearNow(inode->id, answer));
+  if (answer->absent) throw Error(Errc::notFound);
+  co_return answer->entry.value_or(inode->entry);
+}
+
 Task<void> Known::hearPrivileges(InodePtr inode) {
   auto self = shared_from_this();
   try {

@@ -30,6 +30,8 @@ class Known : public std::enable_shared_from_this<Known> {
   Task<Entry> fresh(InodeId id);               // asks unless it is
   // The same for an inode that is open here, but does not wait long for trackers: open files go on without them.
   Task<Entry> ofOpen(InodePtr inode);
+  // Always asks, and does not wait long for trackers either. Throws Error(notFound) where they know it no more.
+  Task<Entry> nowOfOpen(InodePtr inode);
   // Owner, mode and capabilities of an inode that is open here, into its entry. They are the catalog's: its primary is
   // not asked. Does not wait long for trackers either; an answer that comes later counts from then on.
   Task<void> askPrivileges(InodePtr inode);
@@ -47,7 +49,12 @@ class Known : public std::enable_shared_from_this<Known> {
 
  private:
   Task<void> forAMoment(Task<void> asking);
+  struct Answer {
+    std::optional<Entry> entry;
+    bool absent = false;
+  };
   Task<void> hear(InodeId id, std::shared_ptr<std::optional<Entry>> answer);
+  Task<void> hearNow(InodeId id, std::shared_ptr<Answer> answer);
   Task<void> hearPrivileges(InodePtr inode);
   Task<void> hearPrivilegesLater(InodePtr inode);
 

@@ -27,6 +27,9 @@ Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
     entry = co_await orWithoutLinks(inode, known_->fresh(id));
     if (tellAttributes(*request, entry, since)) asking.answered();
     co_return;
+  } else if (inode && inode->handles > 0 && inode->entry.attr.inode != 0) {
+    // The kernel asks before it reads on, also what it has in its pages.
+    entry = co_await orWithoutLinks(inode, known_->nowOfOpen(inode));
   } else {
     entry = co_await orWithoutLinks(inode, cluster_->getAttr(id));
   }
@@ -76,7 +79,11 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
     entry = std::move(others);
     co_await cluster_->refresh(*entry);
   } else if (!entry) {
-    entry = co_await known_->fresh(id);
+    if (auto inode = known_->inodes.find(id); inode && inode->handles > 0) {
+      entry = co_await known_->ofOpen(inode);
+    } else {
+      entry = co_await known_->fresh(id);
+    }
     co_await cluster_->refresh(*entry);
   }
   co_await present(*entry, since, 0);

@@ -9,6 +9,7 @@ VCFS_TEST_DATABASE_AWAY is the length of the longest absence (seconds).
 """
 import errno
 import os
+import random
 import time
 import unittest
 
@@ -23,6 +24,8 @@ LONG_S = float(os.environ.get("VCFS_TEST_DATABASE_AWAY", 60))
 SHORT_S = min(20, LONG_S)
 STALL_LIMIT = 5
 CLOSED = "/meeting/closed-meanwhile"
+WHOLE = "/meeting/whole"
+WHOLE_BYTES = pattern(4 << 20)
 
 
 class AwayCase(TrackersCase):
@@ -40,6 +43,10 @@ class AwayCase(TrackersCase):
         self.addCleanup(self.second.close)
         self.second.write(b"begin")
         os.fsync(self.second.fileno())
+        (self.cluster.mount / WHOLE[1:]).write_bytes(WHOLE_BYTES)
+        self.cluster.wait_in_sync(WHOLE)
+        self.whole = open(self.cluster.mount / WHOLE[1:], "rb", buffering=0)
+        self.addCleanup(self.whole.close)
         self.pids = {name: self.cluster.pid(name) for name in self.cluster.names()}
 
     def make(self, name):
@@ -58,10 +65,21 @@ class AwayCase(TrackersCase):
         self.assertLess(waited, (STALL_LIMIT + 3) * env.SLOWDOWN)
         return waited
 
+    def check_open_files(self):
+        """A finished recording is read on, also what the kernel has of it in its pages; a running one is cut."""
+        begin = time.monotonic()
+        for offset in (0, random.randrange(len(WHOLE_BYTES) - 4096)):
+            self.assertTrue(os.pread(self.whole.fileno(), 4096, offset) == WHOLE_BYTES[offset:offset + 4096])
+        self.assertEqual(os.fstat(self.whole.fileno()).st_size, len(WHOLE_BYTES))
+        if not self.second.closed:
+            os.ftruncate(self.second.fileno(), 5)
+        self.assertLess(time.monotonic() - begin, 3 * env.SLOWDOWN, "files that are open, without a database")
+
     def outlast(self, seconds):
         """From now on, without a database: files are written and closed, names are not made."""
         away = time.monotonic()
         self.wait_for_growth(1_000_000)
+        self.check_open_files()
         self.second.write(pattern(300_000))
         begin = time.monotonic()
         self.second.close()
@@ -69,6 +87,7 @@ class AwayCase(TrackersCase):
         waits = []
         while not waits or time.monotonic() - away < seconds:
             waits.append(self.check_create_fails(f"new-{len(waits)}"))
+            self.check_open_files()
             self.wait_for_growth(500_000)
         print(f"{self._testMethodName}: {len(waits)} creates failed, after {min(waits):.1f} to {max(waits):.1f} s", flush=True)
 
