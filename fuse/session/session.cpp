@@ -68,8 +68,10 @@ void Session::configure(fuse_conn_info* connection) {
   connection->max_write = settings_.maxTransfer;
   connection->max_read = settings_.maxTransfer;
   connection->max_readahead = std::max(settings_.readAheadKb * 1024, connection->max_readahead);
-  connection->max_background = 128;
-  connection->congestion_threshold = 96;
+  // Read-ahead of files whose servers are away is counted among these, and at that number that of all others waits, and
+  // RELEASEs do. Bytes have a bound of their own (inFlightBytes).
+  connection->max_background = 4096;
+  connection->congestion_threshold = 3072;
   connection->time_gran = 1;
   const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_AUTO_INVAL_DATA |
                           FUSE_CAP_READDIRPLUS | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
