@@ -29,6 +29,23 @@ constexpr std::size_t kPinsPerCall = 1000;
 constexpr Duration kPinGather = std::chrono::milliseconds(10);
 constexpr Duration kPinPause = std::chrono::seconds(1);  // after one that failed
 
+struct Ending {
+  Ending(asio::io_context& io, std::size_t files) : changed(io), left(files) {}
+  Signal changed;
+  std::size_t left;
+  std::optional<Error> failure;
+};
+
+Task<void> finishThenTell(std::shared_ptr<FileNode> node, std::shared_ptr<Ending> ending) {
+  try {
+    co_await node->finish();
+  } catch (const Error& error) {
+    ending->failure = error;
+  }
+  --ending->left;
+  ending->changed.notifyAll();
+}
+
 }  // namespace
 
 ClusterImpl::ClusterImpl(Runtime& runtime, ClusterOptions options, ClientId client)
@@ -69,21 +86,14 @@ Task<void> ClusterImpl::shutdown() {
   for (auto& [inode, weak] : core_->nodes) {
     if (auto node = weak.lock()) nodes.push_back(std::move(node));
   }
-  for (auto& node : nodes) {
-    if (node->hasWrites()) node->writes().startDrain();  // all at once, then wait for each
-  }
-  std::optional<Error> failure;
-  for (auto& node : nodes) {
-    try {
-      co_await node->finish();
-    } catch (const Error& error) {
-      failure = error;
-    }
-  }
+  // All at once: each may take the stall limit.
+  auto ending = std::make_shared<Ending>(core_->runtime.io, nodes.size());
+  for (auto& node : nodes) core_->runtime.spawn("client.finish", finishThenTell(node, ending));
+  while (ending->left > 0) co_await ending->changed.wait();
   locks_->stop();
   core_->trackers->stop();
   core_->storages->stop();
-  if (failure) throw *failure;
+  if (ending->failure) throw Error(*ending->failure);
 }
 
 // ---- what others changed

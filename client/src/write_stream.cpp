@@ -202,11 +202,6 @@ kj::Promise<Reply> WriteStream::writeRequest(const SendWindow::Item& item, Stora
 
 // ---- draining
 
-void WriteStream::startDrain() {
-  window_.flush();
-  pump();
-}
-
 Task<void> WriteStream::drain() {
   auto self = shared_from_this();
   const Sequence target = window_.last();

@@ -33,7 +33,6 @@ class WriteStream final : public LagQueue::Sleeper, public LinkUser, public std:
 
   // ---- draining. None of these throws what happened to the bytes: see errorsSince().
 
-  void startDrain();   // sends everything without waiting
   Task<void> drain();  // every byte of now is acknowledged (or failed)
   // Where the primary was lost since bytes were acknowledged that no sync covers: hears from the one there is now
   // whether they are still there. Waits for that one up to stallLimit; throws Error(unavailable) then.
