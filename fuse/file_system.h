@@ -85,6 +85,9 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   std::size_t knownInodes() const { return known_->inodes.size(); }
 
  private:
+  // How long an answer about a name waits for the size of a file that grows: who wants to know that asks for it.
+  static constexpr Duration kPrimaryPatience = std::chrono::milliseconds(300);
+
   Task<void> guarded(RequestPtr request, Task<void> operation);
 
   // What somebody else did (changes.cpp).

@@ -31,6 +31,7 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
   Task<Entry> getAttr(InodeId inode) override;
   Task<Entry> catalogAttr(InodeId inode) override;
   Task<void> refresh(Entry& entry) override;
+  Task<void> refreshWithin(Entry& entry, Duration limit) override;
   Task<std::optional<Entry>> resolve(InodeId base, std::string path, bool follow) override;
   Task<DirPage> readDir(InodeId directory, std::uint64_t after, std::uint32_t limit, bool layouts) override;
   Task<std::string> readLink(InodeId inode) override;
@@ -75,6 +76,7 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
   Task<void> setGroup(std::string group, std::uint32_t copies) override;
 
  private:
+  std::shared_ptr<FileNode> growing(const Entry& entry);
   std::shared_ptr<FileNode> known(InodeId inode) const;  // null when nothing of this process uses it
   Task<Entry> createIn(InodeId parent, std::string name);
   void gone(const Entry& entry);  // a name of it was taken away, or exchanged

@@ -6,6 +6,8 @@ namespace vcfs::client {
 
 namespace {
 
+// How long the answer to a change that was made waits for the file's size.
+constexpr Duration kPrimaryPatience = std::chrono::milliseconds(300);
 constexpr std::size_t kFreshRemembered = 10'000;
 constexpr std::uint32_t kExchange = 2;
 
@@ -134,7 +136,7 @@ Task<Entry> ClusterImpl::link(InodeId inode, InodeId newParent, std::string newN
   auto answer = co_await change(*core_, &Tracker::linkRequest, fill);
   names_->changed(inode);
   Entry entry = schema::toEntry(answer.getEntry());
-  co_await refresh(entry);
+  co_await refreshWithin(entry, kPrimaryPatience);
   co_return entry;
 }
 
@@ -152,7 +154,7 @@ Task<Entry> ClusterImpl::setAttr(InodeId inode, AttrChange wanted) {
   names_->changed(inode);
   Entry entry = schema::toEntry(answer.getEntry());
   if (times && node) node->mtimeWasSet(entry.attr);
-  co_await refresh(entry);
+  co_await refreshWithin(entry, kPrimaryPatience);
   co_return entry;
 }
 

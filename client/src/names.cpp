@@ -8,6 +8,15 @@ namespace {
 
 std::optional<Entry> none() { return std::nullopt; }
 
+Task<void> statThenTell(std::shared_ptr<FileNode> node, std::shared_ptr<Signal> over) {
+  try {
+    co_await node->stat();
+  } catch (const Error&) {
+    // Who waits goes on with what is known.
+  }
+  over->notifyAll();
+}
+
 }  // namespace
 
 Task<std::optional<Entry>> ClusterImpl::lookup(InodeId parent, std::string name) {
@@ -36,15 +45,31 @@ Task<Entry> ClusterImpl::getAttr(InodeId inode) {
   co_return entry;
 }
 
-Task<void> ClusterImpl::refresh(Entry& entry) {
-  auto self = shared_from_this();
-  if (entry.attr.type != FileType::regular || entry.layout.inode == 0) co_return;
+// Whose size its primary knows; null: what the catalog knows counts.
+std::shared_ptr<FileNode> ClusterImpl::growing(const Entry& entry) {
+  if (entry.attr.type != FileType::regular || entry.layout.inode == 0) return nullptr;
   auto node = known(entry.attr.inode);
   if (node) node->sawLinks(entry.attr);
   const bool writing = node && node->writers() > 0;
-  if (entry.attr.state != FileState::open && !writing) co_return;
-  node = FileNode::of(core_, entry);
+  if (entry.attr.state != FileState::open && !writing) return nullptr;
+  return FileNode::of(core_, entry);
+}
+
+Task<void> ClusterImpl::refresh(Entry& entry) {
+  auto self = shared_from_this();
+  auto node = growing(entry);
+  if (!node) co_return;
   co_await node->stat();
+  node->merge(entry.attr);
+}
+
+Task<void> ClusterImpl::refreshWithin(Entry& entry, Duration limit) {
+  auto self = shared_from_this();
+  auto node = growing(entry);
+  if (!node) co_return;
+  auto over = std::make_shared<Signal>(core_->runtime.io);
+  core_->runtime.spawn("client.stat", statThenTell(node, over));
+  co_await over->waitFor(core_->runtime.clock, limit);
   node->merge(entry.attr);
 }
 

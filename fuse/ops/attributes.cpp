@@ -77,14 +77,14 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
   auto since = known_->noteOwnChange(id, asked);
   if (others) {
     entry = std::move(others);
-    co_await cluster_->refresh(*entry);
+    co_await cluster_->refreshWithin(*entry, kPrimaryPatience);
   } else if (!entry) {
     if (auto inode = known_->inodes.find(id); inode && inode->handles > 0) {
       entry = co_await known_->ofOpen(inode);
     } else {
       entry = co_await known_->fresh(id);
     }
-    co_await cluster_->refresh(*entry);
+    co_await cluster_->refreshWithin(*entry, kPrimaryPatience);
   }
   co_await present(*entry, since, 0);
   if ((which & FUSE_SET_ATTR_SIZE) == 0) co_await atimes_->hearOfNextRead(id);

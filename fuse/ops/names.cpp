@@ -22,7 +22,8 @@ Task<void> FileSystem::lookup(RequestPtr request, std::uint64_t parent, std::str
     entry = co_await cluster_->getAttr(above);
   } else {
     entry = co_await cluster_->lookup(directory, name);
-    if (entry) co_await cluster_->refresh(*entry);
+    // The kernel holds the directory's lock until it has its answer.
+    if (entry) co_await cluster_->refreshWithin(*entry, kPrimaryPatience);
     if (entry && entry->attr.type == FileType::directory) directoryNames_.add(directory, name, entry->attr.inode);
   }
   if (!entry) {
@@ -160,7 +161,7 @@ Task<void> FileSystem::link(RequestPtr request, std::uint64_t node, std::uint64_
   noteOwnChangeIn(inodeOf(newParent), entry.attr.ctimeNs);
   auto since = noteOwnChange(entry, asked);
   co_await atimes_->hearOfNextRead(entry.attr.inode);
-  co_await cluster_->refresh(entry);
+  co_await cluster_->refreshWithin(entry, kPrimaryPatience);
   co_await present(entry, since, 0);
   if (request->entry(parameters(entry, since))) asking.answered();
 }

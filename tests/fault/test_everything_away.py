@@ -186,15 +186,38 @@ class Finished(AwayCase):
 
 class Unmounted(AwayCase):
     def test_a_mount_that_is_taken_away_by_force_ends_its_process(self):
-        app = Application(self.cluster.mount / BIG[1:])
-        self.addCleanup(app.close)
-        self.assertEqual(app.write_and_sync(range(2)), 0)
+        apps = [Application(self.cluster.mount / f"file{i}") for i in range(4)]
+        for app in apps:
+            self.addCleanup(app.close)
+            self.assertEqual(app.write_and_sync(range(2)), 0)
         self.kill()
-        self.assertEqual(app.write(2), 0)
-        # -f ends the kernel's side, so that no file is closed; -l because the application has one open.
+        for app in apps:
+            self.assertEqual(app.write(2), 0)
+        # -f ends the kernel's side, so that no file is closed; -l because the application has some open.
         subprocess.run(["umount", "-f", "-l", self.cluster.mount], check=True, timeout=30)
         wait_for(lambda: not self.cluster.running("mount0"), STALL_LIMIT + 5, "the end of the mount's process")
-        self.assertRaises(OSError, app.close)
+        for app in apps:
+            self.assertRaises(OSError, app.close)
+
+
+class Names(AwayCase):
+    def test_of_a_recording_whose_servers_are_away_hold_nothing_up(self):
+        with open(self.cluster.mount / "recording", "wb", buffering=0) as recording:
+            recording.write(piece(1))
+            os.fsync(recording.fileno())
+            self.cut()
+            begin = time.monotonic()
+            # On the host that records and on another one, which has to look the name up.
+            for top in (self.cluster.mount, self.other):
+                os.mkdir(top / f"new-on-{top.name}")
+                os.rename(top / "recording", top / "renamed")
+                os.chmod(top / "renamed", 0o600)
+                os.link(top / "renamed", top / "linked")
+                os.unlink(top / "linked")
+                os.rename(top / "renamed", top / "recording")
+            took = time.monotonic() - begin
+            self.assertLess(took, STALL_LIMIT - MARGIN)
+            self.cluster.network.heal()
 
 
 @expand

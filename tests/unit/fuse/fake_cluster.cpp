@@ -183,6 +183,11 @@ Task<void> FakeCluster::refresh(Entry& entry) {
   entry.attr.mtimeNs = fresh.attr.mtimeNs;
 }
 
+// Does not wait for a primary that a test holds.
+Task<void> FakeCluster::refreshWithin(Entry& entry, Duration) {
+  if (!store_->held.contains("refresh")) co_await refresh(entry);
+}
+
 Task<std::optional<Entry>> FakeCluster::resolve(InodeId base, std::string path, bool) {
   std::optional<Entry> entry = entryOf(store_->node(base));
   std::size_t at = 0;

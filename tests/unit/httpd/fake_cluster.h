@@ -125,6 +125,7 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
     entry = entryOf(entry.attr.inode);
     co_return;
   }
+  Task<void> refreshWithin(Entry& entry, Duration) override { return refresh(entry); }
   Task<std::optional<Entry>> resolve(InodeId base, std::string path, bool) override {
     ++resolves;
     throwIfAsked();
