@@ -10,6 +10,7 @@ namespace {
 // The disk's own mtime is what is known of a file that was being written when the process ended. The kernel takes it
 // from a clock that may be a tick behind; no later change may get an mtime that was told before.
 constexpr std::int64_t kDiskTickNs = 10'000'000;
+constexpr Duration kRemovalsFailedInterval = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -127,6 +128,13 @@ void Node::forget(FilePtr file) {
   unsure_.erase(file->inode);
   file->changed.notifyAll();
   files_.erase(file->inode);
+}
+
+void Node::removalsFailed(std::size_t replicas, const std::string& reason) {
+  const TimePoint now = runtime.clock.now();
+  if (now < nextRemovalsFailed_) return;
+  nextRemovalsFailed_ = now + kRemovalsFailedInterval;
+  log::error("replica.remove.failed", {{"replicas", replicas}, {"reason", reason}});
 }
 
 // What it is can be told from the disk again, and nobody is to be told anything about it.

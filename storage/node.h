@@ -62,6 +62,8 @@ class Node : public std::enable_shared_from_this<Node> {
   void leaveActive(const std::vector<InodeId>& inodes);  // also on the writes pool's thread
   // Its replica of this epoch is removed: whoever still believes in it is sent to a tracker, not told that it is empty.
   void noteRemoved(InodeId inode, Epoch epoch) { removed_.note(inode, epoch); }
+  // The disk did not delete so many replicas, first for this `reason`. Trackers ask again every second.
+  void removalsFailed(std::size_t replicas, const std::string& reason);
 
   // ---- admission (throws what the caller is to be told) ----
   void requireRegistered() const;
@@ -283,6 +285,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::optional<InodeId> newest_;  // no replica of a higher id is on the disk; nothing: not known yet
   InodeId newestMade_ = 0;         // the highest id made here since the start; it may have left memory again
   TimePoint slowUntil_;
+  TimePoint nextRemovalsFailed_;  // is logged
   TimePoint lastSizes_;
   std::int64_t catchingUp_ = 0;
   std::deque<FilePtr> catchUpQueue_;

@@ -47,7 +47,7 @@ class Sources {
   Task<std::map<InodeId, Stored>> inspect(Server server, std::vector<InodeId> inodes);
   Task<std::vector<std::uint32_t>> checksums(Server server, InodeId inode, std::uint64_t offset, std::uint32_t block,
                                              std::uint32_t blocks);
-  // False: kept, since it is of a later epoch than `upTo` (0: whatever its epoch).
+  // False: kept, since it is of a later epoch than `upTo` (0: whatever its epoch), or its disk does not delete it.
   Task<bool> remove(Server server, InodeId inode, Epoch upTo);
   // The layout as it is then; it may count the replica still (reportFailure in schema/tracker.capnp).
   Task<Layout> reportLost(InodeId inode, Epoch epoch, StorageId storage);

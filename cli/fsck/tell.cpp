@@ -10,7 +10,7 @@ namespace {
 
 constexpr Duration kGiveUpLimit = std::chrono::seconds(10);
 constexpr Duration kGiveUpPause = std::chrono::milliseconds(100);
-constexpr const char* kChanged = "the file has changed meanwhile: run vcfs fsck again";
+constexpr const char* kChanged = "the file has changed meanwhile, or the disk does not delete it: run vcfs fsck again";
 
 bool countsInSync(const Layout& layout, StorageId storage) {
   return std::any_of(layout.replicas.begin(), layout.replicas.end(), [storage](const Replica& replica) {

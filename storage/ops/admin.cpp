@@ -70,9 +70,11 @@ struct RemovedFiles {
   std::uint32_t count = 0;
   std::vector<std::pair<InodeId, Epoch>> epochs;  // as the disk had them
   std::vector<InodeId> kept;
+  std::size_t failures = 0;  // of these, by the disk
+  std::string failure;       // the first
 };
 
-// On the writes pool's thread.
+// On the writes pool's thread. What the disk did not delete is still to be: nobody else would ever ask for it.
 RemovedFiles removeFromDisk(Node& node, const std::vector<InodeId>& inodes, const std::map<InodeId, Epoch>& bounds) {
   RemovedFiles removed;
   std::vector<InodeId> gone;
@@ -83,12 +85,13 @@ RemovedFiles removeFromDisk(Node& node, const std::vector<InodeId>& inodes, cons
         removed.kept.push_back(inode);
         continue;
       }
-      gone.push_back(inode);
       if (info) removed.epochs.emplace_back(inode, info->epoch);
       node.store.remove(inode);
+      gone.push_back(inode);
       ++removed.count;
     } catch (const Error& error) {
-      log::error("replica.remove.failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
+      removed.kept.push_back(inode);
+      if (removed.failures++ == 0) removed.failure = error.what();
     }
   }
   node.leaveActive(gone);
@@ -116,6 +119,7 @@ Task<void> removeAll(NodePtr node, Server::RemoveContext context, std::vector<In
     auto pending = node->pools.writes->run(std::move(job));
     const RemovedFiles removed = co_await std::move(pending);
     for (const auto& [inode, epoch] : removed.epochs) node->noteRemoved(inode, epoch);
+    if (removed.failures > 0) node->removalsFailed(removed.failures, removed.failure);
     context.getResults().setRemoved(removed.count);
     kept.insert(kept.end(), removed.kept.begin(), removed.kept.end());
     auto list = context.getResults().initKept(static_cast<unsigned>(kept.size()));

@@ -231,6 +231,7 @@ std::optional<LoadedReplica> MemoryStore::load(InodeId inode) {
 
 bool MemoryStore::remove(InodeId inode) {
   std::lock_guard lock(mutex_);
+  if (removeError_ != Errc::ok) throw Error(removeError_, "injected");
   return files_.erase(inode) != 0;
 }
 

@@ -36,6 +36,7 @@ class MemoryStore final : public Store {
   void failActiveList(Errc code) { activeError_ = code; }
   void failScans(Errc code) { scanError_ = code; }  // what is told before that is not all
   void failReads(Errc code) { readError_ = code; }
+  void failRemovals(Errc code) { removeError_ = code; }
   void failSyncs(Errc code) { syncError_ = code; }  // and gives up what was to be written, as the kernel does
   std::size_t syncsFailed() const { return syncsFailed_; }
   void setCapacity(std::uint64_t bytes) { capacity_ = bytes; }
@@ -77,6 +78,7 @@ class MemoryStore final : public Store {
   Errc writeError_ = Errc::ok;
   Errc activeError_ = Errc::ok;
   Errc readError_ = Errc::ok;
+  Errc removeError_ = Errc::ok;
   Errc scanError_ = Errc::ok;
   Errc syncError_ = Errc::ok;
   std::size_t syncsFailed_ = 0;

@@ -361,7 +361,7 @@ struct Removal {
   InodeId inode = 0;
   Epoch upTo = std::numeric_limits<Epoch>::max();  // the file is reclaimed
 };
-Task<std::vector<Removal>> listRemovals(SqlTx& tx, StorageId storage, std::uint32_t limit);
+Task<std::vector<Removal>> listRemovals(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit);
 Task<bool> removalsDone(SqlTx& tx, Fence fence, StorageId storage, std::vector<InodeId> inodes);
 struct OpenFile {
   Layout layout;

@@ -28,7 +28,7 @@ constexpr Statement kSpace{
 constexpr Statement kPin{"REPLACE INTO pins (inode, client, expires) VALUES (?, ?, ?)"};
 constexpr Statement kRemovals{
     "SELECT r.inode, i.epoch FROM removals r LEFT JOIN inodes i ON i.inode = r.inode WHERE r.storage = ?"
-    " ORDER BY r.inode LIMIT ?"};
+    " AND r.inode > ? ORDER BY r.inode LIMIT ?"};
 
 // What is kept though there is no room: a mount repeats its pins every 20 s, so who has a file open has had three
 // occasions to say so.
@@ -153,8 +153,8 @@ Task<TrashSpacePage> trashSpace(SqlTx& tx, TrashPlace after, std::int64_t now, s
   co_return page;
 }
 
-Task<std::vector<Removal>> listRemovals(SqlTx& tx, StorageId storage, std::uint32_t limit) {
-  const Rows rows = co_await tx.exec(kRemovals, storage, limit);
+Task<std::vector<Removal>> listRemovals(SqlTx& tx, StorageId storage, InodeId after, std::uint32_t limit) {
+  const Rows rows = co_await tx.exec(kRemovals, storage, after, limit);
   std::vector<Removal> removals;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Removal removal;

@@ -226,23 +226,34 @@ Task<void> Coordinator::tryRemoveFrom(StorageId storage) {
 }
 
 Task<void> Coordinator::removeFrom(StorageId storage) {
-  for (int batch = 0; batch < kMaxBatchesPerRound && holdsLease() && !stopped_; ++batch) {
-    auto list = [storage](SqlTx& tx) { return ops::listRemovals(tx, storage, kRemoveBatch); };
-    const ops::Fence guard = fence();
-    const std::vector<ops::Removal> removals = co_await core_->catalog.read(std::move(list));
-    if (removals.empty()) co_return;
-    // Bytes are not to go before the catalog would tell, after a power cut, that they are not wanted any more.
-    co_await core_->catalog.sync();
-    // The call may be overtaken by those of a successor, after which the server gets a new replica: that is kept.
-    const std::set<InodeId> kept = co_await core_->storages.remove(storage, removals);
-    std::vector<InodeId> inodes;
-    for (const ops::Removal& removal : removals) {
-      if (!kept.contains(removal.inode)) inodes.push_back(removal.inode);
-    }
-    auto done = [guard, storage, inodes](SqlTx& tx) { return ops::removalsDone(tx, guard, storage, inodes); };
-    co_await core_->catalog.write(std::move(done));
-    if (removals.size() < kRemoveBatch || !kept.empty()) co_return;
+  bool more = true;
+  for (int batch = 0; more && batch < kMaxBatchesPerRound && holdsLease() && !stopped_; ++batch) {
+    more = co_await removeBatch(storage);
   }
+}
+
+// False: that is all for this round. What a server keeps is asked for again, but behind all else: its disk may refuse
+// to delete more files than one call takes.
+Task<bool> Coordinator::removeBatch(StorageId storage) {
+  const InodeId after = removedUpTo_[storage];
+  auto list = [storage, after](SqlTx& tx) { return ops::listRemovals(tx, storage, after, kRemoveBatch); };
+  const ops::Fence guard = fence();
+  const std::vector<ops::Removal> removals = co_await core_->catalog.read(std::move(list));
+  const bool last = removals.size() < kRemoveBatch;
+  if (last) removedUpTo_[storage] = 0;
+  if (removals.empty()) co_return false;
+  // Bytes are not to go before the catalog would tell, after a power cut, that they are not wanted any more.
+  co_await core_->catalog.sync();
+  // The call may be overtaken by those of a successor, after which the server gets a new replica: that is kept.
+  const std::set<InodeId> kept = co_await core_->storages.remove(storage, removals);
+  std::vector<InodeId> inodes;
+  for (const ops::Removal& removal : removals) {
+    if (!kept.contains(removal.inode)) inodes.push_back(removal.inode);
+  }
+  auto done = [guard, storage, inodes](SqlTx& tx) { return ops::removalsDone(tx, guard, storage, inodes); };
+  co_await core_->catalog.write(std::move(done));
+  if (!last) removedUpTo_[storage] = removals.back().inode;
+  co_return !last && kept.empty();
 }
 
 bool Coordinator::resting(InodeId inode) const {

@@ -35,6 +35,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   void removeFromServers();
   Task<void> tryRemoveFrom(StorageId storage);
   Task<void> removeFrom(StorageId storage);
+  Task<bool> removeBatch(StorageId storage);
   std::vector<StorageId> liveServers() const;
   Task<void> completeFiles();
   Task<void> completePage();
@@ -52,7 +53,8 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   std::shared_ptr<TrackerCore> core_;
   Evacuation evacuation_;
   Signal wake_;
-  std::set<StorageId> removing_;  // servers that are being asked to delete
+  std::set<StorageId> removing_;              // servers that are being asked to delete
+  std::map<StorageId, InodeId> removedUpTo_;  // how far each was asked
   LeaseWatch watch_;
   TimePoint heldUntil_;
   TimePoint nextSeal_;

@@ -52,7 +52,7 @@ class StorageLinks {
     std::uint64_t atMost = 0;
   };
   Task<std::vector<Stored>> salvage(StorageId storage, std::vector<Salvage> files, std::uint64_t loss);
-  // What the server did not remove: its replica is of a newer epoch.
+  // What the server did not remove: its replica is of a newer epoch, or its disk does not delete it.
   Task<std::set<InodeId>> remove(StorageId storage, std::vector<ops::Removal> removals);
   void close();
 

@@ -15,6 +15,17 @@ class StorageCluster : public ClusterTest {
     startPair();
     put(twoCopies());
   }
+  // Asks server n to remove its replica, up to this epoch; how many it kept.
+  std::uint32_t removedKeeping(int n, Epoch upTo) {
+    auto request = to(n).removeRequest();
+    request.initInodes(1).set(0, kFile);
+    request.initEpochs(1).set(0, upTo);
+    std::optional<std::uint32_t> kept;
+    auto sent = request.send().then([&](auto&& response) { kept = response.getKept().size(); });
+    auto running = sent.eagerlyEvaluate(nullptr);
+    EXPECT_TRUE(eventually([&] { return kept.has_value(); }));
+    return *kept;
+  }
 };
 
 TEST_F(StorageCluster, write_is_on_both_replicas_when_it_is_acknowledged) {
@@ -156,24 +167,25 @@ TEST_F(StorageCluster, pings_keep_a_quiet_writer) {
 // A tracker that stalled asks for it when another one has had it removed, and placed here again.
 TEST_F(StorageCluster, replica_that_is_newer_than_its_removal_is_kept) {
   of(write(1, twoCopies(), 1, 0, "hello"));
-  const auto remove = [&](Epoch upTo) {
-    auto request = to(2).removeRequest();
-    request.initInodes(1).set(0, kFile);
-    request.initEpochs(1).set(0, upTo);
-    std::optional<std::uint32_t> kept;
-    auto sent = request.send().then([&](auto&& response) { kept = response.getKept().size(); });
-    auto running = sent.eagerlyEvaluate(nullptr);
-    EXPECT_TRUE(eventually([&] { return kept.has_value(); }));
-    return *kept;
-  };
-  EXPECT_EQ(remove(0), 1u);
+  EXPECT_EQ(removedKeeping(2, 0), 1u);
   EXPECT_EQ(content(2), "hello");
   EXPECT_EQ(of(write(1, twoCopies(), 2, 5, " again")).code, Errc::ok);
   EXPECT_EQ(content(2), "hello again");
   crash(2);
   startStorage(2);
-  EXPECT_EQ(remove(0), 1u) << "what only the disk knows";
-  EXPECT_EQ(remove(current().epoch), 0u);
+  EXPECT_EQ(removedKeeping(2, 0), 1u) << "what only the disk knows";
+  EXPECT_EQ(removedKeeping(2, current().epoch), 0u);
+  EXPECT_FALSE(stores_.at(2)->load(kFile));
+}
+
+// A disk that turned read-only. The catalog must not forget what is still there.
+TEST_F(StorageCluster, replica_that_the_disk_does_not_delete_is_kept) {
+  of(write(1, twoCopies(), 1, 0, "hello"));
+  stores_.at(2)->failRemovals(Errc::readOnly);
+  EXPECT_EQ(removedKeeping(2, 1), 1u);
+  EXPECT_EQ(content(2), "hello");
+  stores_.at(2)->failRemovals(Errc::ok);
+  EXPECT_EQ(removedKeeping(2, 1), 0u);
   EXPECT_FALSE(stores_.at(2)->load(kFile));
 }
 

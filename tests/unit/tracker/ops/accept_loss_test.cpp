@@ -111,7 +111,8 @@ TEST_P(AcceptLossTest, a_lost_file_keeps_its_name_and_size_and_nothing_is_to_be_
   EXPECT_EQ(change.dropped, std::vector<StorageId>{olderOf(before)});
   EXPECT_TRUE(layoutOf(before.inode).replicas.empty());
   const StorageId older = olderOf(before);
-  EXPECT_TRUE(read([older](SqlTx& tx) { return ops::listRemovals(tx, older, 10); }).empty()) << "what it has, it keeps";
+  EXPECT_TRUE(read([older](SqlTx& tx) { return ops::listRemovals(tx, older, 0, 10); }).empty())
+      << "what it has, it keeps";
   EXPECT_EQ(attr(before.inode).state, FileState::lost);
   EXPECT_EQ(missing(), 0u);
   ASSERT_TRUE(lookup(kRootInode, "f"));

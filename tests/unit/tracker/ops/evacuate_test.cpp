@@ -132,7 +132,7 @@ TEST_P(EvacuateTest, a_drained_server_loses_its_replica_when_the_new_one_is_in_s
   const Layout after = caughtUp(wider, wider.replicas.back().storage);
   EXPECT_EQ(after.replicas.size(), 2u);
   for (const Replica& replica : after.replicas) EXPECT_NE(replica.storage, drained);
-  EXPECT_EQ(read([drained](SqlTx& tx) { return ops::listRemovals(tx, drained, 10); }).size(), 1u);
+  EXPECT_EQ(read([drained](SqlTx& tx) { return ops::listRemovals(tx, drained, 0, 10); }).size(), 1u);
   EXPECT_TRUE(evacuate(drained).layouts.empty());
 }
 
@@ -154,7 +154,7 @@ TEST_P(EvacuateTest, what_is_to_be_deleted_on_a_server_gets_no_new_replica_there
   view_ = all;
   drain(0);  // it need not be emptied any more: what was begun for that is superfluous
   const Layout after = caughtUp(revived, drained);
-  const auto doomed = read([added](SqlTx& tx) { return ops::listRemovals(tx, added, 10); });
+  const auto doomed = read([added](SqlTx& tx) { return ops::listRemovals(tx, added, 0, 10); });
   ASSERT_EQ(doomed.size(), 1u);
   EXPECT_EQ(doomed[0].inode, before.inode);
   for (const Replica& replica : after.replicas) EXPECT_NE(replica.storage, added);
@@ -186,7 +186,7 @@ TEST_P(EvacuateTest, a_running_recording_is_handed_over_before_it_leaves) {
   EXPECT_EQ(handed.dropped, std::vector<StorageId>{drained});
   ASSERT_EQ(handed.layout.replicas.size(), 2u);
   for (const Replica& replica : handed.layout.replicas) EXPECT_EQ(replica.state, ReplicaState::inSync);
-  EXPECT_EQ(read([drained](SqlTx& tx) { return ops::listRemovals(tx, drained, 10); }).size(), 1u);
+  EXPECT_EQ(read([drained](SqlTx& tx) { return ops::listRemovals(tx, drained, 0, 10); }).size(), 1u);
 }
 
 TEST_P(EvacuateTest, a_primary_that_has_lost_the_others_goes_on_in_the_next_epoch) {
@@ -229,7 +229,7 @@ TEST_P(EvacuateTest, a_replica_kept_in_reserve_is_dropped_when_the_emptying_is_c
     EXPECT_NE(replica.storage, added);
     EXPECT_EQ(replica.state, ReplicaState::inSync);
   }
-  EXPECT_EQ(read([added](SqlTx& tx) { return ops::listRemovals(tx, added, 10); }).size(), 1u);
+  EXPECT_EQ(read([added](SqlTx& tx) { return ops::listRemovals(tx, added, 0, 10); }).size(), 1u);
   EXPECT_TRUE(dropped().layouts.empty());
 }
 

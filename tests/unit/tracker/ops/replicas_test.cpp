@@ -125,7 +125,7 @@ TEST_P(ReplicasTest, a_new_replica_that_caught_up_makes_the_stale_one_superfluou
   EXPECT_EQ(whole.layout.epoch, 3u);
   EXPECT_EQ(whole.layout.replicas.size(), 2u);
   EXPECT_EQ(whole.dropped, std::vector<StorageId>{lost});
-  const auto removals = read([lost](SqlTx& tx) { return ops::listRemovals(tx, lost, 10); });
+  const auto removals = read([lost](SqlTx& tx) { return ops::listRemovals(tx, lost, 0, 10); });
   ASSERT_EQ(removals.size(), 1u);
   EXPECT_EQ(removals[0].inode, inode);
   EXPECT_EQ(removals[0].upTo, attr(inode).epoch);  // a replica that it gets again is of a newer one
@@ -240,12 +240,12 @@ TEST_P(ReplicasTest, the_trash_keeps_data_until_its_time_has_come_and_nobody_pin
   EXPECT_EQ(codeOf([&] { attr(inode); }), Errc::notFound);
   for (const Replica& replica : layout.replicas) {
     const StorageId storage = replica.storage;
-    const auto removals = read([storage](SqlTx& tx) { return ops::listRemovals(tx, storage, 10); });
+    const auto removals = read([storage](SqlTx& tx) { return ops::listRemovals(tx, storage, 0, 10); });
     ASSERT_EQ(removals.size(), 1u);
     EXPECT_EQ(removals[0].inode, inode);
     EXPECT_EQ(removals[0].upTo, std::numeric_limits<Epoch>::max());  // it will not be there again
     write([=](SqlTx& tx) { return ops::removalsDone(tx, fence, storage, {inode}); });
-    EXPECT_TRUE(read([storage](SqlTx& tx) { return ops::listRemovals(tx, storage, 10); }).empty());
+    EXPECT_TRUE(read([storage](SqlTx& tx) { return ops::listRemovals(tx, storage, 0, 10); }).empty());
   }
 }
 
