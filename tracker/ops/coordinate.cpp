@@ -27,12 +27,11 @@ constexpr Statement kNextClient{"SELECT MIN(client) FROM requests WHERE client >
 constexpr Statement kOldestRequests{
     "SELECT sequence, made_at FROM requests WHERE client = ? ORDER BY sequence LIMIT ?"};
 constexpr Statement kForgetRequests{"DELETE FROM requests WHERE client = ? AND sequence <= ?"};
-// Clients that were not heard of for ten minutes: nobody wanted what they had locked.
+// Clients that were not heard of for long: nobody wanted what they had locked, or it would be gone.
 constexpr Statement kForgetLocks{
     "DELETE FROM file_locks WHERE client IN (SELECT client FROM lock_clients WHERE expires < ?)"};
 constexpr Statement kForgetLockClients{"DELETE FROM lock_clients WHERE expires < ?"};
 constexpr Statement kForgetLockWaits{"DELETE FROM lock_waits WHERE until_ns < ?"};
-constexpr std::int64_t kLockClientsKeptNs = 600'000'000'000;
 constexpr Statement kForgetPins{"DELETE FROM pins WHERE expires < ?"};
 constexpr std::uint64_t kRequestsOfClient = 1000;  // looked at at a time
 constexpr std::uint64_t kMostForgotten = 2000;     // in one transaction, give or take those
@@ -181,11 +180,11 @@ Task<LayoutPage> dropReserves(SqlTx& tx, Fence fence, std::vector<InodeId> inode
   co_return page;
 }
 
-Task<Forgotten> forgetOld(SqlTx& tx, Fence fence, std::int64_t after, std::int64_t requestsBefore, std::int64_t now) {
+Task<Forgotten> forgetOld(SqlTx& tx, Fence fence, std::int64_t after, ForgetBefore before, std::int64_t now) {
   co_await checkFence(tx, fence);
   co_await tx.exec(kForgetPins, now);
-  co_await tx.exec(kForgetLocks, now - kLockClientsKeptNs);
-  co_await tx.exec(kForgetLockClients, now - kLockClientsKeptNs);
+  co_await tx.exec(kForgetLocks, before.locksNs);
+  co_await tx.exec(kForgetLockClients, before.locksNs);
   co_await tx.exec(kForgetLockWaits, now);
   Forgotten forgotten;
   forgotten.last = after;
@@ -193,7 +192,7 @@ Task<Forgotten> forgetOld(SqlTx& tx, Fence fence, std::int64_t after, std::int64
     const Rows next = co_await tx.exec(kNextClient, forgotten.last);
     if (next.empty() || std::holds_alternative<std::monostate>(next.at(0, 0))) co_return Forgotten{forgotten.requests};
     const std::int64_t client = next.integer(0, 0);
-    const std::uint64_t some = co_await forgetRequests(tx, client, requestsBefore);
+    const std::uint64_t some = co_await forgetRequests(tx, client, before.requestsNs);
     forgotten.requests += some;
     if (some < kRequestsOfClient) forgotten.last = client;  // else it has more
   }

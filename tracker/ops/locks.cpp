@@ -91,6 +91,18 @@ Task<std::optional<FileLock>> liveConflict(SqlTx& tx, InodeId inode, const FileL
   }
 }
 
+// They count as long as nobody wanted what they had locked.
+Task<void> dropLapsed(SqlTx& tx, InodeId inode, LockRules rules, Held* held) {
+  std::set<ClientId> clients;
+  for (const FileLock& lock : *held) clients.insert(lock.client);
+  for (const ClientId client : clients) {
+    const bool gone = co_await lapsed(tx, client, rules);
+    if (!gone) continue;
+    co_await tx.exec(kRemoveOfClient, inode, client);
+    std::erase_if(*held, [client](const FileLock& lock) { return lock.client == client; });
+  }
+}
+
 // Does the holder wait for the one who wants, perhaps by way of others?
 Task<bool> wouldDeadlock(SqlTx& tx, const FileLock& wanted, Held blockers, LockRules rules) {
   std::deque<FileLock> line;
@@ -180,6 +192,7 @@ Task<LockOutcome> setLock(SqlTx& tx, InodeId inode, FileLock lock, std::uint64_t
   }
   const LockEdit edit = editFor(held, lock);
   const bool more = edit.add.size() > edit.remove.size();
+  if (more && held.size() >= kMostPerFile) co_await dropLapsed(tx, inode, rules, &held);
   if (more && held.size() >= kMostPerFile) throw Error(Errc::noSpace, "a file has at most 10000 locks");
   // Of two that take a lock at two nodes of the database at once, one has not seen the other's.
   if (lock.type != LockType::none && tx.elsewhere()) tx.later(kTaken, inode);

@@ -429,13 +429,18 @@ struct Loss {
 };
 // In the order asked for. Throws unavailable: the server has come back.
 Task<std::vector<LayoutChange>> acceptLoss(SqlTx& tx, StorageId gone, std::vector<Loss> losses, Occasion occasion);
-// What is over of pins and locks, and requests made before `requestsBefore`: a part of them, of clients behind `after`.
+// What is over of pins and waits, locks of clients whose lease ended before `locksNs`, and requests made before
+// `requestsNs`: a part of them, of clients behind `after`.
+struct ForgetBefore {
+  std::int64_t requestsNs = 0;
+  std::int64_t locksNs = 0;
+};
 struct Forgotten {
   std::uint64_t requests = 0;
   std::int64_t last = std::numeric_limits<std::int64_t>::min();  // the next call goes on behind it
   bool more = false;                                             // and should soon
 };
-Task<Forgotten> forgetOld(SqlTx& tx, Fence fence, std::int64_t after, std::int64_t requestsBefore, std::int64_t now);
+Task<Forgotten> forgetOld(SqlTx& tx, Fence fence, std::int64_t after, ForgetBefore before, std::int64_t now);
 
 // ---- the beginning
 struct ClusterRow {

@@ -21,6 +21,9 @@ constexpr Duration kWallSet = std::chrono::seconds(5);
 constexpr Duration kEarlyRest = std::chrono::seconds(10);
 constexpr Duration kLackingRest = std::chrono::seconds(10);
 constexpr Duration kPagePause = std::chrono::milliseconds(1);  // others get in between
+// Of hosts that are silent: they may all have been cut off, from trackers that were away or ran on. What others want of
+// a dead one's locks they are given long before that.
+constexpr Duration kLocksKept = std::chrono::hours(7 * 24);
 constexpr Duration kForgetSoon = std::chrono::milliseconds(500);
 constexpr Duration kTick = std::chrono::milliseconds(250);
 }  // namespace
@@ -392,7 +395,9 @@ Task<void> Coordinator::sealOne(ops::OpenFile file) {
 Task<void> Coordinator::forget() {
   const ops::Fence guard = fence();
   const std::int64_t now = core_->runtime.clock.wallNs();
-  const std::int64_t before = now - std::chrono::nanoseconds(core_->options.requestsKept).count();
+  ops::ForgetBefore before;
+  before.requestsNs = now - std::chrono::nanoseconds(core_->options.requestsKept).count();
+  if (!core_->lockGrace.forgives(core_->runtime.clock.now())) before.locksNs = now - Duration(kLocksKept).count();
   auto op = [=, after = forgotten_](SqlTx& tx) { return ops::forgetOld(tx, guard, after, before, now); };
   const ops::Forgotten forgotten = co_await core_->catalog.write(std::move(op));
   forgotten_ = forgotten.last;

@@ -45,6 +45,17 @@ class LocksTest : public OpsTest {
     const auto r = rules();
     return write([=](SqlTx& tx) { return ops::renewLocks(tx, client, session, r); });
   }
+  // Of client 1, behind each other.
+  static Task<bool> tenThousandMore(SqlTx& tx, InodeId inode) {
+    constexpr Statement kMany{
+        "INSERT INTO file_locks (inode, kind, client, owner, start_byte, end_byte, type, pid)"
+        " WITH d(i) AS (SELECT 0 UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL"
+        " SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+        " SELECT ?, ?, 1, 100, 10 + 2 * (a.i * 1000 + b.i * 100 + c.i * 10 + e.i),"
+        " 10 + 2 * (a.i * 1000 + b.i * 100 + c.i * 10 + e.i), ?, 1 FROM d a, d b, d c, d e"};
+    co_await tx.exec(kMany, inode, LockKind::range, LockType::shared);
+    co_return true;
+  }
   void pass(std::int64_t seconds) { now_ += seconds * 1'000'000'000; }
 
   static constexpr auto none = LockType::none;
@@ -99,6 +110,15 @@ TEST_P(LocksTest, a_client_that_is_silent_for_the_lease_loses_what_others_want) 
   pass(2);
   EXPECT_TRUE(taken(lock(2, exclusive)));
   EXPECT_EQ(renew(1), 0u);
+}
+
+TEST_P(LocksTest, locks_of_the_dead_do_not_fill_a_file) {
+  EXPECT_TRUE(taken(lock(1, shared, 0, 0)));
+  const InodeId inode = file_;
+  write([inode](SqlTx& tx) { return tenThousandMore(tx, inode); });
+  EXPECT_EQ(codeOf([&] { set(lock(2, shared, 2, 2), file_); }), Errc::noSpace) << "of one who lives";
+  pass(11);
+  EXPECT_EQ(codeOf([&] { set(lock(2, shared, 2, 2), file_); }), Errc::ok);
 }
 
 TEST_P(LocksTest, a_silent_client_keeps_what_nobody_wants_and_after_an_outage_everything) {

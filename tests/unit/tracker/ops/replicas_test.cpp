@@ -53,7 +53,8 @@ class ReplicasTest : public OpsTest {
     return read([=](SqlTx& tx) { return ops::listLacking(tx, after, limit, view); });
   }
   ops::Forgotten forget(ops::Fence fence, std::int64_t after, std::int64_t before) {
-    return write([=](SqlTx& tx) { return ops::forgetOld(tx, fence, after, before, before); });
+    const ops::ForgetBefore both{before, before};
+    return write([=](SqlTx& tx) { return ops::forgetOld(tx, fence, after, both, before); });
   }
   static Task<bool> changed(SqlTx& tx, Statement statement) {
     co_await tx.exec(statement);

@@ -20,6 +20,17 @@ class LockLeasesTest : public ::testing::Test {
   void SetUp() override {
     inner_ = makeCatalog(loop_, "sqlite");
     catalog_ = std::make_unique<HeldCatalog>(loop_.io, *inner_);
+    start();
+    run(kLease + 1s, true);  // it has not just started
+    ASSERT_TRUE(takes(*holder_, 1));
+    ASSERT_FALSE(takes(*other_, 2));
+  }
+  void TearDown() override {
+    stop();
+    catalog_.reset();
+    inner_.reset();
+  }
+  void start() {
     TrackerOptions options;
     options.listen = "tracker:1";
     options.lockLease = std::chrono::duration_cast<std::chrono::milliseconds>(kLease);
@@ -28,17 +39,41 @@ class LockLeasesTest : public ::testing::Test {
     loop_.run(service_->start());
     holder_ = std::make_unique<Client>(loop_, "m1", "mount", 1);
     other_ = std::make_unique<Client>(loop_, "m2", "mount", 2);
-    run(kLease + 1s, true);  // it has not just started
-    ASSERT_TRUE(takes(*holder_, 1));
-    ASSERT_FALSE(takes(*other_, 2));
   }
-  void TearDown() override {
+  void stop() {
     holder_.reset();
     other_.reset();
     service_.reset();
     loop_.drain();  // connections and coroutines that end let go of the catalog first
-    catalog_.reset();
-    inner_.reset();
+  }
+  // How many locks the holder still has, as its host would ask; nothing: none are known of it.
+  std::optional<std::uint64_t> renewed() {
+    auto request = holder_->tracker().renewLocksRequest();
+    request.setClient(1);
+    request.setSession(1);
+    try {
+      return holder_->call(std::move(request)).getHeld();
+    } catch (const Error& error) {
+      if (error.code() != Errc::notFound) throw;
+      return std::nullopt;
+    }
+  }
+  // The coordinator has looked through what is over when it has forgotten a pin that is.
+  void addOldPin() {
+    loop_.run(catalog_->write([](SqlTx& tx) { return ops::pin(tx, std::vector<InodeId>(1, 5000), 9, 1); }));
+  }
+  bool forgetsIt() {
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    while (loop_.run(catalog_->read([](SqlTx& tx) { return countPins(tx); })) > 0) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      loop_.io.restart();
+      loop_.io.run_one_for(10ms);
+    }
+    return true;
+  }
+  static Task<std::int64_t> countPins(SqlTx& tx) {
+    const Rows rows = co_await tx.exec(Statement{"SELECT COUNT(*) FROM pins"});
+    co_return rows.integer(0, 0);
   }
   bool takes(Client& client, ClientId id) {
     auto request = client.tracker().setLockRequest();
@@ -110,6 +145,26 @@ TEST_F(LockLeasesTest, nobody_takes_locks_that_ran_out_while_no_host_reached_the
   EXPECT_FALSE(takes(*other_, 2));
   run(kLease, true);
   EXPECT_TRUE(takes(*other_, 2));
+}
+
+TEST_F(LockLeasesTest, the_locks_of_a_host_outlast_a_tracker_that_is_down_for_long) {
+  stop();
+  addOldPin();
+  pass(15min);
+  start();
+  ASSERT_TRUE(forgetsIt());
+  EXPECT_FALSE(takes(*other_, 2));
+  EXPECT_EQ(renewed(), 1u);
+}
+
+TEST_F(LockLeasesTest, the_locks_of_a_host_outlast_a_network_that_is_down_for_long) {
+  other_.reset();
+  run(15min, false);
+  addOldPin();
+  ASSERT_TRUE(forgetsIt());
+  other_ = std::make_unique<Client>(loop_, "m2", "mount", 2);
+  EXPECT_FALSE(takes(*other_, 2));
+  EXPECT_EQ(renewed(), 1u);
 }
 
 TEST_F(LockLeasesTest, nobody_takes_locks_that_ran_out_while_the_catalog_was_away) {
