@@ -54,7 +54,7 @@ void declare(Settings& settings, Options& o) {
   settings.duration("replace-after", o.tracker.replaceAfter, std::chrono::seconds(1), std::chrono::hours(24 * 30),
                     "a storage server that is away for so long is given up: its files are copied to others");
   settings.integer("rebuild-files", o.rebuildFiles, 1, 100'000, "files",
-                   "copied at the same time for storage servers that are emptied or given up");
+                   "of a group: copied at the same time for storage servers that are emptied or given up");
   settings.size("min-free", o.tracker.map.minFreeBytes, 0, std::uint64_t{1} << 50,
                 "a storage server with less free space is given no new files");
   settings.text("cluster", o.tracker.cluster, "name of a new cluster");

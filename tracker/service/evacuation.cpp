@@ -1,5 +1,7 @@
 #include "tracker/service/evacuation.h"
 
+#include <algorithm>
+
 #include "common/base/log.h"
 
 namespace vcfs::tracker {
@@ -65,14 +67,20 @@ std::vector<ops::Evacuee> Evacuation::evacuees() const {
     from.gone = false;
     if (server.draining) list.push_back(from);
   }
+  // Their files have a copy less than they should: a server that is emptied can wait for the places.
+  std::stable_partition(list.begin(), list.end(), [](const ops::Evacuee& from) { return from.gone; });
   return list;
 }
 
-// How many further files may be copied at the same time.
-Task<std::uint64_t> Evacuation::room() {
+// How many further files of the group may be copied at the same time. Copies to servers that are away are not: nobody
+// makes them.
+Task<std::uint64_t> Evacuation::room(std::string group) {
   const std::uint64_t most = core_.options.rebuildFiles;
+  const TimePoint now = core_.runtime.clock.now();
   std::vector<StorageId> servers;
-  for (const auto& [id, server] : core_.map.servers()) servers.push_back(id);
+  for (const auto& [id, server] : core_.map.servers()) {
+    if (server.group == group && core_.map.alive(id, now)) servers.push_back(id);
+  }
   std::uint64_t busy = 0;
   for (StorageId storage : servers) {
     auto op = [storage, most](SqlTx& tx) { return ops::countSyncing(tx, storage, static_cast<std::uint32_t>(most)); };
@@ -91,16 +99,30 @@ Task<void> Evacuation::round(ops::Fence fence) {
   const TimePoint now = core_.runtime.clock.now();
   handOverUntil_ = now + kHandOvers;
   std::erase_if(refusals_, [now](const auto& item) { return item.second.again + kForget <= now; });
-  std::uint64_t left = co_await room();
+  std::map<std::string, std::uint64_t> left;  // by group: their servers copy for no others
   for (const ops::Evacuee& from : list) {
-    for (int batch = 0; batch < kBatchesPerRound && left > 0; ++batch) {
-      const InodeId before = cursors_[{from.storage, from.behind}];
-      const std::uint64_t changed = co_await step(fence, from, left);
-      left -= std::min(left, changed);
-      // The end was reached, and the next pass begins in the next round.
-      if (cursors_[{from.storage, from.behind}] <= before) break;
+    const StorageServer* server = core_.map.find(from.storage);
+    if (server == nullptr) continue;  // it was removed meanwhile
+    const std::string group = server->group;
+    if (!left.contains(group)) {
+      const std::uint64_t places = co_await room(group);
+      left[group] = places;
     }
+    const std::uint64_t changed = co_await moveFrom(fence, from, left[group]);
+    left[group] -= std::min(left[group], changed);
   }
+}
+
+Task<std::uint64_t> Evacuation::moveFrom(ops::Fence fence, ops::Evacuee from, std::uint64_t room) {
+  std::uint64_t left = room;
+  for (int batch = 0; batch < kBatchesPerRound && left > 0; ++batch) {
+    const InodeId before = cursors_[{from.storage, from.behind}];
+    const std::uint64_t changed = co_await step(fence, from, left);
+    left -= std::min(left, changed);
+    // The end was reached, and the next pass begins in the next round.
+    if (cursors_[{from.storage, from.behind}] <= before) break;
+  }
+  co_return room - left;
 }
 
 Task<std::uint64_t> Evacuation::step(ops::Fence fence, ops::Evacuee from, std::uint64_t room) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "tracker/service/tracker_core.h"
@@ -9,8 +10,8 @@
 namespace vcfs::tracker {
 
 // The part of the coordinator that makes replicas elsewhere for servers that are being emptied, or that have been away
-// for longer than `replace-after`. Paced: a round changes at most a few hundred files, and none while `rebuild-files`
-// are being copied.
+// for longer than `replace-after`. Paced: a round changes at most a few hundred files, and none of a
+// group in which `rebuild-files` are being copied.
 class Evacuation {
  public:
   explicit Evacuation(TrackerCore& core) : core_(core) {}
@@ -23,7 +24,8 @@ class Evacuation {
  private:
   Task<void> noteAway();
   std::vector<ops::Evacuee> evacuees() const;
-  Task<std::uint64_t> room();
+  Task<std::uint64_t> room(std::string group);
+  Task<std::uint64_t> moveFrom(ops::Fence fence, ops::Evacuee from, std::uint64_t room);
   Task<std::uint64_t> step(ops::Fence fence, ops::Evacuee from, std::uint64_t room);
   Task<bool> handOver(ops::Fence fence, StorageId from, Layout layout);
   Task<void> announce(std::vector<Layout> changed, StorageId from);
