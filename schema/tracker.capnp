@@ -169,7 +169,7 @@ interface Tracker {
   # answered with notFound, and it registers again with `previous` once that is on its disk. checking: as in heartbeat().
   # Errors: exists (a live server has this name, or another new one has just been given it), invalid (the disk was
   # another server, or one that was removed; or it is new, and the catalog has replicas on the server of that name, or
-  # that is being emptied or removed).
+  # that is being emptied or removed; or it has replicas of files of another group).
 
   heartbeat @26 (storage :UInt32, capacityBytes :UInt64, freeBytes :UInt64, liveFiles :UInt32, bytesToGo :UInt64,
                  loadBytesPerSecond :UInt64, checking :Bool)

@@ -6,7 +6,7 @@ namespace vcfs::tracker::ops {
 
 namespace {
 
-constexpr Statement kFindByName{"SELECT id, draining FROM storages WHERE name = ? /*lock*/"};
+constexpr Statement kFindByName{"SELECT id, draining, group_name FROM storages WHERE name = ? /*lock*/"};
 constexpr Statement kNextId{
     "SELECT COALESCE(MAX(v), 0) + 1 FROM (SELECT id AS v FROM storages"
     " UNION ALL SELECT value AS v FROM counters WHERE name = 'storage') used"};
@@ -19,6 +19,13 @@ constexpr Statement kForget{"DELETE FROM storages WHERE id = ?"};
 constexpr Statement kForgetRemovals{"DELETE FROM removals WHERE storage = ?"};
 constexpr Statement kAnyReplica{"SELECT inode FROM replicas WHERE storage = ? AND state = 0 ORDER BY inode LIMIT 1"};
 constexpr Statement kAnyBehind{"SELECT inode FROM replicas WHERE storage = ? AND state > 0 ORDER BY inode LIMIT 1"};
+// Of the oldest of them.
+constexpr Statement kGroupInSync{
+    "SELECT i.group_name FROM (SELECT inode FROM replicas WHERE storage = ? AND state = 0 ORDER BY inode LIMIT 1) r"
+    " JOIN inodes i ON i.inode = r.inode"};
+constexpr Statement kGroupBehind{
+    "SELECT i.group_name FROM (SELECT inode FROM replicas WHERE storage = ? AND state > 0 ORDER BY inode LIMIT 1) r"
+    " JOIN inodes i ON i.inode = r.inode"};
 // Registering takes that back.
 constexpr Statement kAwaySince{"SELECT away_since FROM storages WHERE id = ? /*lock*/"};
 constexpr Statement kInsert{
@@ -70,6 +77,18 @@ Task<void> refuseNewDisk(SqlTx& tx, StorageId id, const std::string& name, bool 
                                  "`; this one is taken by itself then");
 }
 
+// A file is placed in the group that it was made in, for good: were its servers in another one, there would be no place
+// for a copy that it lacks.
+Task<void> refuseMove(SqlTx& tx, StorageId id, const std::string& name, const std::string& group) {
+  Rows file = co_await tx.exec(kGroupInSync, id);
+  if (file.empty()) file = co_await tx.exec(kGroupBehind, id);
+  if (file.empty() || file.text(0, 0) == group) co_return;
+  const std::string theirs = file.text(0, 0);
+  throw Error(Errc::invalid, name + " has files of group " + theirs + " and was started with group " + group +
+                                 ": give it --group " + theirs + ", or empty it with that first (`vcfs storage drain " +
+                                 name + " --wait`)");
+}
+
 void refuseOther(const std::string& name, StorageId id, StorageId previous) {
   if (previous == 0 || previous == id) return;
   const std::string now = id == 0 ? "is not in the catalog (it was removed)" : "is storage " + std::to_string(id);
@@ -85,6 +104,7 @@ Task<StorageId> registerStorage(SqlTx& tx, StorageRow row, std::uint32_t default
   const auto id = known.empty() ? StorageId{0} : static_cast<StorageId>(known.integer(0, 0));
   refuseOther(row.name, id, disk.previous);
   if (disk.isNew() && id != 0) co_await refuseNewDisk(tx, id, row.name, known.integer(0, 1) != 0);
+  if (id != 0 && known.text(0, 2) != row.group) co_await refuseMove(tx, id, row.name, row.group);
   const Rows group = co_await tx.exec(kFindGroup, row.group);
   if (group.empty()) co_await addIfNew(tx, kAddGroup, row.group, defaultCopies);
   if (!known.empty()) {

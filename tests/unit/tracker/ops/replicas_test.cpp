@@ -495,6 +495,31 @@ TEST_P(ReplicasTest, a_storage_server_keeps_its_id_when_it_moves) {
   EXPECT_EQ(groups[0].copies, 3u);
 }
 
+TEST_P(ReplicasTest, a_storage_server_with_files_stays_in_its_group) {
+  ops::StorageRow row;
+  row.name = "s1";
+  row.group = "g1";
+  row.zone = "z";
+  row.address = "a:1";
+  row.dataDirectory = "/d";
+  const auto registers = [&](const std::string& group) {
+    row.group = group;
+    return codeOf([&] { write([row](SqlTx& tx) { return ops::registerStorage(tx, row, 2, ops::Disk()); }); });
+  };
+  EXPECT_EQ(registers("g1"), Errc::ok);
+  EXPECT_EQ(registers("g2"), Errc::ok) << "nothing is on it";
+  EXPECT_EQ(registers("g1"), Errc::ok);
+  create(kRootInode, "f");
+  write([](SqlTx& tx) { return changed(tx, Statement{"UPDATE replicas SET storage = storage + 10"}); });
+  write([](SqlTx& tx) { return changed(tx, Statement{"UPDATE replicas SET storage = 1 WHERE position = 0"}); });
+  EXPECT_EQ(registers("g2"), Errc::invalid);
+  EXPECT_EQ(registers("g1"), Errc::ok);
+  write([](SqlTx& tx) { return changed(tx, Statement{"UPDATE replicas SET state = 2 WHERE storage = 1"}); });
+  EXPECT_EQ(registers("g2"), Errc::invalid) << "what is behind counts, too";
+  write([](SqlTx& tx) { return changed(tx, Statement{"UPDATE storages SET group_name = 'g2'"}); });
+  EXPECT_EQ(registers("g1"), Errc::ok) << "it has been moved before that was refused, and goes back";
+}
+
 TEST_P(ReplicasTest, ids_of_the_catalog_never_repeat) {
   const auto first = write([](SqlTx& tx) { return ops::leaseIds(tx, 100); });
   const auto second = write([](SqlTx& tx) { return ops::leaseIds(tx, 100); });
