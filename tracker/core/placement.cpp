@@ -84,16 +84,26 @@ std::vector<StorageId> place(const PlacementView& view, const PlacementRequest& 
   return chosen;
 }
 
-std::string groupForNewUser(const PlacementView& view) {
-  std::map<std::string, std::uint64_t> free;
+std::string groupForNewUser(const PlacementView& view, const std::map<std::string, std::uint32_t>& copies) {
+  struct Room {
+    std::uint32_t servers = 0;
+    std::uint64_t bytes = 0;
+  };
+  std::map<std::string, Room> groups;
   for (const Server& server : view.servers) {
-    if (view.hasRoom(server)) free[server.group] += server.freeBytes;
+    if (!view.hasRoom(server)) continue;
+    Room& room = groups[server.group];
+    ++room.servers;
+    room.bytes += server.freeBytes;
   }
   std::string best = view.defaultGroup;
-  std::uint64_t most = 0;
-  for (const auto& [group, bytes] : free) {
-    if (bytes > most) {
-      most = bytes;
+  std::pair<bool, std::uint64_t> most{false, 0};
+  for (const auto& [group, room] : groups) {
+    const auto own = copies.find(group);
+    const std::uint32_t wanted = own == copies.end() ? view.defaultCopies : own->second;
+    const std::pair offers{room.servers >= wanted, room.bytes};
+    if (offers > most) {
+      most = offers;
       best = group;
     }
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -54,8 +55,10 @@ struct PlacementRequest {
 // that is checking only when all are.
 std::vector<StorageId> place(const PlacementView& view, const PlacementRequest& request);
 
-// The group with the most usable free space (free bytes of servers with room); view.defaultGroup when there is none.
-std::string groupForNewUser(const PlacementView& view);
+// The group with the most usable free space (free bytes of servers with room) of those that have servers with room for
+// all copies of a file, or of all when there is none; view.defaultGroup when there is no such server. `copies`: of new
+// files, where a group has a number of its own.
+std::string groupForNewUser(const PlacementView& view, const std::map<std::string, std::uint32_t>& copies);
 
 // Whether the group has a live server at all (then a failed placement means "no space", else "nobody is there").
 bool anyAlive(const PlacementView& view, const std::string& group);

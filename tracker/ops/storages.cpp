@@ -192,7 +192,10 @@ Task<GroupRow> groupForUser(SqlTx& tx, std::string user, std::shared_ptr<const P
     group.copies = known ? static_cast<std::uint32_t>(rows.integer(0, 1)) : view->defaultCopies;
   } else {
     if (!view->settling.empty()) throw Error(Errc::unavailable, "the storage servers are still reporting in");
-    group.name = groupForNewUser(*view);
+    std::map<std::string, std::uint32_t> copies;
+    const std::vector<GroupRow> groups = co_await listGroups(tx);
+    for (const GroupRow& one : groups) copies[one.name] = one.copies;
+    group.name = groupForNewUser(*view, copies);
     if (!anyAlive(*view, group.name)) throw Error(Errc::unavailable, "no storage server is reachable");
     // Two trackers that meet a user at once may see different free space: the first one's choice holds for both.
     const bool chosen = co_await addIfNew(tx, kAddUser, user, group.name);

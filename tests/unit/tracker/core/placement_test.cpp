@@ -95,6 +95,17 @@ TEST(Placement, of_a_further_copy_looks_at_the_zones_of_the_present_ones) {
 TEST(Placement, gives_a_new_user_the_group_with_most_free_space) {
   auto other = server(2, "b", 150);
   other.group = "g2";
-  EXPECT_EQ(groupForNewUser(viewOf({server(1, "a"), other})), "g2");
-  EXPECT_EQ(groupForNewUser(viewOf({server(1, "a"), server(3, "c"), other})), "g1");
+  EXPECT_EQ(groupForNewUser(viewOf({server(1, "a"), other}), {{"g1", 1}, {"g2", 1}}), "g2");
+  EXPECT_EQ(groupForNewUser(viewOf({server(1, "a"), server(3, "c"), other}), {{"g1", 1}, {"g2", 1}}), "g1");
+}
+
+// As long as its second server is not there, what would be recorded in a new group would have one copy.
+TEST(Placement, gives_a_new_user_a_group_that_has_room_for_all_copies) {
+  auto large = server(3, "c", 1000);
+  large.group = "g2";
+  const std::vector<Server> both{server(1, "a"), server(2, "b"), large};
+  EXPECT_EQ(groupForNewUser(viewOf(both), {}), "g1");
+  EXPECT_EQ(groupForNewUser(viewOf(both), {{"g1", 2}, {"g2", 1}}), "g2");
+  EXPECT_EQ(groupForNewUser(viewOf(both), {{"g1", 3}, {"g2", 3}}), "g2") << "where none has, by the room";
+  EXPECT_EQ(groupForNewUser(viewOf({large}), {}), "g2");
 }
