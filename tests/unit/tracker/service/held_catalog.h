@@ -29,7 +29,7 @@ class HeldCatalog final : public Catalog {
   }
   Task<void> sync() override { return inner_.sync(); }
   std::string engine() const override { return inner_.engine(); }
-  bool shared() const override { return inner_.shared(); }
+  bool shared() const override { return shares || inner_.shared(); }
 
   // Reads count from 0.
   void release(std::size_t number) {
@@ -44,6 +44,7 @@ class HeldCatalog final : public Catalog {
   std::size_t begun = 0;
   std::size_t found = 0;
   bool fails = false;
+  bool shares = false;  // with other trackers
   bool refusesWrites = false;
   std::size_t refused = 0;
   bool holds = false;
