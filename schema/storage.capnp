@@ -62,8 +62,10 @@ struct FileInfo {
 
 interface Storage {
   hello @0 (protocol :UInt32, client :UInt64, host :Text)
-        -> (status :Status, storage :UInt32, name :Text, cluster :Text);
-  # The first call on a connection. `host` names the caller's machine in logs and `vcfs status`.
+        -> (status :Status, storage :UInt32, name :Text, cluster :Text, uuid :Text);
+  # The first call on a connection. `host` names the caller's machine in logs and `vcfs status`. storage, cluster, uuid:
+  # what the disk was registered as, and where (Tracker.hello). 0 and empty before that; uuid also on a disk that has not
+  # taken it yet.
   # Errors: notSupported (another protocol version).
 
   ping @1 () -> ();

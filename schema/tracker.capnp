@@ -53,9 +53,11 @@ interface Tracker {
   # ---- sessions ---------------------------------------------------------------------------------------------------
 
   hello @0 (protocol :UInt32, client :UInt64, host :Text, kind :Text, path :Text)
-        -> (status :Status, cluster :Text, tracker :Text, trackers :List(Text));
+        -> (status :Status, cluster :Text, tracker :Text, trackers :List(Text), uuid :Text);
   # The first call on a connection. kind: "mount", "httpd", "cli", "library", "storage", "tracker". path: a mount's
   # mount point, an httpd's address. tracker: this tracker's own address. trackers: every tracker's address.
+  # cluster: its name, which most clusters share ("vcfs"). uuid: of its catalog, drawn when that was made and kept by its
+  # backups: who has heard one asks no tracker of another. Empty from trackers that do not tell it.
   # The session is what `vcfs status` lists; it ends with its connection.
 
   ping @1 () -> ();
@@ -161,15 +163,17 @@ interface Tracker {
   # could be asked; another tracker may be able to.
 
   registerStorage @25 (name :Text, group :Text, zone :Text, address :Text, dataDirectory :Text, capacityBytes :UInt64,
-                       freeBytes :UInt64, instance :UInt64, previous :UInt32, empty :Bool, checking :Bool)
-                  -> (status :Status, storage :UInt32, cluster :Text);
+                       freeBytes :UInt64, instance :UInt64, previous :UInt32, empty :Bool, checking :Bool,
+                       uuid :Text)
+                  -> (status :Status, storage :UInt32, cluster :Text, uuid :Text);
   # At start and after each reconnect. The name is the server's identity for ever (its id does not change when its
   # address does). instance: random per process start. previous: the id that the disk remembers; 0: none. empty: then,
   # that it has no replica either, and is a new disk. A new one is given its id and takes no part yet: its heartbeat is
   # answered with notFound, and it registers again with `previous` once that is on its disk. checking: as in heartbeat().
-  # Errors: exists (a live server has this name, or another new one has just been given it), invalid (the disk was
-  # another server, or one that was removed; or it is new, and the catalog has replicas on the server of that name, or
-  # that is being emptied or removed; or it has replicas of files of another group).
+  # uuid: of the cluster (hello) that the disk remembers; empty: none, and the disk takes that of the answer.
+  # Errors: exists (a live server has this name, or another new one has just been given it), invalid (the disk is of
+  # another cluster, was another server, or one that was removed; or it is new, and the catalog has replicas on the server
+  # of that name, or that is being emptied or removed; or it has replicas of files of another group).
 
   heartbeat @26 (storage :UInt32, capacityBytes :UInt64, freeBytes :UInt64, liveFiles :UInt32, bytesToGo :UInt64,
                  loadBytesPerSecond :UInt64, checking :Bool)

@@ -52,10 +52,10 @@ void Node::start() {
   hooks.registered = [weak] {
     if (auto self = weak.lock()) self->catchUpSignal_.notifyAll();
   };
-  hooks.identity = [weak](StorageId id, std::string cluster) -> Task<void> {
+  hooks.identity = [weak](StorageId id, std::string cluster, std::string uuid) -> Task<void> {
     auto self = weak.lock();
     if (!self) throw Error(Errc::cancelled);
-    return self->keepIdentity(id, std::move(cluster));
+    return self->keepIdentity(id, std::move(cluster), std::move(uuid));
   };
   hooks.empty = [weak]() -> Task<bool> {
     auto self = weak.lock();
@@ -127,9 +127,9 @@ Task<Heartbeat> Node::heartbeat() {
   co_return now;
 }
 
-Task<void> Node::keepIdentity(StorageId id, std::string cluster) {
+Task<void> Node::keepIdentity(StorageId id, std::string cluster, std::string uuid) {
   auto self = shared_from_this();
-  auto write = [self, id, cluster] { self->store.setIdentity(id, cluster); };
+  auto write = [self, id, cluster, uuid] { self->store.setIdentity(id, cluster, uuid); };
   auto pending = pools.syncs->run(std::move(write));
   std::string reason;
   try {

@@ -164,7 +164,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Task<void> pause(Duration duration);  // shorter when the server stops
   Task<void> tick();                    // a round of: leases, eviction, hung peers
   Task<Heartbeat> heartbeat();
-  Task<void> keepIdentity(StorageId id, std::string cluster);
+  Task<void> keepIdentity(StorageId id, std::string cluster, std::string uuid);
   Task<bool> diskIsEmpty();
   // files.cpp
   void load(FilePtr file);

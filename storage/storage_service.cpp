@@ -29,6 +29,7 @@ class Endpoint final : public schema::Storage::Server {
     results.setStorage(node_->self());
     results.setName(node_->options.name);
     results.setCluster(node_->trackers->cluster());
+    results.setUuid(node_->trackers->uuid());
     return kj::READY_NOW;
   }
 

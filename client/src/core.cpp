@@ -13,6 +13,8 @@ Core::Core(Runtime& rt, ClusterOptions o, ClientId id)
       failures(std::make_shared<FailureReporter>(runtime, trackers)),
       lags(std::make_shared<LagQueue>(runtime, Duration(options.maxLag) / 5)),
       sendBudget(runtime.io, options.sendWindowTotal),
-      readBudget(runtime.io, options.readAheadTotal) {}
+      readBudget(runtime.io, options.readAheadTotal) {
+  storages->onlyOf([session = trackers] { return session->uuid(); });
+}
 
 }  // namespace vcfs::client

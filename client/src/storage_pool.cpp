@@ -127,6 +127,7 @@ Task<std::shared_ptr<StorageLink>> StoragePool::connect(std::string address) {
     schema::check(answer.getStatus());
     link->id = answer.getStorage();
     link->name = schema::toString(answer.getName());
+    requireOurs(address, schema::toString(answer.getUuid()));
   } catch (const Error& error) {
     failure = error;
   }
@@ -135,6 +136,13 @@ Task<std::shared_ptr<StorageLink>> StoragePool::connect(std::string address) {
     throw *failure;
   }
   co_return link;
+}
+
+// A server of a store that was made anew has the same address and number, and files of the same numbers.
+void StoragePool::requireOurs(const std::string& address, const std::string& uuid) const {
+  const std::string ours = uuid_ ? uuid_() : "";
+  if (ours.empty() || uuid.empty() || ours == uuid) return;
+  throw Error(Errc::unavailable, address + " is a storage server of another cluster");
 }
 
 void StoragePool::established(const std::string& address, const std::shared_ptr<StorageLink>& link) {

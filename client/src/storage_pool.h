@@ -48,6 +48,8 @@ struct StorageLink {
 class StoragePool : public std::enable_shared_from_this<StoragePool> {
  public:
   StoragePool(Runtime& runtime, const ClusterOptions& options, ClientId client);
+  // Servers that tell another uuid of their cluster than this one are not used.
+  void onlyOf(std::function<std::string()> uuid) { uuid_ = std::move(uuid); }
 
   // The link to `storage` at `address`; null when there is none yet (then get() makes it).
   std::shared_ptr<StorageLink> find(const std::string& address, StorageId storage);
@@ -63,6 +65,7 @@ class StoragePool : public std::enable_shared_from_this<StoragePool> {
   struct Attempt;
   std::shared_ptr<Attempt> begin(const std::string& address);
   Task<std::shared_ptr<StorageLink>> connect(std::string address);
+  void requireOurs(const std::string& address, const std::string& uuid) const;
   Task<void> attempt(std::string address, std::shared_ptr<Attempt> attempt);
   void established(const std::string& address, const std::shared_ptr<StorageLink>& link);
   void lost(const std::string& address, StorageLink* link);
@@ -72,6 +75,7 @@ class StoragePool : public std::enable_shared_from_this<StoragePool> {
 
   Runtime& runtime_;
   const ClusterOptions options_;
+  std::function<std::string()> uuid_;
   const ClientId client_;
   std::unordered_map<std::string, std::shared_ptr<StorageLink>> links_;
   std::unordered_map<std::string, std::shared_ptr<Attempt>> attempts_;

@@ -112,12 +112,7 @@ Task<void> TrackerSession::greet(std::shared_ptr<Session> session) {
   auto promise = hello.send();
   auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.connectLimit);
   schema::check(answer.getStatus());
-  const std::string cluster = schema::toString(answer.getCluster());
-  if (!cluster_.empty() && cluster != cluster_) {
-    throw Error(Errc::invalid,
-                session->connection->peer() + " is a tracker of cluster " + cluster + ", not of " + cluster_);
-  }
-  cluster_ = cluster;
+  checkCluster(session->connection->peer(), schema::toString(answer.getCluster()), schema::toString(answer.getUuid()));
   for (auto other : answer.getTrackers()) learn(schema::toString(other));
 
   auto watch = session->tracker.watchRequest();
@@ -126,6 +121,19 @@ Task<void> TrackerSession::greet(std::shared_ptr<Session> session) {
   auto watched = co_await rpc::call(runtime_, kj::mv(watching), options_.connectLimit);
   schema::check(watched.getStatus());
   session->settles = watched.getSettles();
+}
+
+// A store that was made anew behind the same address counts its files from the same numbers: what is open here would be
+// taken for whatever has its number there.
+void TrackerSession::checkCluster(const std::string& tracker, const std::string& cluster, const std::string& uuid) {
+  const bool otherName = !cluster_.empty() && cluster != cluster_;
+  const bool otherUuid = !uuid_.empty() && !uuid.empty() && uuid != uuid_;
+  if (otherName || otherUuid) {
+    const std::string names = otherName ? " (" + cluster + ", not " + cluster_ + ")" : "";
+    throw Error(Errc::invalid, tracker + " is a tracker of another cluster" + names);
+  }
+  cluster_ = cluster;
+  if (!uuid.empty()) uuid_ = uuid;
 }
 
 void TrackerSession::established(std::shared_ptr<Session> session) {

@@ -51,6 +51,7 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   // To the present tracker (Link::roundTrip); nullopt while there is none.
   std::optional<Duration> roundTrip() const;
   const std::string& cluster() const { return cluster_; }
+  const std::string& uuid() const { return uuid_; }  // the cluster's; empty until a tracker told it
   const std::vector<std::string>& trackers() const { return addresses_; }
 
   // One call, repeated through lost connections, silent trackers and `unavailable`/`overloaded` answers until `limit`
@@ -78,6 +79,7 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   Task<void> keepConnected();
   Task<void> open(std::string address);
   Task<void> greet(std::shared_ptr<Session> session);
+  void checkCluster(const std::string& tracker, const std::string& cluster, const std::string& uuid);
   void established(std::shared_ptr<Session> session);
   void lost(rpc::Connection* connection);
   kj::Promise<void> ping(schema::Tracker::Client& tracker, rpc::Connection* connection);
@@ -96,6 +98,7 @@ class TrackerSession : public std::enable_shared_from_this<TrackerSession> {
   std::shared_ptr<Session> session_;
   Signal state_;  // session_ came or went
   std::string cluster_;
+  std::string uuid_;
   std::string lastFailure_;
   unsigned waiting_ = 0;
   TimePoint leftAt_;  // when a tracker was last left because its catalog was away

@@ -39,6 +39,7 @@ Trackers::Trackers(Runtime& runtime, const Options& options, Store& store, Hooks
       instance_(runtime.random() | 1),
       storageId_(store.storageId()),
       cluster_(store.cluster()),
+      uuid_(store.uuid()),
       stopping_(std::make_shared<Signal>(runtime.io)) {}
 
 Trackers::~Trackers() { stop(); }
@@ -147,7 +148,7 @@ Task<void> Trackers::registerAt(std::shared_ptr<Link> link) {
   }
   if (storageId_ == 0 && given_ != 0) {
     // A tracker that is told an id places files here.
-    co_await takeIdentity(given_, givenCluster_);
+    co_await takeIdentity(given_, givenCluster_, givenUuid_);
     if (!*alive) co_return;
   }
   auto request = link->client.registerStorageRequest();
@@ -162,52 +163,66 @@ Task<void> Trackers::registerAt(std::shared_ptr<Link> link) {
   request.setEmpty(empty);
   request.setPrevious(storageId_);
   request.setChecking(now.checking);
+  request.setUuid(uuid_);
   auto promise = request.send();
   auto answer = co_await rpc::call(runtime_, kj::mv(promise), options_.trackerLimit);
   if (!*alive) co_return;
   schema::check(answer.getStatus());
   const StorageId id = answer.getStorage();
   const std::string cluster = schema::toString(answer.getCluster());
+  const std::string uuid = schema::toString(answer.getUuid());
   if (id == 0) throw Error(Errc::internal, "the tracker gave storage id 0");
-  co_await takeIdentity(id, cluster);
+  co_await takeIdentity(id, cluster, uuid);
   if (!*alive) co_return;
   log::info("storage.registered", {{"tracker", link->address}, {"storage", id}});
 }
 
 // Nothing is served, and no file placed here, before the disk knows whose it is: the next process would be taken for
 // that of a new server.
-Task<void> Trackers::takeIdentity(StorageId id, std::string cluster) {
+Task<void> Trackers::takeIdentity(StorageId id, std::string cluster, std::string uuid) {
   const std::shared_ptr<bool> alive = alive_;
   const std::shared_ptr<Signal> stopping = stopping_;
   while (takingIdentity_) {
     co_await stopping->waitFor(runtime_.clock, kTakingIdentity);
     if (!*alive) co_return;
   }
-  checkIdentity(id, cluster);
-  if (id == storageId_ && cluster == cluster_) co_return;
+  checkIdentity(id, cluster, uuid);
+  if (uuid.empty()) uuid = uuid_;  // a tracker that does not tell it
+  const bool known = id == storageId_ && cluster == cluster_;
+  if (known && uuid == uuid_) co_return;
   given_ = id;
   givenCluster_ = cluster;
+  givenUuid_ = uuid;
   takingIdentity_ = true;
   std::optional<Error> failure;
   try {
-    co_await hooks_.identity(id, cluster);
+    co_await hooks_.identity(id, cluster, uuid);
   } catch (const Error& error) {
     failure = error;
   }
   if (!*alive) co_return;
   takingIdentity_ = false;
+  // A disk of a time before the uuid that is full goes on as it did; it is asked again at the next registration.
+  if (failure && known) co_return;
   if (failure) throw *failure;
   storageId_ = id;
   cluster_ = cluster;
+  uuid_ = uuid;
 }
 
 // Two trackers that disagree are not of one cluster, or the catalog was changed by hand.
-void Trackers::checkIdentity(StorageId id, const std::string& cluster) const {
+void Trackers::checkIdentity(StorageId id, const std::string& cluster, const std::string& uuid) const {
   const StorageId mine = storageId_ != 0 ? storageId_ : given_;
   if (mine != 0 && id != mine) {
     throw Error(Errc::invalid, fmt::format("this disk is storage {} of its cluster, but the catalog knows \"{}\" as "
                                            "{}: it is not the disk of that name",
                                            mine, options_.name, id));
+  }
+  const std::string& own = uuid_.empty() ? givenUuid_ : uuid_;
+  if (!own.empty() && !uuid.empty() && own != uuid) {
+    throw Error(Errc::invalid, fmt::format("this disk belongs to another cluster ({}) than the tracker ({}); give the "
+                                           "right --trackers, or another --data",
+                                           own, uuid));
   }
   if (storageId_ == 0 && given_ != 0 && cluster != givenCluster_) {
     throw Error(Errc::invalid, fmt::format("a tracker of cluster \"{}\" has taken this new disk, and this one is of "

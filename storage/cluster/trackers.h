@@ -43,7 +43,7 @@ class Trackers {
     std::function<Task<Heartbeat>()> heartbeat;
     std::function<void()> registered;  // at any tracker, again after each reconnect
     // The first time, or when it changed: durable when it ends, throws Error when it is not.
-    std::function<Task<void>(StorageId, std::string cluster)> identity;
+    std::function<Task<void>(StorageId, std::string cluster, std::string uuid)> identity;
     std::function<Task<bool>()> empty;  // no replica is on the disk
   };
   Trackers(Runtime& runtime, const Options& options, Store& store, Hooks hooks);
@@ -53,6 +53,7 @@ class Trackers {
 
   StorageId storageId() const { return storageId_; }  // 0 until it is known
   const std::string& cluster() const { return cluster_; }
+  const std::string& uuid() const { return uuid_; }  // the cluster's; empty until the disk has it
   bool connected() const;
   std::vector<std::string> addresses() const;
 
@@ -83,8 +84,8 @@ class Trackers {
   Task<void> maintain(std::shared_ptr<Link> link);
   Task<void> openSession(std::shared_ptr<Link> link);
   Task<void> registerAt(std::shared_ptr<Link> link);
-  Task<void> takeIdentity(StorageId id, std::string cluster);
-  void checkIdentity(StorageId id, const std::string& cluster) const;
+  Task<void> takeIdentity(StorageId id, std::string cluster, std::string uuid);
+  void checkIdentity(StorageId id, const std::string& cluster, const std::string& uuid) const;
   Task<bool> beat(std::shared_ptr<Link> link);
   void learn(const std::string& address);
   std::vector<std::shared_ptr<Link>> up() const;
@@ -95,11 +96,13 @@ class Trackers {
   Hooks hooks_;
   std::string address_;
   std::uint64_t instance_;
-  StorageId storageId_;  // as the disk has it, like the cluster
+  StorageId storageId_;  // as the disk has it, like the cluster and its uuid
   StorageId given_ = 0;  // by a tracker, with the cluster; the disk may not have taken it yet
   std::string givenCluster_;
+  std::string givenUuid_;
   bool takingIdentity_ = false;
   std::string cluster_;
+  std::string uuid_;
   std::vector<std::shared_ptr<Link>> links_;
   std::shared_ptr<Signal> stopping_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

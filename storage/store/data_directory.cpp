@@ -148,7 +148,7 @@ void DataDirectory::markClean() {
 
 void DataDirectory::readIdentity() {
   if (::faccessat(fd_, kIdentity, F_OK, 0) != 0) {
-    writeIdentity(storageId_, cluster_);
+    writeIdentity(storageId_, cluster_, uuid_);
     return;
   }
   std::istringstream text(readSmall(path_ + "/" + kIdentity));
@@ -163,6 +163,7 @@ void DataDirectory::readIdentity() {
   while (std::getline(text, line)) {
     if (line.starts_with("name ")) name = line.substr(5);
     if (line.starts_with("cluster ")) cluster_ = line.substr(8);
+    if (line.starts_with("uuid ")) uuid_ = line.substr(5);
     if (line.starts_with("storage ")) storageId_ = static_cast<StorageId>(std::strtoul(line.c_str() + 8, nullptr, 10));
   }
   if (name != name_) {
@@ -172,15 +173,18 @@ void DataDirectory::readIdentity() {
   }
 }
 
-void DataDirectory::writeIdentity(StorageId id, const std::string& cluster) {
-  replaceFile(fd_, path_, kIdentity, fmt::format("{}\nname {}\ncluster {}\nstorage {}\n", kMagic, name_, cluster, id));
+void DataDirectory::writeIdentity(StorageId id, const std::string& cluster, const std::string& uuid) {
+  std::string text = fmt::format("{}\nname {}\ncluster {}\nstorage {}\n", kMagic, name_, cluster, id);
+  if (!uuid.empty()) text += fmt::format("uuid {}\n", uuid);
+  replaceFile(fd_, path_, kIdentity, text);
 }
 
-void DataDirectory::setIdentity(StorageId id, const std::string& cluster) {
-  if (id == storageId_ && cluster == cluster_) return;
-  writeIdentity(id, cluster);
+void DataDirectory::setIdentity(StorageId id, const std::string& cluster, const std::string& uuid) {
+  if (id == storageId_ && cluster == cluster_ && uuid == uuid_) return;
+  writeIdentity(id, cluster, uuid);
   storageId_ = id;
   cluster_ = cluster;
+  uuid_ = uuid;
 }
 
 void DataDirectory::checkAttributes() {

@@ -8,7 +8,8 @@ namespace vcfs::storage {
 
 // A storage server's data directory: who it belongs to, and that only one process uses it.
 //
-//   <data>/vcfs-storage   text: "vcfs-storage 1", then "name …", "cluster …", "storage …", one per line
+//   <data>/vcfs-storage   text: "vcfs-storage 1", then "name …", "cluster …", "storage …" and, once it is
+//                         known, "uuid …", one per line
 //   <data>/lock           locked (flock) while a process uses the directory; holds the machine's boot id, and in an
 //                         attribute how often the machine lost power
 //   <data>/active         the list of active files, see active_log.h
@@ -23,7 +24,8 @@ class DataDirectory {
   int fd() const { return fd_; }
   StorageId storageId() const { return storageId_; }
   const std::string& cluster() const { return cluster_; }
-  void setIdentity(StorageId id, const std::string& cluster);
+  const std::string& uuid() const { return uuid_; }
+  void setIdentity(StorageId id, const std::string& cluster, const std::string& uuid);
   bool machineStayedUp() const { return machineStayedUp_; }
   std::uint64_t powerLosses() const { return powerLosses_; }
   void machineChecked();  // until then a restart is as the first one after the power cut
@@ -35,12 +37,13 @@ class DataDirectory {
   void writeLock(const std::string& text);
   void countPowerLosses(const std::string& boot);
   void readIdentity();
-  void writeIdentity(StorageId id, const std::string& cluster);
+  void writeIdentity(StorageId id, const std::string& cluster, const std::string& uuid);
   void checkAttributes();
 
   std::string path_;
   std::string name_;
   std::string cluster_;
+  std::string uuid_;
   StorageId storageId_ = 0;
   int fd_ = -1;
   int lockFd_ = -1;

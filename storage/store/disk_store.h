@@ -39,7 +39,10 @@ class DiskStore final : public Store {
   void machineChecked() override { directory_.machineChecked(); }
   StorageId storageId() const override { return directory_.storageId(); }
   std::string cluster() const override { return directory_.cluster(); }
-  void setIdentity(StorageId id, const std::string& cluster) override { directory_.setIdentity(id, cluster); }
+  std::string uuid() const override { return directory_.uuid(); }
+  void setIdentity(StorageId id, const std::string& cluster, const std::string& uuid) override {
+    directory_.setIdentity(id, cluster, uuid);
+  }
 
   void markClean() { directory_.markClean(); }
   std::size_t openFiles() const { return descriptors_.size(); }

@@ -287,10 +287,11 @@ std::vector<InodeId> MemoryStore::activeFiles() {
   return {active_.begin(), active_.end()};
 }
 
-void MemoryStore::setIdentity(StorageId id, const std::string& cluster) {
+void MemoryStore::setIdentity(StorageId id, const std::string& cluster, const std::string& uuid) {
   if (writeError_ != Errc::ok) throw Error(writeError_, "injected");
   storageId_ = id;
   cluster_ = cluster;
+  uuid_ = uuid;
 }
 
 void MemoryStore::losePower() {

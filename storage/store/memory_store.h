@@ -29,7 +29,8 @@ class MemoryStore final : public Store {
   void machineChecked() override { machineStayedUp_ = true; }
   StorageId storageId() const override { return storageId_; }
   std::string cluster() const override { return cluster_; }
-  void setIdentity(StorageId id, const std::string& cluster) override;
+  std::string uuid() const override { return uuid_; }
+  void setIdentity(StorageId id, const std::string& cluster, const std::string& uuid) override;
 
   // ---- for tests ----
   void failWrites(Errc code) { writeError_ = code; }  // Errc::ok: no more
@@ -75,6 +76,7 @@ class MemoryStore final : public Store {
   std::uint64_t capacity_;
   StorageId storageId_ = 0;
   std::string cluster_;
+  std::string uuid_;
   Errc writeError_ = Errc::ok;
   Errc activeError_ = Errc::ok;
   Errc readError_ = Errc::ok;

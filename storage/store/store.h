@@ -113,7 +113,9 @@ class Store {
   // The server's identity, kept with the data.
   virtual StorageId storageId() const = 0;  // 0 before the first registration
   virtual std::string cluster() const = 0;
-  virtual void setIdentity(StorageId id, const std::string& cluster) = 0;  // durable on return
+  virtual std::string uuid() const = 0;  // the cluster's (Tracker.hello); empty before a tracker told it
+  // Durable on return.
+  virtual void setIdentity(StorageId id, const std::string& cluster, const std::string& uuid) = 0;
 };
 
 }  // namespace vcfs::storage

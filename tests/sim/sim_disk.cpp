@@ -162,8 +162,8 @@ void ProcessDisk::syncActiveList() {
   state_->disk.syncActiveList();
 }
 
-void ProcessDisk::setIdentity(StorageId id, const std::string& cluster) {
-  if (state_->alive) state_->disk.setIdentity(id, cluster);
+void ProcessDisk::setIdentity(StorageId id, const std::string& cluster, const std::string& uuid) {
+  if (state_->alive) state_->disk.setIdentity(id, cluster, uuid);
 }
 
 namespace {

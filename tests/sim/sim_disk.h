@@ -41,7 +41,8 @@ class ProcessDisk final : public storage::Store {
   }
   StorageId storageId() const override { return state_->disk.storageId(); }
   std::string cluster() const override { return state_->disk.cluster(); }
-  void setIdentity(StorageId id, const std::string& cluster) override;
+  std::string uuid() const override { return state_->disk.uuid(); }
+  void setIdentity(StorageId id, const std::string& cluster, const std::string& uuid) override;
 
   struct State {
     storage::MemoryStore& disk;

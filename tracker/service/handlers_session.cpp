@@ -65,6 +65,7 @@ Task<void> Handlers::hello(HelloContext context) {
              {{"client", log::hex(session_->client)}, {"kind", session_->kind}, {"host", session_->host}});
   auto results = context.getResults();
   results.setCluster(core_->cluster.name);
+  results.setUuid(core_->cluster.uuid);
   results.setTracker(core_->options.address());
   std::vector<std::string> all = core_->options.trackers;
   if (all.empty()) all.push_back(core_->options.address());

@@ -61,6 +61,14 @@ void refuseTwin(TrackerCore& core, const std::string& name, std::uint64_t instan
   }
 }
 
+// Clusters mostly have the same name, and each counts its servers and files from the same numbers.
+void refuseForeign(const TrackerCore& core, const std::string& name, const std::string& uuid) {
+  if (uuid.empty() || uuid == core.cluster.uuid) return;
+  throw Error(Errc::invalid, "the disk of " + name + " belongs to another cluster (" + uuid + ", this one is " +
+                                 core.cluster.uuid +
+                                 "): give the right --trackers, or an empty --data for a new server");
+}
+
 ops::StorageRow toRow(schema::Tracker::RegisterStorageParams::Reader p) {
   ops::StorageRow row;
   row.name = schema::toString(p.getName());
@@ -105,9 +113,11 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   const ops::StorageRow row = toRow(p);
   const std::uint64_t instance = p.getInstance();
   const ops::Disk disk{p.getPrevious(), p.getEmpty()};
+  const std::string uuid = schema::toString(p.getUuid());
   StorageServer server;
   try {
     refuseTwin(*core_, row.name, instance);
+    refuseForeign(*core_, row.name, uuid);
     server.id = co_await addToCatalog(core_, row, disk);
   } catch (const Error& error) {
     noteRefusal(*core_, row, instance, error);
@@ -127,6 +137,7 @@ Task<void> Handlers::registerStorage(RegisterStorageContext context) {
   auto results = context.getResults();
   results.setStorage(id);
   results.setCluster(core_->cluster.name);
+  results.setUuid(core_->cluster.uuid);
   if (disk.isNew()) {
     // Its heartbeat is answered with notFound, and it comes back with its id when that is on its disk.
     core_->applicants.admitted(row.name, instance, core_->runtime.clock.now());

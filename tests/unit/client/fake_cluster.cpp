@@ -15,6 +15,7 @@ class StorageServer final : public schema::Storage::Server {
     results.setStorage(self_.id);
     results.setName("s" + std::to_string(self_.id));
     results.setCluster("test");
+    results.setUuid(self_.uuid);
     return kj::READY_NOW;
   }
   kj::Promise<void> ping(PingContext) override {
@@ -210,6 +211,7 @@ class TrackerServer final : public schema::Tracker::Server {
     if (self_.hanging) return kj::NEVER_DONE;
     auto results = context.getResults();
     results.setCluster("test");
+    results.setUuid(self_.uuid);
     results.setTracker(self_.address);
     auto list = results.initTrackers(static_cast<unsigned>(cluster_.trackers.size()));
     for (unsigned i = 0; i < list.size(); ++i) list.set(i, cluster_.trackers[i]->address);

@@ -46,6 +46,7 @@ struct FakeStorage {
   Errc refuseOpens = Errc::ok;
   Errc refuseReads = Errc::ok;
   std::uint64_t powerLoss = 0;   // of all its files
+  std::string uuid;              // of its cluster
   bool silent = false;           // executes and never answers
   bool hanging = false;          // not even pings are answered
   bool ownTimes = false;         // what writers tell of the time does not count
@@ -63,6 +64,7 @@ struct FakeTracker {
   std::string host;
   std::string address;
   std::unique_ptr<rpc::Server> server;
+  std::string uuid;  // of its cluster
   bool hanging = false;
   Errc refuse = Errc::ok;
   unsigned refusals = UINT_MAX;

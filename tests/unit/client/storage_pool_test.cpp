@@ -73,5 +73,20 @@ TEST_F(StoragePoolTest, a_server_that_another_one_has_the_address_of_costs_that_
   pool->stop();
 }
 
+// Whoever has a file open goes on to use its layout while the trackers are away.
+TEST_F(StoragePoolTest, a_server_of_another_cluster_at_the_same_address_is_not_used) {
+  auto pool = std::make_shared<StoragePool>(fake.runtime, ClusterOptions{}, 7);
+  pool->onlyOf([] { return std::string("a"); });
+  const auto get = [&] {
+    std::vector<Replica> servers{Replica{1, ReplicaState::inSync, fake.storage(1).address}};
+    return pool->get(std::move(servers), fake.clock.now() + seconds(1));
+  };
+  fake.storage(1).uuid = "b";
+  EXPECT_THROW(fake.run(get()), Error);
+  fake.storage(1).uuid = "a";
+  EXPECT_EQ(fake.run(get())->id, 1u);
+  pool->stop();
+}
+
 }  // namespace
 }  // namespace vcfs::client

@@ -105,6 +105,29 @@ TEST(TrackerSession, a_tracker_that_comes_back_within_the_stall_limit_is_used) {
   EXPECT_FALSE(fake.run(cluster->lookup(kRootInode, "nothing")));
 }
 
+TEST(TrackerSession, a_cluster_that_was_made_anew_behind_the_same_address_is_another_one) {
+  FakeCluster fake;
+  fake.tracker().uuid = "a";
+  ClusterOptions options = fake.options();
+  options.stallLimit = seconds(2);
+  auto cluster = fake.connect(options);
+  fake.makeFile("a", "bytes of another cluster", FileState::closed);
+  fake.killTracker(0);
+  fake.tracker().uuid = "b";
+  fake.startTracker(0);
+  try {
+    fake.run(cluster->lookup(kRootInode, "a"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::unavailable);
+    EXPECT_NE(error.detail().find("is a tracker of another cluster"), std::string::npos) << error.detail();
+  }
+  fake.killTracker(0);
+  fake.tracker().uuid = "a";
+  fake.startTracker(0);
+  EXPECT_TRUE(fake.run(cluster->lookup(kRootInode, "a"))) << "its own one is taken again";
+}
+
 TEST(TrackerSession, connecting_to_nobody_fails_after_the_stall_limit) {
   FakeCluster fake;
   ClusterOptions options;

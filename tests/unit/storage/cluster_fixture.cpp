@@ -27,9 +27,10 @@ class TrackerEndpoint final : public schema::Tracker::Server {
     auto p = context.getParams();
     const StorageId id = tracker_.ids.at(schema::toString(p.getName()));
     tracker_.addresses[id] = schema::toString(p.getAddress());
-    tracker_.registrations.push_back({p.getPrevious(), p.getEmpty(), p.getChecking()});
+    tracker_.registrations.push_back({p.getPrevious(), p.getEmpty(), p.getChecking(), schema::toString(p.getUuid())});
     context.getResults().setStorage(id);
     context.getResults().setCluster("test");
+    context.getResults().setUuid(tracker_.uuid);
     return kj::READY_NOW;
   }
   kj::Promise<void> heartbeat(HeartbeatContext context) override {

@@ -31,8 +31,10 @@ struct FakeTracker {
     StorageId previous = 0;
     bool empty = false;
     bool checking = false;
+    std::string uuid;
   };
   std::vector<Registration> registrations;
+  std::string uuid;  // of its cluster
   std::size_t failuresReported = 0;
   std::size_t heartbeats = 0;
   std::size_t reports = 0;

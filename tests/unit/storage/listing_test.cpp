@@ -32,7 +32,8 @@ class CountingStore final : public Store {
   void machineChecked() override {}
   StorageId storageId() const override { return 1; }
   std::string cluster() const override { return "test"; }
-  void setIdentity(StorageId, const std::string&) override {}
+  std::string uuid() const override { return ""; }
+  void setIdentity(StorageId, const std::string&, const std::string&) override {}
 };
 
 std::vector<InodeId> listAll(Listing& listing, CountingStore& store, std::size_t limit) {

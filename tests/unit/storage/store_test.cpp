@@ -247,7 +247,7 @@ TEST(DiskStore, identity_and_active_files_survive_a_restart) {
   Folder folder;
   {
     DiskStore store(optionsOf(folder));
-    store.setIdentity(3, "main");
+    store.setIdentity(3, "main", "1f2e");
     store.file(1024)->create(metaOf(1024), "", "");
     store.file(1025)->create(metaOf(1025), "", "");
     store.markStable({1024});
@@ -255,6 +255,7 @@ TEST(DiskStore, identity_and_active_files_survive_a_restart) {
   DiskStore store(optionsOf(folder));
   EXPECT_EQ(store.storageId(), 3u);
   EXPECT_EQ(store.cluster(), "main");
+  EXPECT_EQ(store.uuid(), "1f2e");
   EXPECT_EQ(store.activeFiles(), std::vector<InodeId>{1025});
   EXPECT_TRUE(store.machineStayedUp());
 }

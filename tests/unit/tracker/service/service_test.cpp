@@ -197,6 +197,23 @@ TEST_P(ServiceTest, two_servers_cannot_have_one_name) {
   EXPECT_EQ(codeOf([&] { b.registerStorage("same", 2); }), Errc::exists);
 }
 
+TEST_P(ServiceTest, a_disk_of_another_cluster_is_refused_though_its_name_and_number_are_known_here) {
+  Client mount(loop_, "m", "mount", 1);
+  auto own = std::make_unique<Client>(loop_, "s1", "storage", 11);
+  const StorageId storage = own->registerStorage("s1", 1);
+  own.reset();
+  ASSERT_TRUE(until([&] { return !service_->core().map.alive(storage, loop_.clock.now()); }));
+  Client foreign(loop_, "s1-foreign", "storage", 12);
+  auto request = foreign.registration("s1", 2, storage, false);
+  request.setUuid("of another one");
+  EXPECT_EQ(codeOf([&] { foreign.call(std::move(request)); }), Errc::invalid);
+  EXPECT_FALSE(service_->core().map.alive(storage, loop_.clock.now()));
+  EXPECT_NE(status(mount)["storages"][0].value("refused", "").find("another cluster"), std::string::npos);
+  auto right = foreign.registration("s1", 2, storage, false);
+  right.setUuid(service_->core().cluster.uuid);
+  EXPECT_EQ(foreign.call(std::move(right)).getStorage(), storage);
+}
+
 TEST_P(ServiceTest, others_are_told_what_changed_but_not_who_changed_it) {
   Client s1(loop_, "s1", "storage", 11);
   s1.registerStorage("s1");
