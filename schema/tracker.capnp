@@ -313,6 +313,19 @@ interface Tracker {
   # acceptUnseen: goes by the replicas that can be looked at. What others have that would be better is overwritten from
   # these when their servers come back.
   # Errors: notFound; exists (it is up); unavailable (it was heard of within the last seconds: repeat); invalid (limit).
+
+  # ---- a catalog that was restored from a backup -------------------------------------------------------------------------
+
+  adoptNewer @51 (inode :UInt64, epoch :UInt64, newest :UInt64, holders :List(UInt32))
+             -> (status :Status, layout :Layout, changed :Bool);
+  # The disks know a later epoch of the file (`newest`) than the catalog (`epoch`): its replicas refuse everybody who comes
+  # with what the catalog says. In one compare-and-set transaction, if `epoch` is still the catalog's: the epoch becomes
+  # newest + 1, the replicas on `holders` (1 … 8 servers, those that have the file as it was last) are in sync, also such
+  # as the catalog does not place there, and the others become stale. The caller has looked at every server's disk.
+  # layout: the present one, whatever happened (inode 0: there is no such file); changed: by this call. Repeating it
+  # changes nothing.
+  # Errors: invalid (newest is not later than epoch, a holder that is not in the catalog or has still to delete an older
+  # replica of the file, too many of them).
 }
 
 struct LossFile {

@@ -8,6 +8,8 @@ namespace vcfs::cli::fsck {
 
 const char* nameOf(Kind kind) {
   switch (kind) {
+    case Kind::newer:
+      return "newer";
     case Kind::missing:
       return "missing";
     case Kind::extra:
@@ -45,6 +47,19 @@ const Replica* CatalogFile::on(StorageId storage) const {
 
 namespace {
 
+Finding newerThan(const CatalogFile& file, StorageId storage, const Stored& stored) {
+  return {Kind::newer, storage,
+          fmt::format("the replica is of epoch {}, where the catalog says {}: it was restored from a backup",
+                      stored.epoch, file.layout.epoch)};
+}
+
+// Also of one that is behind in the catalog: it may be the other way round on the disks.
+void judgeEpoch(const CatalogFile& file, const Replica& replica, const OnDisks& disks, std::vector<Finding>& findings) {
+  const auto found = disks.find(replica.storage);
+  if (found == disks.end() || !found->second || found->second->epoch <= file.layout.epoch) return;
+  findings.push_back(newerThan(file, replica.storage, *found->second));
+}
+
 void judgeReplica(const CatalogFile& file, const Replica& replica, const std::optional<Stored>& stored,
                   std::vector<Finding>& findings) {
   if (!stored) {
@@ -77,6 +92,7 @@ std::vector<Finding> judgeFile(const CatalogFile& file, const OnDisks& disks) {
   std::uint32_t useful = 0;
   bool anyInSync = false;
   for (const Replica& replica : file.layout.replicas) {
+    judgeEpoch(file, replica, disks, findings);
     if (replica.state == ReplicaState::stale) continue;
     ++useful;
     if (replica.state != ReplicaState::inSync) continue;
@@ -97,9 +113,11 @@ std::vector<Finding> judgeFile(const CatalogFile& file, const OnDisks& disks) {
   return findings;
 }
 
-std::optional<Finding> judgeStored(const CatalogFile& file, StorageId storage) {
+std::optional<Finding> judgeStored(const CatalogFile& file, StorageId storage, const Stored& stored) {
   if (file.on(storage) != nullptr) return std::nullopt;
   if (std::find(file.removals.begin(), file.removals.end(), storage) != file.removals.end()) return std::nullopt;
+  const bool needed = file.isFile() && file.attr.nlink != 0 && file.attr.state != FileState::lost;
+  if (needed && stored.epoch > file.layout.epoch) return newerThan(file, storage, stored);
   return Finding{Kind::extra, storage,
                  file.exists() ? "the catalog does not place the file on this server" : "the catalog has no such file"};
 }
@@ -137,6 +155,28 @@ std::optional<Finding> judgeName(const Name& name) {
     return Finding{Kind::dangling, 0, "the directory believes to be elsewhere"};
   }
   return std::nullopt;
+}
+
+Newest newestOf(const CatalogFile& file, const OnDisks& disks) {
+  Newest newest;
+  for (const auto& [storage, stored] : disks) {
+    if (stored) newest.epoch = std::max(newest.epoch, stored->epoch);
+  }
+  // The higher, the better: sealed ones, then by size.
+  using Rank = std::pair<bool, std::uint64_t>;
+  Rank best;
+  for (const auto& [storage, stored] : disks) {
+    const bool leaves = std::find(file.removals.begin(), file.removals.end(), storage) != file.removals.end();
+    if (!stored || leaves || stored->gaps || !stored->readable() || stored->epoch != newest.epoch) continue;
+    const Rank rank(stored->sealed(), stored->size);
+    if (newest.holders.empty() || rank > best) {
+      newest.holders.assign(1, storage);
+      best = rank;
+    } else if (rank == best && stored->sealed()) {
+      newest.holders.push_back(storage);
+    }
+  }
+  return newest;
 }
 
 bool mayDeleteExtra(const CatalogFile& file, StorageId storage, const Stored& stored, std::int64_t now,

@@ -13,6 +13,8 @@
 namespace vcfs::cli::fsck {
 
 enum class Kind {
+  newer,       // a disk knows a later epoch than the catalog, which was restored from a backup: first, since the rest
+               // of what is found of the file follows from it
   missing,     // the catalog places an in-sync replica on a server that does not have it
   extra,       // a server has a replica that the catalog does not place there
   size,        // a sealed replica of another size than the catalog says
@@ -48,6 +50,8 @@ struct Stored {
   std::uint64_t size = 0;
   FileState state = FileState::none;
   std::int64_t mtimeNs = 0;
+  bool gaps = false;  // bytes may be missing anywhere in it
+  bool sealed() const { return state == FileState::closed || state == FileState::recovered; }
   bool readable() const { return epoch != 0; }
 };
 using OnDisks = std::map<StorageId, std::optional<Stored>>;  // of the servers that were asked
@@ -61,8 +65,8 @@ struct Finding {
 // The file, its row and the servers that were asked.
 std::vector<Finding> judgeFile(const CatalogFile& file, const OnDisks& disks);
 
-// Whether a server's replica has any business there.
-std::optional<Finding> judgeStored(const CatalogFile& file, StorageId storage);
+// Whether what a server has of a file that the catalog does not place there has any business there.
+std::optional<Finding> judgeStored(const CatalogFile& file, StorageId storage, const Stored& stored);
 
 // Checksums of a part of a file, and which replicas have them so.
 using ByteVersions = std::map<std::vector<std::uint32_t>, std::vector<StorageId>>;
@@ -85,6 +89,15 @@ struct Name {
   InodeId inodeParent = 0;
 };
 std::optional<Finding> judgeName(const Name& name);
+
+// The latest epoch on the disks of all servers, and which replicas are the file as it was in it: whole ones, sealed
+// ones rather than others, of these the longest. Of a file that nobody sealed it is one, with which the others are
+// compared.
+struct Newest {
+  Epoch epoch = 0;
+  std::vector<StorageId> holders;  // empty: none can be said to be whole
+};
+Newest newestOf(const CatalogFile& file, const OnDisks& disks);
 
 // ---- what may be repaired: nothing whose only good copy could be the one that is taken away
 bool mayDeleteExtra(const CatalogFile& file, StorageId storage, const Stored& stored, std::int64_t now,

@@ -102,7 +102,7 @@ Task<Scan::Disks> Scan::inspectAll(std::vector<CatalogFile> files, std::vector<s
   std::map<StorageId, std::set<InodeId>> wanted;
   for (const CatalogFile& file : files) {
     for (const Replica& replica : file.layout.replicas) {
-      if (replica.state == ReplicaState::inSync) wanted[replica.storage].insert(file.attr.inode);
+      wanted[replica.storage].insert(file.attr.inode);
     }
   }
   for (const auto& [inode, storage] : also) wanted[storage].insert(inode);
@@ -208,8 +208,8 @@ Task<void> Scan::checkDisk(Server server) {
     if (inodes.empty()) co_return;
     after = inodes.back();
     const std::vector<CatalogFile> files = co_await sources_.filesOf(inodes);
-    for (const CatalogFile& file : files) {
-      if (const auto finding = judgeStored(file, server.id)) suspect(file, *finding);
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (const auto finding = judgeStored(files[i], server.id, page.replicas[i].second)) suspect(files[i], *finding);
     }
     if (suspects_.size() >= kMostSuspects) co_await settle();
   }

@@ -118,6 +118,7 @@ class Scan {
   Task<void> tell(InodeId inode, Suspect suspect);
   Task<void> repair(Problem& problem, const CatalogFile& file);  // or says what to do
   Task<void> giveUp(Layout layout, StorageId storage);           // the replica that was deleted there
+  Task<void> adoptNewest(Problem& problem, const CatalogFile& file);
   Task<void> nameProblems();
   std::string serverName(StorageId id) const;
   Task<void> pause();

@@ -22,7 +22,8 @@ Task<std::vector<Scan::Suspect>> Scan::lookAgain(std::vector<Suspect> before) {
   for (const Suspect& one : before) {
     inodes.push_back(one.file.attr.inode);
     for (const auto& [key, detail] : one.findings) {
-      if (key.first == Kind::extra) also.emplace_back(one.file.attr.inode, key.second);
+      const bool elsewhere = key.first == Kind::extra || key.first == Kind::newer;
+      if (elsewhere) also.emplace_back(one.file.attr.inode, key.second);
     }
   }
   const std::vector<CatalogFile> files = co_await sources_.filesOf(inodes);
@@ -39,8 +40,10 @@ Task<std::vector<Scan::Suspect>> Scan::lookAgain(std::vector<Suspect> before) {
       } else if (key.first == Kind::orphan) {
         const bool orphan = co_await isOrphan(inodes[i]);
         if (orphan) now[i].findings[key] = detail;
-      } else if (key.first == Kind::extra && disks[inodes[i]][key.second]) {
-        if (const auto extra = judgeStored(files[i], key.second)) add(*extra);
+      } else if (key.first == Kind::extra || key.first == Kind::newer) {
+        const std::optional<Stored>& stored = disks[inodes[i]][key.second];
+        const auto finding = stored ? judgeStored(files[i], key.second, *stored) : std::nullopt;
+        if (finding) add(*finding);
       }
     }
   }

@@ -30,6 +30,7 @@ Stored toStored(schema::StoredReplica::Reader reader) {
   stored.size = reader.getSize();
   stored.state = static_cast<FileState>(reader.getState());
   stored.mtimeNs = reader.getMtimeNs();
+  stored.gaps = reader.getMayHaveGaps();
   return stored;
 }
 
@@ -189,6 +190,20 @@ Task<bool> Sources::remove(Server server, InodeId inode, Epoch upTo) {
   auto answer = co_await rpc::call(runtime(), kj::mv(promise), kDiskLimit);
   schema::check(answer.getStatus());
   co_return answer.getKept().size() == 0;
+}
+
+Task<Layout> Sources::adoptNewer(InodeId inode, Epoch epoch, Epoch newest, std::vector<StorageId> holders) {
+  auto build = [inode, epoch, newest, &holders](Tracker& tracker) {
+    auto request = tracker.adoptNewerRequest();
+    request.setInode(inode);
+    request.setEpoch(epoch);
+    request.setNewest(newest);
+    auto list = request.initHolders(static_cast<unsigned>(holders.size()));
+    for (unsigned i = 0; i < holders.size(); ++i) list.set(i, holders[i]);
+    return request.send();
+  };
+  auto answer = co_await links_->tracker(build);
+  co_return schema::toLayout(answer.getLayout());
 }
 
 Task<Layout> Sources::reportLost(InodeId inode, Epoch epoch, StorageId storage) {

@@ -49,6 +49,8 @@ class Sources {
                                              std::uint32_t blocks);
   // False: kept, since it is of a later epoch than `upTo` (0: whatever its epoch), or its disk does not delete it.
   Task<bool> remove(Server server, InodeId inode, Epoch upTo);
+  // The layout as it is then, also when nothing was changed (Tracker.adoptNewer).
+  Task<Layout> adoptNewer(InodeId inode, Epoch epoch, Epoch newest, std::vector<StorageId> holders);
   // The layout as it is then; it may count the replica still (reportFailure in schema/tracker.capnp).
   Task<Layout> reportLost(InodeId inode, Epoch epoch, StorageId storage);
 

@@ -10,6 +10,7 @@ namespace {
 
 constexpr Duration kGiveUpLimit = std::chrono::seconds(10);
 constexpr Duration kGiveUpPause = std::chrono::milliseconds(100);
+constexpr const char* kNewerFirst = "what is newer on a disk comes first: then run vcfs fsck again";
 constexpr const char* kChanged = "the file has changed meanwhile, or the disk does not delete it: run vcfs fsck again";
 
 bool countsInSync(const Layout& layout, StorageId storage) {
@@ -35,6 +36,7 @@ std::string summary(const Report& report) {
 }
 
 Task<void> Scan::tell(InodeId inode, Suspect suspect) {
+  const bool newer = !suspect.findings.empty() && suspect.findings.begin()->first.first == Kind::newer;
   for (const auto& [key, detail] : suspect.findings) {
     ++report_.found;
     Problem problem;
@@ -47,7 +49,11 @@ Task<void> Scan::tell(InodeId inode, Suspect suspect) {
     }
     std::optional<Error> failure;
     try {
-      co_await repair(problem, suspect.file);
+      if (newer && key.first != Kind::newer) {
+        problem.remedy = kNewerFirst;
+      } else {
+        co_await repair(problem, suspect.file);
+      }
     } catch (const Error& error) {
       failure = error;
     }
@@ -61,6 +67,10 @@ Task<void> Scan::repair(Problem& problem, const CatalogFile& file) {
   const Kind kind = problem.finding.kind;
   if (kind == Kind::lost) {
     problem.remedy = "remove it; if there is a backup: remove it first, then `vcfs put`";
+    co_return;
+  }
+  if (kind == Kind::newer) {
+    co_await adoptNewest(problem, file);
     co_return;
   }
   const bool nowhere = kind == Kind::degraded && file.layout.primary() == nullptr;
@@ -111,6 +121,31 @@ Task<void> Scan::repair(Problem& problem, const CatalogFile& file) {
     problem.repaired = removed;
     problem.remedy = removed ? "is being copied again" : kChanged;
   }
+}
+
+// The catalog goes on from the replicas of the latest epoch that any disk has, which must not be on one that could not
+// be asked.
+Task<void> Scan::adoptNewest(Problem& problem, const CatalogFile& file) {
+  std::vector<CatalogFile> files(1, file);
+  std::vector<std::pair<InodeId, StorageId>> also;
+  for (const auto& [id, server] : servers_) also.emplace_back(problem.inode, id);
+  Disks disks = co_await inspectAll(std::move(files), std::move(also));
+  if (!report_.unreachable.empty()) {
+    problem.remedy = "start every storage server first: one that is away may have what is newest";
+    co_return;
+  }
+  const Newest newest = newestOf(file, disks[problem.inode]);
+  if (newest.holders.empty()) {
+    problem.remedy = "look at the files on the disks: none of the latest epoch can be said to be whole";
+    co_return;
+  }
+  if (!options_.repair) {
+    problem.remedy = "vcfs fsck --repair goes on from what is newest";
+    co_return;
+  }
+  const Layout now = co_await sources_.adoptNewer(problem.inode, file.layout.epoch, newest.epoch, newest.holders);
+  problem.repaired = now.epoch > newest.epoch;
+  problem.remedy = problem.repaired ? "the catalog goes on from the newest replicas" : kChanged;
 }
 
 // Its replica is deleted. Until the catalog knows, readers are sent there in vain; a report of an epoch that is over

@@ -331,6 +331,16 @@ ReplicaSet handOver(const ReplicaSet& replicas, const std::vector<StorageId>& eq
   return next;
 }
 
+ReplicaSet adoptHolders(const ReplicaSet& replicas, const std::vector<StorageId>& holders) {
+  ReplicaSet next;
+  for (StorageId holder : holders) next.push_back(Replica{holder, ReplicaState::inSync, {}});
+  for (const Replica& replica : replicas) {
+    const bool holds = std::find(holders.begin(), holders.end(), replica.storage) != holders.end();
+    if (!holds) next.push_back(Replica{replica.storage, ReplicaState::stale, {}});
+  }
+  return next;
+}
+
 std::optional<ReplicaSet> replaceReplica(const ReplicaSet& replicas, StorageId gone, const PlacementView& view,
                                          const FileNeeds& needs) {
   const bool others = std::any_of(replicas.begin(), replicas.end(), [&](const Replica& replica) {

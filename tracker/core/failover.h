@@ -88,6 +88,10 @@ bool mayHandOver(const ReplicaSet& replicas, const PlacementView& view, const Fi
 ReplicaSet handOver(const ReplicaSet& replicas, const std::vector<StorageId>& equal, const PlacementView& view,
                     const FileNeeds& needs, std::vector<StorageId>& dropped);
 
+// The disks know more than the catalog, which was restored: the replicas on `holders` are what the file is, the others
+// become stale.
+ReplicaSet adoptHolders(const ReplicaSet& replicas, const std::vector<StorageId>& holders);
+
 // `gone` has been away for so long that its replica is given up for another one. Nothing changes where there is no
 // place for that, or no live server to copy it from (one that is away, too, may come back with less): should the server
 // come back, what it has is still good.

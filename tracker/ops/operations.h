@@ -429,6 +429,15 @@ struct Loss {
 };
 // In the order asked for. Throws unavailable: the server has come back.
 Task<std::vector<LayoutChange>> acceptLoss(SqlTx& tx, StorageId gone, std::vector<Loss> losses, Occasion occasion);
+// What the disks have of a file whose epoch there is later than the catalog's.
+struct Newest {
+  InodeId inode = 0;
+  Epoch epoch = 0;   // the catalog's: only if nothing has changed since
+  Epoch newest = 0;  // the disks'
+  std::vector<StorageId> holders;
+};
+// Throws invalid: see Tracker.adoptNewer.
+Task<LayoutChange> adoptNewer(SqlTx& tx, Newest newest, Occasion occasion);
 // What is over of pins and waits, locks of clients whose lease ended before `locksNs`, and requests made before
 // `requestsNs`: a part of them, of clients behind `after`.
 struct ForgetBefore {

@@ -299,10 +299,10 @@ InodeRow dropLink(SqlTx& tx, InodeRow row, std::int64_t now, const TrashRules& r
   return row;
 }
 
-Task<InodeRow> storeReplicas(SqlTx& tx, InodeRow row, ReplicaSet next, std::int64_t now) {
+Task<InodeRow> storeReplicas(SqlTx& tx, InodeRow row, ReplicaSet next, std::int64_t now, Epoch known) {
   const Epoch old = row.attr.epoch;
   row.replicas = std::move(next);
-  row.attr.epoch = old + 1;
+  row.attr.epoch = std::max(old, known) + 1;
   ++row.attr.changeId;
   const std::uint32_t missing = row.attr.nlink == 0 ? 0 : missingOf(row);
   const Rows updated = co_await tx.exec(kRaiseEpoch, row.attr.epoch, missing, row.attr.inode, old);

@@ -98,8 +98,9 @@ struct TrashRules {
   std::int64_t retentionNs = 0;
 };
 InodeRow dropLink(SqlTx& tx, InodeRow row, std::int64_t now, const TrashRules& rules);
-// Stores a new replica set if the file still has `row.attr.epoch`; raises the epoch. Throws staleEpoch otherwise.
-Task<InodeRow> storeReplicas(SqlTx& tx, InodeRow row, ReplicaSet next, std::int64_t now);
+// Stores a new replica set if the file still has `row.attr.epoch`; raises the epoch, also above `known`. Throws
+// staleEpoch otherwise.
+Task<InodeRow> storeReplicas(SqlTx& tx, InodeRow row, ReplicaSet next, std::int64_t now, Epoch known = 0);
 // What a decision about the file's replicas has to respect.
 Task<FileNeeds> needsOf(SqlTx& tx, const InodeRow& row, const PlacementView& view);
 void addRemovals(SqlTx& tx, InodeId inode, const std::vector<StorageId>& storages);

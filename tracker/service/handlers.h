@@ -24,7 +24,8 @@ class Coordinator;
   X(getLock, GetLock) X(setLock, SetLock) X(renewLocks, RenewLocks) X(cancelLock, CancelLock) \
   X(storages, Storages) X(drainStorage, DrainStorage) X(removeStorage, RemoveStorage) \
   X(auditFiles, AuditFiles) X(auditInodes, AuditInodes) X(auditNames, AuditNames) X(pathsOf, PathsOf) \
-  X(leaseNames, LeaseNames) X(noteReads, NoteReads) X(acceptLoss, AcceptLoss)
+  X(leaseNames, LeaseNames) X(noteReads, NoteReads) X(acceptLoss, AcceptLoss) \
+  X(adoptNewer, AdoptNewer)
 // clang-format on
 
 // The methods of schema/tracker.capnp for one session: read the parameters, run the operation, fill the answer. An

@@ -1,8 +1,9 @@
 #include "common/base/error.h"
+#include "common/base/log.h"
 #include "schema/convert.h"
 #include "tracker/service/handlers.h"
 
-// For `vcfs fsck`: the catalog in pages.
+// For `vcfs fsck`: the catalog in pages, and what it repairs there.
 namespace vcfs::tracker {
 
 namespace {
@@ -95,6 +96,26 @@ Task<void> Handlers::pathsOf(PathsOfContext context) {
   const std::vector<std::string> paths = co_await core_->catalog.read(std::move(op));
   auto list = context.getResults().initPaths(static_cast<unsigned>(paths.size()));
   for (unsigned i = 0; i < list.size(); ++i) list.set(i, schema::toData(paths[i]));
+}
+
+Task<void> Handlers::adoptNewer(AdoptNewerContext context) {
+  auto p = context.getParams();
+  ops::Newest newest;
+  newest.inode = p.getInode();
+  newest.epoch = p.getEpoch();
+  newest.newest = p.getNewest();
+  for (StorageId holder : p.getHolders()) newest.holders.push_back(holder);
+  const ops::Occasion occasion = core_->occasion(ops::Request());
+  auto op = [newest, occasion](SqlTx& tx) { return ops::adoptNewer(tx, newest, occasion); };
+  ops::LayoutChange change = co_await core_->catalog.write(std::move(op), Durability::stable);
+  core_->fillAddresses(change.layout);
+  if (change.changed) {
+    log::warn("replicas.adopted", {{"inode", log::hex(newest.inode)}, {"epoch", change.layout.epoch}});
+    std::vector<Layout> layouts(1, change.layout);
+    co_await core_->announce(std::move(layouts), 0, core_->options.adoptWait);
+  }
+  schema::fill(context.getResults().initLayout(), change.layout);
+  context.getResults().setChanged(change.changed);
 }
 
 }  // namespace vcfs::tracker

@@ -100,11 +100,46 @@ TEST(Fsck, a_nameless_inode_must_be_in_the_trash) {
 
 TEST(Fsck, a_replica_that_nobody_placed_is_extra_unless_it_is_about_to_be_deleted) {
   CatalogFile file = closedFile();
-  EXPECT_FALSE(judgeStored(file, 2));
-  EXPECT_EQ(judgeStored(file, 3)->kind, Kind::extra);
+  EXPECT_FALSE(judgeStored(file, 2, stored()));
+  EXPECT_EQ(judgeStored(file, 3, stored())->kind, Kind::extra);
   file.removals = {3};
-  EXPECT_FALSE(judgeStored(file, 3));
-  EXPECT_EQ(judgeStored(CatalogFile(), 3)->kind, Kind::extra);
+  EXPECT_FALSE(judgeStored(file, 3, stored()));
+  EXPECT_EQ(judgeStored(CatalogFile(), 3, stored())->kind, Kind::extra);
+}
+
+// The catalog was restored from a backup of a time before a failover, and before the file was moved.
+TEST(Fsck, a_replica_of_a_later_epoch_than_the_catalogs_is_newer_wherever_it_is) {
+  CatalogFile file = closedFile();
+  Stored later = stored();
+  later.epoch = 4;
+  EXPECT_EQ(kinds(judgeFile(file, {{1, later}, {2, stored()}})), "newer@1 ");
+  file.layout.replicas[1].state = ReplicaState::stale;
+  file.copies = 1;
+  EXPECT_EQ(kinds(judgeFile(file, {{1, stored()}, {2, later}})), "newer@2 ");
+  EXPECT_EQ(judgeStored(file, 3, later)->kind, Kind::newer);
+  later.epoch = 3;
+  EXPECT_EQ(kinds(judgeFile(file, {{1, later}, {2, stored()}})), "");
+}
+
+TEST(Fsck, the_catalog_goes_on_from_whole_replicas_of_the_latest_epoch) {
+  auto at = [](Epoch epoch, FileState state, std::uint64_t size, bool gaps = false) {
+    Stored s = stored(size);
+    s.epoch = epoch;
+    s.state = state;
+    s.gaps = gaps;
+    return s;
+  };
+  using Holders = std::vector<StorageId>;
+  const auto closed = FileState::closed, open = FileState::open;
+  CatalogFile file = closedFile();
+  EXPECT_EQ(newestOf(file, {{1, at(3, closed, 500)}, {2, at(5, closed, 100)}, {3, at(5, closed, 100)}}).holders,
+            (Holders{2, 3}));
+  EXPECT_EQ(newestOf(file, {{1, at(5, open, 500)}, {2, at(5, closed, 100)}, {3, std::nullopt}}).holders, Holders{2});
+  EXPECT_EQ(newestOf(file, {{1, at(5, closed, 90)}, {2, at(5, closed, 100)}}).holders, Holders{2}) << "cut off";
+  EXPECT_EQ(newestOf(file, {{1, at(5, open, 100)}, {2, at(5, open, 100)}}).holders, Holders{1}) << "compared with it";
+  EXPECT_EQ(newestOf(file, {{1, at(5, open, 100, true)}, {2, at(4, closed, 100)}}).holders, Holders{});
+  file.removals = {2};
+  EXPECT_EQ(newestOf(file, {{1, at(4, closed, 100)}, {2, at(5, closed, 100)}}).holders, Holders{});
 }
 
 TEST(Fsck, link_counts_agree_with_the_names) {

@@ -41,6 +41,7 @@ struct FakeStore {
   std::vector<std::string> calls;       // that change something
   std::function<void()> beforeRemoval;  // what happens meanwhile
   std::function<void()> afterRemoval;
+  StorageId away = 0;
   std::size_t deaf = 0;  // so many reports change nothing
 };
 
@@ -58,7 +59,8 @@ class FakeTracker final : public schema::Tracker::Server {
     for (const auto& [id, disk] : store_.disks) {
       const std::string name = "s" + std::to_string(id);
       json += (json.empty() ? "[" : ",") + ("{\"id\":" + std::to_string(id)) + ",\"name\":\"" + name +
-              "\",\"address\":\"" + name + ":1\",\"data\":\"/" + name + "\",\"state\":\"up\"}";
+              "\",\"address\":\"" + name + ":1\",\"data\":\"/" + name + "\",\"state\":\"" +
+              (id == store_.away ? "down" : "up") + "\"}";
     }
     context.getResults().setJson(json + "]");
     return kj::READY_NOW;
@@ -98,6 +100,15 @@ class FakeTracker final : public schema::Tracker::Server {
       }
     }
     schema::fill(context.getResults().initLayouts(1)[0], store_.file);
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> adoptNewer(AdoptNewerContext context) override {
+    const auto p = context.getParams();
+    std::string call = "adopt " + std::to_string(p.getNewest());
+    for (StorageId holder : p.getHolders()) call += " s" + std::to_string(holder);
+    store_.calls.push_back(call);
+    if (p.getEpoch() == store_.file.epoch) store_.file.epoch = p.getNewest() + 1;
+    schema::fill(context.getResults().initLayout(), store_.file);
     return kj::READY_NOW;
   }
 
@@ -221,7 +232,8 @@ TEST_F(FsckRepair, replica_that_is_wrong_is_deleted_and_given_up) {
 
 // It was caught up anew, say, after it was looked at.
 TEST_F(FsckRepair, replica_of_a_later_epoch_than_was_looked_at_is_kept) {
-  store_.disks[kBad] = Stored{5, 2, FileState::closed, 0};
+  store_.disks[kBad]->size = 2;
+  store_.beforeRemoval = [this] { store_.disks[kBad]->epoch = 5; };
   const std::vector<Problem> problems = repair();
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_FALSE(problems[0].repaired);
@@ -255,6 +267,31 @@ TEST_F(FsckRepair, replica_that_is_not_given_up_is_not_said_to_be_repaired) {
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_FALSE(problems[0].repaired);
   EXPECT_NE(problems[0].remedy.find("the repair failed"), std::string::npos) << problems[0].remedy;
+}
+
+// A catalog that was restored from a backup: since then the file has moved from s1 to s3, and was caught up on s2.
+TEST_F(FsckRepair, the_newest_replicas_are_adopted_and_nothing_else_is_done_before) {
+  store_.file.replicas.pop_back();
+  store_.file.epoch = 1;
+  store_.disks[1].reset();
+  const std::vector<Problem> problems = repair();
+  ASSERT_GE(problems.size(), 2u);
+  EXPECT_EQ(problems[0].finding.kind, Kind::newer);
+  EXPECT_TRUE(problems[0].repaired) << problems[0].remedy;
+  EXPECT_EQ(problems[1].finding.kind, Kind::missing);
+  EXPECT_FALSE(problems[1].repaired);
+  ASSERT_FALSE(store_.calls.empty());
+  EXPECT_EQ(store_.calls[0], "adopt 4 s2 s3");
+}
+
+TEST_F(FsckRepair, nothing_is_adopted_while_a_server_is_away_that_may_have_what_is_newest) {
+  store_.file.epoch = 3;
+  store_.away = 3;
+  const std::vector<Problem> problems = repair();
+  ASSERT_FALSE(problems.empty());
+  EXPECT_EQ(problems[0].finding.kind, Kind::newer);
+  EXPECT_NE(problems[0].remedy.find("start every storage server"), std::string::npos) << problems[0].remedy;
+  EXPECT_EQ(store_.calls, Calls{});
 }
 
 TEST_F(FsckRepair, replica_that_belongs_nowhere_is_deleted) {

@@ -73,6 +73,37 @@ class ReplicasTest : public OpsTest {
 };
 INSTANTIATE_TEST_SUITE_P(Engines, ReplicasTest, ::testing::Values("sqlite", "mariadb"));
 
+// The catalog was restored from a backup; one server that has the file since was not there then.
+TEST_P(ReplicasTest, what_the_disks_have_is_adopted_above_their_epoch) {
+  const Layout before = recorded("f");
+  const StorageId kept = before.replicas[1].storage;
+  StorageId added = 1;
+  while (added == before.replicas[0].storage || added == kept) ++added;
+  const ops::Newest newest{before.inode, before.epoch, before.epoch + 5, {kept, added}};
+  const auto adopt = [&](ops::Newest wanted) {
+    return write([wanted, o = occasion()](SqlTx& tx) { return ops::adoptNewer(tx, wanted, o); });
+  };
+  const auto change = adopt(newest);
+  EXPECT_TRUE(change.changed);
+  EXPECT_EQ(change.layout.epoch, before.epoch + 6);
+  const Layout after = layoutOf(before.inode);
+  EXPECT_EQ(after.epoch, before.epoch + 6);
+  ASSERT_EQ(after.replicas.size(), 3u);
+  EXPECT_EQ(after.primary()->storage, kept);
+  EXPECT_EQ(after.replicas[1].storage, added);
+  EXPECT_EQ(after.replicas[1].state, ReplicaState::inSync);
+  EXPECT_EQ(after.replicas[2].state, ReplicaState::stale);
+  EXPECT_FALSE(adopt(newest).changed) << "repeated";
+  ops::Newest unknown = newest;
+  unknown.epoch = after.epoch;
+  unknown.newest = after.epoch + 1;
+  unknown.holders = {99};
+  EXPECT_THROW(adopt(unknown), Error);
+  unknown.holders = {kept};
+  unknown.newest = after.epoch;
+  EXPECT_THROW(adopt(unknown), Error) << "it is not newer";
+}
+
 TEST_P(ReplicasTest, a_lost_primary_is_replaced_under_a_raised_epoch) {
   const Layout before = create(kRootInode, "f").entry.layout;
   const StorageId lost = before.primary()->storage;
