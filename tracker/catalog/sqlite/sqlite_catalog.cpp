@@ -20,6 +20,7 @@ constexpr Duration kSlowCommit = std::chrono::milliseconds(5);
 constexpr std::size_t kOnLoop = 8;  // operations of a batch that the loop runs itself
 constexpr int kSlowTimes = 20;      // as long as the slow commit took
 constexpr Duration kSlowAtMost = std::chrono::seconds(10);
+constexpr Duration kLogHeld = std::chrono::seconds(3);  // until it is tried again to empty a log that somebody reads
 constexpr Statement kBegin{"BEGIN IMMEDIATE"};
 constexpr Statement kBeginRead{"BEGIN"};
 constexpr Statement kCommit{"COMMIT"};
@@ -81,6 +82,7 @@ struct SqliteCatalog::Pending {
 struct SqliteCatalog::Batch {
   std::vector<std::shared_ptr<Pending>> operations;
   std::uint64_t walBytes = 0;
+  bool logHeld = false;  // it could not be emptied
 };
 
 // Lives on the write pool's thread. A small loop of its own drives the operations' coroutines, whose awaits never
@@ -224,7 +226,9 @@ void SqliteCatalog::startBatch() {
   // filesystem's journal) sends the next ones to the pool for a while, so that a struggling disk holds the loop up for
   // a twentieth of the time at most.
   const TimePoint begun = runtime_.clock.now();
-  if (batch->operations.size() <= kOnLoop && begun >= slowUntil_ && writer_->walBytes < options_.truncateBytes) {
+  // Read here: the pool's thread must not ask the clock.
+  const std::uint64_t truncateBytes = begun < logHeldUntil_ ? UINT64_MAX : options_.truncateBytes;
+  if (batch->operations.size() <= kOnLoop && begun >= slowUntil_ && writer_->walBytes < truncateBytes) {
     writer_->run(*batch);
     batch->walBytes = writer_->walBytes;
     const TimePoint ended = runtime_.clock.now();
@@ -234,13 +238,11 @@ void SqliteCatalog::startBatch() {
     return;
   }
   writePool_->submit(
-      [writer = writer_, batch, truncateBytes = options_.truncateBytes] {
+      [writer = writer_, batch, truncateBytes] {
         writer->run(*batch);
         batch->walBytes = writer->walBytes;
         // The background checkpoint cannot start the log anew while writes never pause: do it here, rarely.
-        if (batch->walBytes >= truncateBytes) {
-          sqlite3_wal_checkpoint_v2(writer->connection.handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-        }
+        if (batch->walBytes >= truncateBytes) batch->logHeld = !writer->connection.emptyLog();
       },
       [this, alive = alive_, batch] {
         if (*alive) finishBatch(batch);
@@ -249,6 +251,7 @@ void SqliteCatalog::startBatch() {
 
 void SqliteCatalog::finishBatch(std::shared_ptr<Batch> batch) {
   batchUnderWay_ = false;
+  if (batch->logHeld) logHeldUntil_ = runtime_.clock.now() + kLogHeld;
   for (auto& operation : batch->operations) {
     operation->body = nullptr;
     operation->done = true;

@@ -59,7 +59,8 @@ class SqliteCatalog final : public Catalog {
 
   std::deque<std::shared_ptr<Pending>> queue_;
   bool batchUnderWay_ = false;
-  TimePoint slowUntil_;  // until then commits run on the pool
+  TimePoint slowUntil_;     // until then commits run on the pool
+  TimePoint logHeldUntil_;  // until then it is not tried again to empty the log: a backup reads from it
   bool startPosted_ = false;
   bool checkpointing_ = false;
 

@@ -112,6 +112,13 @@ void SqliteConnection::script(const std::string& sql) {
   if (code != SQLITE_OK) fail(code, sql.c_str());
 }
 
+bool SqliteConnection::emptyLog() {
+  sqlite3_busy_timeout(db_, 0);
+  const int code = sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  sqlite3_busy_timeout(db_, kBusyTimeoutMs);
+  return code == SQLITE_OK;
+}
+
 void SqliteConnection::fail(int code, const char* what) {
   throw Error(toErrc(code), std::string("catalog: ") + sqlite3_errmsg(db_) + " in " + std::string(what).substr(0, 120));
 }

@@ -22,6 +22,8 @@ class SqliteConnection {
 
   Rows run(const Statement& statement, const std::vector<Value>& values);
   void script(const std::string& sql);  // no values, no result, not cached
+  // Copies the log into the database and empties it. False: somebody reads from it, which is not waited for.
+  bool emptyLog();
   bool inTransaction() const { return sqlite3_get_autocommit(db_) == 0; }
   sqlite3* handle() { return db_; }
 

@@ -7,6 +7,7 @@
 #include "tracker/catalog/migrations.h"
 #include "tracker/catalog/open_catalog.h"
 #include "tracker/catalog/sqlite/sqlite_catalog.h"
+#include "tracker/catalog/sqlite/sqlite_connection.h"
 
 namespace vcfs::tracker::test {
 
@@ -76,6 +77,37 @@ TEST_P(CatalogTest, stable_commits_and_sync_return) {
   auto op = [](SqlTx& tx) { return put(tx, "a", 1); };
   EXPECT_TRUE(loop_->run(catalog_->write(std::move(op), Durability::stable)));
   loop_->run(catalog_->sync());
+}
+
+// A backup that takes long.
+TEST(SqliteLog, a_reader_that_keeps_it_from_starting_anew_holds_no_write_up) {
+  Loop loop;
+  const auto directory = std::filesystem::temp_directory_path() / ("vcfs-held-log-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(directory);
+  SqliteOptions options;
+  options.path = (directory / "catalog.db").string();
+  options.truncateBytes = 1u << 20;
+  {
+    SqliteCatalog catalog(loop.runtime, options);
+    int i = 0;
+    std::chrono::steady_clock::duration longest{};
+    auto writeOne = [&] {
+      const auto begun = std::chrono::steady_clock::now();
+      const std::string name = "n" + std::to_string(i++);
+      auto op = [name](SqlTx& tx) { return put(tx, name, 1); };
+      loop.run(catalog.write(std::move(op)));
+      longest = std::max(longest, std::chrono::steady_clock::now() - begun);
+    };
+    writeOne();
+    SqliteConnection backup(options.path, true);
+    backup.run(Statement{"BEGIN"}, {});
+    backup.run(Statement{"SELECT COUNT(*) FROM sqlite_master"}, {});
+    const auto limit = std::chrono::milliseconds(2500);  // the busy timeout is 5 s
+    const auto logBytes = [&] { return std::filesystem::file_size(options.path + "-wal"); };
+    while (logBytes() < 2 * options.truncateBytes && longest < limit) writeOne();
+    EXPECT_LT(longest, limit);
+  }
+  std::filesystem::remove_all(directory);
 }
 
 // Else a restart after a month would read a month of changes.
