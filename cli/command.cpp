@@ -4,6 +4,7 @@
 
 #include "cli/core/usage_error.h"
 #include "cli/local/local_cluster.h"
+#include "cli/remote/same_cluster.h"
 #include "common/base/error.h"
 #include "common/base/settings.h"
 
@@ -60,6 +61,12 @@ Task<void> ClientCommand::drive(std::shared_ptr<Outcome> outcome) {
       if (!outcome->error) outcome->error = std::current_exception();
     }
   }
+}
+
+Task<std::optional<bool>> ClientCommand::isOurMount(std::shared_ptr<Cluster> cluster, std::string source) {
+  std::vector<std::string> trackers = trackersOfSource(source);
+  if (shareTracker(trackers, target_.trackers)) co_return std::optional<bool>(true);
+  co_return co_await areTrackersOf(runtime(), std::move(cluster), std::move(trackers));
 }
 
 int ClientCommand::run() {

@@ -36,6 +36,9 @@ class ClientCommand : public Command {
   void declareCommon(CLI::App& app, const char* defaultTimeout);
   void declareJson(CLI::App& app);
   std::string path(const std::string& typed) const { return storePath(typed, target_.mounts); }
+  // Whether a mount with this source (as /proc/self/mountinfo has it) is one of the cluster's, however its trackers are
+  // written: where the letters do not tell, both are asked. nullopt: none of its trackers answered.
+  Task<std::optional<bool>> isOurMount(std::shared_ptr<Cluster> cluster, std::string source);
   Runtime& runtime() { return *runtime_; }
   bool json() const { return json_; }
   const TargetOptions::Target& target() const { return target_; }

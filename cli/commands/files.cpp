@@ -5,6 +5,7 @@
 #include "cli/commands/file_commands.h"
 #include "cli/commands/transfer.h"
 #include "cli/core/usage_error.h"
+#include "cli/local/mounted_file.h"
 #include "common/base/error.h"
 
 #include <sys/stat.h>
@@ -14,7 +15,26 @@ namespace {
 
 std::string baseName(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-class Put final : public ClientCommand {
+// A command with one end of a copy on this machine and the other in the store.
+class CopyCommand : public ClientCommand {
+ protected:
+  // Through a mount `local` may be the file in the store itself, which would be emptied before a byte of it was read.
+  // `stream`: what "-" stands for.
+  Task<void> refuseSameFile(std::shared_ptr<Cluster> cluster, std::string local, std::string stream, InodeId inode,
+                            std::string inStore) {
+    std::optional<MountedFile> mounted = mountedFile(local == "-" ? stream : local);
+    if (!mounted || mounted->inode != inode) co_return;
+    // Two clusters may have the same numbers.
+    bool same = true;
+    if (!mounted->source.empty()) {
+      std::optional<bool> ours = co_await isOurMount(cluster, mounted->source);
+      same = ours.value_or(true);
+    }
+    if (same) throw Error(Errc::invalid, fmt::format("{} and {} of the store are the same file", local, inStore));
+  }
+};
+
+class Put final : public CopyCommand {
  public:
   CLI::App* declare(CLI::App& parent) override {
     auto* app = parent.add_subcommand("put", "Copy a file, or standard input, into the store");
@@ -47,6 +67,8 @@ class Put final : public ClientCommand {
     } else {
       co_await mustBeDirectory(cluster, parent);
     }
+    std::optional<Entry> there = co_await cluster->resolve(kRootInode, path, true);
+    if (there) co_await refuseSameFile(cluster, local_, "/dev/stdin", there->attr.inode, path);
     OpenMode mode;
     mode.write = true;
     auto file = co_await cluster->openPath(path, mode, true);
@@ -84,7 +106,7 @@ class Put final : public ClientCommand {
 };
 
 // get, cat and follow differ in where the bytes go and in when they end.
-class Get final : public ClientCommand {
+class Get final : public CopyCommand {
  public:
   enum class Kind { get, cat, follow };
   explicit Get(Kind kind) : kind_(kind) {}
@@ -124,6 +146,7 @@ class Get final : public ClientCommand {
     std::string to = kind_ != Kind::get ? "-" : local_.empty() ? baseName(from) : local_;
     struct stat st {};
     if (to != "-" && ::stat(to.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) to += "/" + baseName(from);
+    co_await refuseSameFile(cluster, to, "/dev/stdout", entry.attr.inode, from);
     OpenMode mode;
     auto file = co_await cluster->open(std::move(entry), mode);
     ::signal(SIGPIPE, SIG_IGN);

@@ -133,6 +133,18 @@ ClusterSettings fresh(const RequestedSettings& r) {
   return s;
 }
 
+// As people may write these addresses, too.
+std::set<std::string> spellings(const std::vector<std::string>& addresses) {
+  std::set<std::string> result;
+  for (const std::string& address : addresses) {
+    result.insert(address);
+    const auto port = address.rfind(':');
+    const std::string host = address.substr(0, port);
+    if (host == "127.0.0.1" || host == "[::1]") result.insert("localhost" + address.substr(port));
+  }
+  return result;
+}
+
 }  // namespace
 
 std::string loneCopyNote(const ClusterSettings& s) {
@@ -244,19 +256,26 @@ std::string mountSource(const ClusterSettings& s) { return join(trackerAddresses
 
 bool isMountSource(const std::string& source, const ClusterSettings& s) {
   if (!source.ends_with(":/")) return false;
-  std::set<std::string> own;
-  for (const std::string& address : trackerAddresses(s)) {
-    own.insert(address);
-    const auto port = address.rfind(':');
-    const std::string host = address.substr(0, port);
-    if (host == "127.0.0.1" || host == "[::1]") own.insert("localhost" + address.substr(port));
-  }
+  const auto named = trackersOfSource(source);
+  const auto own = spellings(trackerAddresses(s));
+  return !named.empty() && std::ranges::all_of(named, [&](const std::string& one) { return own.contains(one); });
+}
+
+std::vector<std::string> trackersOfSource(const std::string& source) {
+  const auto end = source.find(":/");
+  if (end == std::string::npos) return {};
   try {
-    return std::ranges::all_of(parseAddressList(source.substr(0, source.size() - 2), kDefaultTrackerPort),
-                               [&](const std::string& named) { return own.contains(named); });
+    return parseAddressList(source.substr(0, end), kDefaultTrackerPort);
   } catch (const Error&) {
-    return false;  // somebody else's
+    return {};
   }
+}
+
+bool shareTracker(const std::vector<std::string>& some, const std::vector<std::string>& others) {
+  auto in = [](const std::set<std::string>& spelt) {
+    return [&spelt](const std::string& one) { return spelt.contains(one); };
+  };
+  return std::ranges::any_of(some, in(spellings(others))) || std::ranges::any_of(others, in(spellings(some)));
 }
 
 std::string join(const std::vector<std::string>& items, const std::string& separator) {

@@ -62,6 +62,10 @@ std::string mountSource(const ClusterSettings& settings);
 // Whether a source, as people write it in fstab and /proc/self/mountinfo has it, is all of this cluster's store: some
 // of its trackers, with or without a port.
 bool isMountSource(const std::string& source, const ClusterSettings& settings);
+// The trackers in a mount's source "host:port,host:/sub", with ports; empty when it is no such source.
+std::vector<std::string> trackersOfSource(const std::string& source);
+// Whether a tracker is in both lists, as far as the letters tell. That none is may be due to another spelling.
+bool shareTracker(const std::vector<std::string>& some, const std::vector<std::string>& others);
 std::string join(const std::vector<std::string>& items, const std::string& separator = ",");
 
 }  // namespace vcfs::cli

@@ -66,11 +66,13 @@ std::vector<MountEntry> parseMountInfo(const std::string& text) {
     auto separator = line.find(" - ");
     if (separator == std::string::npos) continue;
     std::istringstream left(line.substr(0, separator)), right(line.substr(separator + 3));
+    int id = 0;
     std::string skipped, mountPoint, type, source;
-    for (int i = 0; i < 4; ++i) left >> skipped;
+    left >> id;
+    for (int i = 0; i < 3; ++i) left >> skipped;
     left >> mountPoint;
     right >> type >> source;
-    result.push_back({unescape(mountPoint), type, unescape(source)});
+    result.push_back({unescape(mountPoint), type, unescape(source), id});
   }
   return result;
 }

@@ -11,6 +11,7 @@ namespace vcfs::cli {
 
 struct MountEntry {
   std::string mountPoint, type, source;
+  int id = 0;  // unique among the mounts that there are
 };
 
 // The text of /proc/self/mountinfo.

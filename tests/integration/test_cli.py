@@ -115,6 +115,25 @@ class RunningCluster(unittest.TestCase):
         self.cluster.vcfs("put", "-", "/alice/piped", stdin=b"through a pipe", text=False)
         self.assertEqual((self.cluster.mount / "alice/piped").read_bytes(), b"through a pipe")
 
+    def test_get_onto_the_file_itself_through_the_mount(self):
+        here = self.cluster.mount / "alice"
+        self.refused("get", "/alice/clip.bin", cwd=here, says="the same file")
+        self.refused("get", "/alice/clip.bin", here / "clip.bin", says="the same file")
+        self.assertEqual((here / "clip.bin").read_bytes(), pattern(100_000))
+
+    def test_put_of_the_file_itself_through_the_mount(self):
+        here = self.cluster.mount / "alice"
+        self.refused("put", "clip.bin", "/alice/", cwd=here, says="the same file")
+        self.assertEqual((here / "clip.bin").read_bytes(), pattern(100_000))
+
+    def test_put_of_standard_input_that_is_the_file_itself(self):
+        clip = self.cluster.mount / "alice/clip.bin"
+        line = [env.program("vcfs"), "put", "-", "/alice/clip.bin", "--dir", self.cluster.directory]
+        with open(clip, "rb") as stdin:
+            result = subprocess.run(line, stdin=stdin, capture_output=True, text=True, timeout=30, check=False)
+        self.assertEqual((result.returncode, clip.read_bytes()), (1, pattern(100_000)))
+        self.assertIn("the same file", result.stderr)
+
     def test_ls_json(self):
         names = {e["name"] for e in _entries(self.cluster.json("ls", "/alice"))}
         self.assertIn("clip.bin", names)
@@ -243,6 +262,23 @@ class Lives(unittest.TestCase):
         self.assertEqual(((a.mount / "f").read_bytes(), (b.mount / "f").read_bytes()), (b"in a", b"in b"))
         a.down()
         self.assertEqual((b.mount / "f").read_bytes(), b"in b")
+
+    def test_files_of_two_clusters_with_one_number_are_two_files(self):
+        a, b = self.cluster().up(), self.cluster().up()
+        (a.mount / "f").write_bytes(b"in a")
+        (b.mount / "f").write_bytes(b"in b")
+        self.assertEqual(a.stat("/f")["id"], b.stat("/f")["id"])
+        a.vcfs("get", "/f", b.mount / "f")
+        self.assertEqual((b.mount / "f").read_bytes(), b"in a")
+
+    def test_a_file_is_the_same_through_a_mount_with_other_names_of_the_trackers(self):
+        c = self.cluster().up()
+        (c.mount / "f").write_bytes(b"content")
+        trackers = c.trackers.replace("127.0.0.1", "127.1")
+        line = [env.program("vcfs"), "get", "/f", str(c.mount / "f"), "--trackers", trackers]
+        result = subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
+        self.assertIn("the same file", result.stderr)
+        self.assertEqual((c.mount / "f").read_bytes(), b"content")
 
     def test_the_mount_of_another_cluster_is_left_alone(self):
         a, b = self.cluster().up(), self.cluster()

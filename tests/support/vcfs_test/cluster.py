@@ -87,10 +87,10 @@ class Cluster:
 
     # ---- the command line
 
-    def vcfs(self, command, *args, check=True, timeout=30, stdin=None, text=True):
+    def vcfs(self, command, *args, check=True, timeout=30, stdin=None, text=True, cwd=None):
         """vcfs COMMAND ARGS… --dir D"""
         line = [env.program("vcfs"), *command.split(), *map(str, args), "--dir", str(self.directory)]
-        result = subprocess.run(line, input=stdin, capture_output=True, text=text, timeout=timeout, check=False)
+        result = subprocess.run(line, input=stdin, capture_output=True, text=text, timeout=timeout, check=False, cwd=cwd)
         if check and result.returncode != 0:
             raise CommandFailed(result)
         return result

@@ -221,6 +221,21 @@ TEST(ClusterSettings, its_store_is_known_however_people_write_its_source) {
   EXPECT_TRUE(isMountSource("127.0.0.1:21001:/", s)) << "some of its trackers are enough";
 }
 
+TEST(ClusterSettings, the_trackers_of_a_source_have_ports) {
+  EXPECT_EQ(trackersOfSource("h1,h2:7:/rooms"), (std::vector<std::string>{"h1:21000", "h2:7"}));
+  EXPECT_TRUE(trackersOfSource("tmpfs").empty());
+  EXPECT_TRUE(trackersOfSource("a:b:c:/").empty());
+}
+
+TEST(ClusterSettings, one_common_tracker_is_enough_in_either_spelling) {
+  const std::vector<std::string> own{"127.0.0.1:21000", "h2:21000"};
+  EXPECT_TRUE(shareTracker(own, {"h1:21000", "h2:21000"}));
+  EXPECT_TRUE(shareTracker(own, {"localhost:21000"}));
+  EXPECT_TRUE(shareTracker({"localhost:21000"}, own));
+  EXPECT_FALSE(shareTracker(own, {"127.0.0.1:22000"}));
+  EXPECT_FALSE(shareTracker(own, {}));
+}
+
 TEST(ClusterSettings, tracker_addresses_follow_the_port_base) {
   ClusterSettings s;
   s.trackers = 2;

@@ -18,6 +18,7 @@ TEST(Mounts, mountinfo_is_understood_with_blanks_in_names) {
       "99 1 0:50 / /mnt/my\\040store rw,nosuid - fuse.vcfs 127.0.0.1:21000:/ rw,user_id=0\n"
       "a line that is none\n");
   ASSERT_EQ(mounts.size(), 2u);
+  EXPECT_EQ(mounts[1].id, 99);
   EXPECT_EQ(mounts[1].mountPoint, "/mnt/my store");
   EXPECT_EQ(mounts[1].type, "fuse.vcfs");
   EXPECT_EQ(mounts[1].source, "127.0.0.1:21000:/");
