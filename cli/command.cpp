@@ -65,8 +65,23 @@ Task<void> ClientCommand::drive(std::shared_ptr<Outcome> outcome) {
 
 Task<std::optional<bool>> ClientCommand::isOurMount(std::shared_ptr<Cluster> cluster, std::string source) {
   std::vector<std::string> trackers = trackersOfSource(source);
-  if (shareTracker(trackers, target_.trackers)) co_return std::optional<bool>(true);
-  co_return co_await areTrackersOf(runtime(), std::move(cluster), std::move(trackers));
+  if (ourSources_.contains(source) || shareTracker(trackers, target_.trackers)) co_return std::optional<bool>(true);
+  std::optional<bool> ours = co_await areTrackersOf(runtime(), std::move(cluster), std::move(trackers));
+  if (ours.value_or(false)) ourSources_.insert(source);
+  co_return ours;
+}
+
+Task<std::string> ClientCommand::path(std::shared_ptr<Cluster> cluster, std::string typed) {
+  const MountMapping* mount = mountOf(typed, target_.mounts);
+  if (mount && !mount->source.empty()) {
+    std::optional<bool> ours = co_await isOurMount(std::move(cluster), mount->source);
+    if (!ours.value_or(false)) {
+      throw UsageError(fmt::format("{} is on a mount of {}, {}: give --trackers {}, or the path in the store", typed,
+                                   mount->source, ours ? "another cluster" : "whose trackers do not answer",
+                                   join(trackersOfSource(mount->source))));
+    }
+  }
+  co_return storePath(typed, target_.mounts);
 }
 
 int ClientCommand::run() {

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,8 @@ class ClientCommand : public Command {
 
   void declareCommon(CLI::App& app, const char* defaultTimeout);
   void declareJson(CLI::App& app);
-  std::string path(const std::string& typed) const { return storePath(typed, target_.mounts); }
+  // In the store. Throws UsageError as storePath(), and for a path under a mount that may be another cluster's.
+  Task<std::string> path(std::shared_ptr<Cluster> cluster, std::string typed);
   // Whether a mount with this source (as /proc/self/mountinfo has it) is one of the cluster's, however its trackers are
   // written: where the letters do not tell, both are asked. nullopt: none of its trackers answered.
   Task<std::optional<bool>> isOurMount(std::shared_ptr<Cluster> cluster, std::string source);
@@ -49,6 +51,7 @@ class ClientCommand : public Command {
 
   TargetOptions options_;
   TargetOptions::Target target_;
+  std::set<std::string> ourSources_;  // of mounts whose trackers were asked
   std::string timeout_;
   bool json_ = false;
   Runtime* runtime_ = nullptr;

@@ -57,7 +57,8 @@ TargetOptions::Target TargetOptions::resolve() const {
                             target.dir));
   }
   target.trackers = trackerAddresses(*target.settings);
-  if (!target.settings->mount.empty()) target.mounts.push_back({target.settings->mount, "/"});
+  // First, so that what is mounted there counts.
+  if (!target.settings->mount.empty()) target.mounts.insert(target.mounts.begin(), {target.settings->mount, "/", ""});
   return target;
 }
 

@@ -21,7 +21,7 @@ class TargetOptions {
     std::string dir;                          // of --dir; "" for --trackers
     std::optional<ClusterSettings> settings;  // of --dir
     std::vector<std::string> trackers;        // "host:port"
-    std::vector<MountMapping> mounts;         // for paths under a mount point of this machine
+    std::vector<MountMapping> mounts;         // of this machine, those of other clusters too
   };
   // Options win over the environment (VCFS_TRACKERS, VCFS_DIR), that over the default directory.
   // Throws UsageError for a malformed list, Error(notFound) when there is no cluster in the directory.

@@ -90,7 +90,7 @@ class Put final : public CopyCommand {
   }
 
   Task<std::string> targetPath(std::shared_ptr<Cluster> cluster) {
-    std::string target = path(path_);
+    std::string target = co_await path(cluster, path_);
     bool directory = path_.back() == '/' || target == "/";
     if (!directory) {
       std::optional<Entry> entry = co_await cluster->resolve(kRootInode, target, true);
@@ -137,7 +137,7 @@ class Get final : public CopyCommand {
 
  private:
   Task<int> perform(std::shared_ptr<Cluster> cluster) override {
-    std::string from = path(path_);
+    std::string from = co_await path(cluster, path_);
     Entry entry = co_await entryAt(cluster, from, true);
     if (entry.attr.type != FileType::regular) {
       throw Error(Errc::invalid, from + " is not a regular file" +

@@ -48,7 +48,7 @@ class Stat final : public ClientCommand {
 
  private:
   Task<int> perform(std::shared_ptr<Cluster> cluster) override {
-    std::string target = path(path_);
+    std::string target = co_await path(cluster, path_);
     Entry entry = co_await entryAt(cluster, target, false);
     Json status = attributes(target, entry.attr);
     status.erase("name");
@@ -109,7 +109,7 @@ class Ls final : public ClientCommand {
 
  private:
   Task<int> perform(std::shared_ptr<Cluster> cluster) override {
-    std::string target = path(path_);
+    std::string target = co_await path(cluster, path_);
     Entry entry = co_await entryAt(cluster, target, true);
     std::vector<DirEntry> entries;
     if (entry.attr.type == FileType::directory) {

@@ -28,9 +28,10 @@ class Rm final : public ClientCommand {
 
  private:
   Task<int> perform(std::shared_ptr<Cluster> cluster) override {
+    std::vector<std::string> targets;
+    for (const auto& typed : paths_) targets.push_back(co_await path(cluster, typed));
     int code = kOk;
-    for (const auto& typed : paths_) {
-      std::string target = path(typed);
+    for (const auto& target : targets) {
       try {
         co_await removeOne(cluster, target);
       } catch (const Error& e) {
@@ -115,7 +116,10 @@ class Mkdir final : public ClientCommand {
 
  private:
   Task<int> perform(std::shared_ptr<Cluster> cluster) override {
-    for (const auto& typed : paths_) co_await makeOne(cluster, path(typed));
+    for (const auto& typed : paths_) {
+      std::string target = co_await path(cluster, typed);
+      co_await makeOne(cluster, std::move(target));
+    }
     co_return kOk;
   }
 

@@ -34,13 +34,19 @@ std::string storePath(const std::string& typed, const std::vector<MountMapping>&
   if (typed.empty()) throw UsageError("an empty path: name a file of the store, for example /user/meeting.mp4");
   if (typed.find('\0') != std::string::npos) throw UsageError("a path may not have a NUL in it");
   std::string path = normalise(typed);
-  if (typed.front() != '/') return path;
+  const MountMapping* mount = mountOf(typed, mounts);
+  return mount ? normalise(mount->subdir + "/" + path.substr(mount->mountPoint.size())) : path;
+}
+
+const MountMapping* mountOf(const std::string& typed, const std::vector<MountMapping>& mounts) {
+  if (!typed.starts_with('/')) return nullptr;
+  const std::string path = normalise(typed);
   const MountMapping* best = nullptr;
   for (const auto& mount : mounts) {
     if (mount.mountPoint == "/" || !isUnder(path, mount.mountPoint)) continue;
-    if (!best || mount.mountPoint.size() > best->mountPoint.size()) best = &mount;
+    if (!best || mount.mountPoint.size() >= best->mountPoint.size()) best = &mount;
   }
-  return best ? normalise(best->subdir + "/" + path.substr(best->mountPoint.size())) : path;
+  return best;
 }
 
 std::pair<std::string, std::string> splitPath(const std::string& path) {
@@ -48,9 +54,9 @@ std::pair<std::string, std::string> splitPath(const std::string& path) {
   return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
 }
 
-std::string subdirOfSource(const std::string& source) {
+std::string directoryOfMount(const std::string& source, const std::string& root) {
   auto at = source.find(":/");
-  return at == std::string::npos ? "/" : normalise(source.substr(at + 1));
+  return normalise((at == std::string::npos ? "/" : source.substr(at + 1)) + "/" + root);
 }
 
 }  // namespace vcfs::cli

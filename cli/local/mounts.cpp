@@ -67,12 +67,10 @@ std::vector<MountEntry> parseMountInfo(const std::string& text) {
     if (separator == std::string::npos) continue;
     std::istringstream left(line.substr(0, separator)), right(line.substr(separator + 3));
     int id = 0;
-    std::string skipped, mountPoint, type, source;
-    left >> id;
-    for (int i = 0; i < 3; ++i) left >> skipped;
-    left >> mountPoint;
+    std::string parent, device, root, mountPoint, type, source;
+    left >> id >> parent >> device >> root >> mountPoint;
     right >> type >> source;
-    result.push_back({unescape(mountPoint), type, unescape(source), id});
+    result.push_back({unescape(mountPoint), type, unescape(source), id, unescape(root)});
   }
   return result;
 }
@@ -95,7 +93,8 @@ std::optional<MountEntry> mountAt(const std::string& mountPoint) {
 std::vector<MountMapping> vcfsMounts() {
   std::vector<MountMapping> result;
   for (const auto& mount : currentMounts()) {
-    if (mount.type == "fuse.vcfs") result.push_back({mount.mountPoint, subdirOfSource(mount.source)});
+    if (mount.type != "fuse.vcfs") continue;
+    result.push_back({mount.mountPoint, directoryOfMount(mount.source, mount.root), mount.source});
   }
   return result;
 }

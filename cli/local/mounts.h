@@ -11,7 +11,8 @@ namespace vcfs::cli {
 
 struct MountEntry {
   std::string mountPoint, type, source;
-  int id = 0;  // unique among the mounts that there are
+  int id = 0;              // unique among the mounts that there are
+  std::string root = "/";  // what of the filesystem is to be seen there; a part of it with a bind mount
 };
 
 // The text of /proc/self/mountinfo.

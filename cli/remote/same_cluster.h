@@ -10,8 +10,8 @@
 
 namespace vcfs::cli {
 
-// Whether these trackers are of the cluster that `cluster` is connected to: they and its own know each other by the
-// same addresses, whichever people use. nullopt: none of them answered within 3 s. Loop thread only.
+// Whether these trackers are of the cluster that `cluster` is connected to: its trackers know them, or they know its
+// trackers, whichever of their addresses people use. nullopt: none of them answered within 3 s. Loop thread only.
 Task<std::optional<bool>> areTrackersOf(Runtime& runtime, std::shared_ptr<Cluster> cluster,
                                         std::vector<std::string> trackers);
 

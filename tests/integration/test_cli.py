@@ -280,6 +280,55 @@ class Lives(unittest.TestCase):
         self.assertIn("the same file", result.stderr)
         self.assertEqual((c.mount / "f").read_bytes(), b"content")
 
+    def test_a_path_under_the_mount_of_another_cluster_is_refused(self):
+        a, b = self.cluster().up(), self.cluster().up()
+        for c in (a, b):
+            os.makedirs(c.mount / "alice/old")
+        for command in (["rm", "-r", "/alice", b.mount / "alice/old"], ["mkdir", b.mount / "new"], ["stat", b.mount / "alice"]):
+            result = a.vcfs(*command, check=False)
+            self.assertEqual(result.returncode, 2, command)
+            self.assertIn("another cluster", result.stderr)
+        self.assertEqual([(c.mount / "alice/old").is_dir() for c in (a, b)], [True, True])
+        b.vcfs("rm", "-r", b.mount / "alice/old")
+        self.assertEqual([(c.mount / "alice/old").is_dir() for c in (a, b)], [True, False])
+
+    def test_a_path_under_the_mount_of_a_cluster_that_is_away_is_refused(self):
+        a, b = self.cluster().up(), self.cluster().up()
+        os.mkdir(a.mount / "alice")
+        b.kill("tracker0")
+        result = a.vcfs("rm", "-r", b.mount / "alice", check=False)
+        self.assertEqual(result.returncode, 2)
+        self.assertTrue((a.mount / "alice").is_dir())
+
+    def test_a_path_under_a_mount_with_other_names_of_the_trackers(self):
+        c = self.cluster().up()
+        os.mkdir(c.mount / "alice")
+        trackers = c.trackers.replace("127.0.0.1", "127.1")
+        line = [env.program("vcfs"), "stat", str(c.mount / "alice"), "--trackers", trackers, "--json"]
+        answer = subprocess.run(line, capture_output=True, check=True, timeout=30).stdout
+        self.assertEqual(json.loads(answer)["path"], "/alice")
+
+    def test_a_path_under_a_mount_from_other_names_of_the_trackers(self):
+        c = self.cluster().up()
+        os.mkdir(c.mount / "alice")
+        point = c.scratch.path / "by-hand"
+        point.mkdir()
+        source = c.trackers.replace("127.0.0.1", "127.1") + ":/"
+        subprocess.run([env.program("mount.vcfs"), source, point], check=True, timeout=60)
+        self.addCleanup(subprocess.run, ["umount", "-l", point], check=False)
+        self.assertEqual(c.stat(point / "alice")["path"], "/alice")
+
+    def test_a_path_under_a_bind_mount(self):
+        c = self.cluster().up()
+        for place in ("alice/old", "old"):
+            os.makedirs(c.mount / place)
+        bound = c.scratch.path / "bound"
+        bound.mkdir()
+        subprocess.run(["mount", "--bind", c.mount / "alice", bound], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", bound], check=False)
+        c.vcfs("rm", "-r", bound / "old")
+        self.assertEqual([(c.mount / place).is_dir() for place in ("alice/old", "old")], [False, True])
+
     def test_the_mount_of_another_cluster_is_left_alone(self):
         a, b = self.cluster().up(), self.cluster()
         with open(a.mount / "recording", "wb", buffering=0) as recording:

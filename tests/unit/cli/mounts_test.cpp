@@ -16,12 +16,15 @@ TEST(Mounts, mountinfo_is_understood_with_blanks_in_names) {
   auto mounts = parseMountInfo(
       "22 1 0:21 / /proc rw,relatime shared:5 - proc proc rw\n"
       "99 1 0:50 / /mnt/my\\040store rw,nosuid - fuse.vcfs 127.0.0.1:21000:/ rw,user_id=0\n"
+      "103 1 0:50 /alice\\040b /srv/alice rw,nosuid shared:7 - fuse.vcfs 127.0.0.1:21000:/ rw,user_id=0\n"
       "a line that is none\n");
-  ASSERT_EQ(mounts.size(), 2u);
+  ASSERT_EQ(mounts.size(), 3u);
   EXPECT_EQ(mounts[1].id, 99);
   EXPECT_EQ(mounts[1].mountPoint, "/mnt/my store");
   EXPECT_EQ(mounts[1].type, "fuse.vcfs");
   EXPECT_EQ(mounts[1].source, "127.0.0.1:21000:/");
+  EXPECT_EQ(mounts[1].root, "/");
+  EXPECT_EQ(mounts[2].root, "/alice b");
 }
 
 TEST(Mounts, the_root_is_mounted) {

@@ -8,7 +8,7 @@ namespace vcfs::cli {
 namespace {
 
 const std::vector<MountMapping> kMounts{
-    {"/mnt/vcstore", "/"}, {"/mnt/vcstore/inner", "/deep/dir"}, {"/srv/alice", "/alice"}};
+    {"/mnt/vcstore", "/", ""}, {"/mnt/vcstore/inner", "/deep/dir", ""}, {"/srv/alice", "/alice", ""}};
 
 TEST(StorePath, a_path_in_the_store_needs_no_leading_slash) {
   EXPECT_EQ(storePath("alice/a.mp4", kMounts), "/alice/a.mp4");
@@ -46,10 +46,26 @@ TEST(StorePath, splits_into_directory_and_name) {
   EXPECT_EQ(splitPath("/a/b/c"), std::make_pair(std::string("/a/b"), std::string("c")));
 }
 
+TEST(StorePath, of_mounts_at_one_place_the_last_counts) {
+  const std::vector<MountMapping> mounts{{"/mnt", "/a", "h1:/a"}, {"/mnt", "/b", "h1:/b"}};
+  EXPECT_EQ(storePath("/mnt/x", mounts), "/b/x");
+  EXPECT_EQ(mountOf("/mnt/x", mounts)->source, "h1:/b");
+}
+
+TEST(StorePath, a_path_without_a_leading_slash_is_under_no_mount) {
+  EXPECT_EQ(mountOf("mnt/vcstore/x", kMounts), nullptr);
+  EXPECT_EQ(mountOf("/mnt/vcstore2/x", kMounts), nullptr);
+}
+
 TEST(StorePath, the_source_of_a_mount_tells_its_subdirectory) {
-  EXPECT_EQ(subdirOfSource("h1:21000,h2:21000:/"), "/");
-  EXPECT_EQ(subdirOfSource("h1:21000,h2:21000:/alice/x/"), "/alice/x");
-  EXPECT_EQ(subdirOfSource("h1:21000"), "/");
+  EXPECT_EQ(directoryOfMount("h1:21000,h2:21000:/", "/"), "/");
+  EXPECT_EQ(directoryOfMount("h1:21000,h2:21000:/alice/x/", "/"), "/alice/x");
+  EXPECT_EQ(directoryOfMount("h1:21000", "/"), "/");
+}
+
+TEST(StorePath, a_bind_mount_shows_a_directory_of_what_is_mounted) {
+  EXPECT_EQ(directoryOfMount("h1:21000:/", "/alice"), "/alice");
+  EXPECT_EQ(directoryOfMount("h1:21000:/alice", "/old/x"), "/alice/old/x");
 }
 
 }  // namespace
