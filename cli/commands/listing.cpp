@@ -59,16 +59,25 @@ class Stat final : public ClientCommand {
       for (auto& [key, value] : file.items()) {
         if (key != "path") status[key] = value;
       }
-      // The catalog hears of an open file's size every few seconds; its primary knows.
-      Entry now = co_await cluster->getAttr(entry.attr.inode);
-      status["size"] = now.attr.size;
-      status["mtime_ns"] = now.attr.mtimeNs;
-      status["state"] = stateName(now.attr.state);
+      co_await askPrimary(cluster, entry.attr.inode, status);
     } else if (entry.attr.type == FileType::symlink) {
       status["target"] = co_await cluster->readLink(entry.attr.inode);
     }
     printLine(json() ? dump(status) : text(status));
     co_return kOk;
+  }
+
+  // The catalog hears of an open file's size every few seconds; its primary knows. While that is away the rest is what
+  // people want to see.
+  Task<void> askPrimary(std::shared_ptr<Cluster> cluster, InodeId inode, Json& status) {
+    try {
+      Entry now = co_await cluster->getAttr(inode);
+      status["size"] = now.attr.size;
+      status["mtime_ns"] = now.attr.mtimeNs;
+      status["state"] = stateName(now.attr.state);
+    } catch (const Error& e) {
+      complain(std::string("stat: size, mtime and state as the catalog last heard of them: ") + e.what());
+    }
   }
 
   static std::string text(const Json& status) {
@@ -120,11 +129,7 @@ class Ls final : public ClientCommand {
       one.entry = std::move(entry);
       entries.push_back(std::move(one));
     }
-    if (long_ || json()) {
-      for (auto& e : entries) {
-        if (e.entry.attr.state == FileState::open) co_await cluster->refresh(e.entry);
-      }
-    }
+    if (long_ || json()) co_await refreshOpen(cluster, entries);
     std::sort(entries.begin(), entries.end(), [](const DirEntry& a, const DirEntry& b) { return a.name < b.name; });
     show(entries);
     co_return kOk;
@@ -140,6 +145,19 @@ class Ls final : public ClientCommand {
         entries.push_back(std::move(entry));
       }
       if (!page.more) co_return entries;
+    }
+  }
+
+  // As Stat::askPrimary. Servers that are away hold it up once, not for each of their files.
+  Task<void> refreshOpen(std::shared_ptr<Cluster> cluster, std::vector<DirEntry>& entries) {
+    for (auto& e : entries) {
+      if (e.entry.attr.state != FileState::open) continue;
+      try {
+        co_await cluster->refresh(e.entry);
+      } catch (const Error& error) {
+        complain(std::string("ls: sizes of open files as the catalog last heard of them: ") + error.what());
+        co_return;
+      }
     }
   }
 

@@ -7,6 +7,27 @@ namespace {
 constexpr std::uint32_t kPage = 1000;
 constexpr std::size_t kSorted = 10'000;  // a directory with more entries comes in sorted portions of this size
 constexpr int kRefreshes = 64;           // sizes of open files asked for at their primaries, per listing
+constexpr Duration kRefreshLimit = std::chrono::seconds(1);  // how long a listing waits for all of them
+
+// A size that was asked for. Who asked need not wait for the end, which comes with the stall limit at the latest.
+struct Asked {
+  Asked(asio::io_context& io, Entry asked) : entry(std::move(asked)), over(io) {}
+  Entry entry;
+  bool waiting = true;
+  Signal over;
+};
+
+Task<void> ask(std::shared_ptr<Cluster> cluster, std::shared_ptr<Asked> asked) {
+  Entry entry = asked->entry;
+  try {
+    co_await cluster->refresh(entry);
+    asked->entry = std::move(entry);
+  } catch (const Error&) {
+    // The catalog's size will do.
+  }
+  asked->waiting = false;
+  asked->over.notifyAll();
+}
 
 class Pages {
  public:
@@ -20,10 +41,8 @@ class Pages {
       DirPage page = co_await site_.cluster->readDir(directory_, after_, kPage, refreshes_ > 0);
       more_ = page.more && !page.entries.empty();
       if (!page.entries.empty()) after_ = page.entries.back().cookie;
-      for (DirEntry& entry : page.entries) {
-        if (entry.entry.attr.state == FileState::open) co_await refresh(entry.entry);
-        portion.push_back(listed(std::move(entry)));
-      }
+      co_await refresh(page);
+      for (DirEntry& entry : page.entries) portion.push_back(listed(std::move(entry)));
     }
     Listing::sort(portion);
     co_return portion;
@@ -31,14 +50,24 @@ class Pages {
 
  private:
   // Best effort: the catalog's size is a few seconds old at most.
-  Task<void> refresh(Entry& entry) {
-    if (refreshes_ <= 0) co_return;
-    --refreshes_;
-    try {
-      co_await site_.cluster->refresh(entry);
-    } catch (const Error&) {
-      refreshes_ = 0;
+  Task<void> refresh(DirPage& page) {
+    std::vector<std::pair<Entry*, std::shared_ptr<Asked>>> all;
+    for (DirEntry& entry : page.entries) {
+      if (entry.entry.attr.state != FileState::open || refreshes_ <= 0) continue;
+      --refreshes_;
+      auto asked = std::make_shared<Asked>(site_.runtime.io, entry.entry);
+      site_.runtime.spawn("http.size", ask(site_.cluster, asked));
+      all.emplace_back(&entry.entry, std::move(asked));
     }
+    Clock& clock = site_.runtime.clock;
+    const TimePoint start = clock.now();
+    for (auto& [entry, asked] : all) {
+      const Duration left = patience_ - (clock.now() - start);
+      if (asked->waiting && left > Duration(0)) co_await asked->over.waitFor(clock, left);
+      if (!asked->waiting) *entry = std::move(asked->entry);
+    }
+    patience_ -= clock.now() - start;
+    if (patience_ <= Duration(0)) refreshes_ = 0;
   }
 
   Site& site_;
@@ -46,6 +75,7 @@ class Pages {
   std::uint64_t after_ = 0;
   bool more_ = true;
   int refreshes_ = kRefreshes;
+  Duration patience_ = kRefreshLimit;
 };
 
 }  // namespace

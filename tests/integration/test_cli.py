@@ -9,6 +9,7 @@ import unittest
 from vcfs_test import env
 from vcfs_test.cluster import Cluster, CommandFailed, is_running
 from vcfs_test.files import pattern
+from vcfs_test.open_writer import Writer
 from vcfs_test.wait import wait_for
 
 
@@ -398,6 +399,25 @@ class Lives(unittest.TestCase):
             os.mkdir(c.mount / f"user{i}")
             (c.mount / f"user{i}/f").write_bytes(b"x")
             self.assertEqual({groups[r["storage"]] for r in c.stat(f"/user{i}/f")["replicas"]}, {group})
+
+    def test_a_recording_whose_servers_are_away_is_shown_as_the_catalog_knows_it(self):
+        c = self.cluster().up()
+        os.mkdir(c.mount / "alice")
+        (c.mount / "alice/sealed").write_bytes(pattern(1000))
+        recorder = Writer(c.mount / "alice/live")
+        recorder.write(b"x" * 1000, 0)
+        c.wait_state("/alice/live", "open")
+        for storage in c.storages():
+            c.kill(storage)
+        st = c.json("stat", "/alice/live", "--timeout", "1s")
+        self.assertEqual((st["state"], len(st["replicas"])), ("open", 2))
+        long = c.vcfs("ls", "-l", "/alice", "--timeout", "1s")
+        self.assertEqual([line.split()[-1] for line in long.stdout.splitlines()], ["live", "sealed"])
+        self.assertIn("as the catalog last heard", long.stderr)
+        names = [e["name"] for e in _entries(c.json("ls", "/alice", "--timeout", "1s"))]
+        self.assertEqual(names, ["live", "sealed"])
+        c.up()
+        recorder.close()
 
     def test_one_copy(self):
         c = self.cluster(storages=1, copies=1).up()

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "common/async/signal.h"
@@ -93,6 +94,13 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
     holdAttrs = false;
     released_.notifyAll();
   }
+  void bringPrimariesBack() {
+    primariesAway.clear();
+    released_.notifyAll();
+  }
+  std::set<InodeId> primariesAway;                // refresh waits, until bringPrimariesBack()
+  std::map<InodeId, std::uint64_t> primarySizes;  // what refresh tells, where it is not the content's
+
   std::string status = "{}";      // what statusJson tells
   bool holdStatus = false;        // until releaseStatus()
   bool holdReads = false;         // until releaseReads()
@@ -122,8 +130,11 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
   }
   Task<Entry> catalogAttr(InodeId inode) override { return getAttr(inode); }
   Task<void> refresh(Entry& entry) override {
-    entry = entryOf(entry.attr.inode);
-    co_return;
+    auto self = shared_from_this();
+    const InodeId inode = entry.attr.inode;
+    while (primariesAway.contains(inode)) co_await released_.wait();
+    entry = entryOf(inode);
+    if (auto size = primarySizes.find(inode); size != primarySizes.end()) entry.attr.size = size->second;
   }
   Task<void> refreshWithin(Entry& entry, Duration) override { return refresh(entry); }
   Task<std::optional<Entry>> resolve(InodeId base, std::string path, bool) override {

@@ -237,6 +237,22 @@ TEST_F(ServerTest, a_directory_of_25000_entries_comes_whole) {
   EXPECT_EQ(nlohmann::json::parse(until.body)["entries"].size(), 25'000u);
 }
 
+TEST_F(ServerTest, a_listing_waits_a_second_in_all_for_primaries_that_are_away) {
+  const InodeId here = file("anna/here", "1", FileState::open);
+  std::set<InodeId> away;
+  for (int i = 0; i < 20; ++i) away.insert(file("anna/away" + std::to_string(i), "12", FileState::open));
+  onLoop([&] {
+    cluster().primariesAway = away;
+    cluster().primarySizes[here] = 1000;
+  });
+  nlohmann::json j = nlohmann::json::parse(get("/anna/", "Accept: application/json\r\n").body);
+  ASSERT_EQ(j["entries"].size(), 21u);
+  EXPECT_EQ(j["entries"][0]["size"], 2);
+  EXPECT_EQ(j["entries"][20]["name"], "here");
+  EXPECT_EQ(j["entries"][20]["size"], 1000);
+  onLoop([&] { cluster().bringPrimariesBack(); });
+}
+
 TEST_F(ServerTest, a_listing_that_is_sent_in_slices_has_the_head_that_is_told_of_it) {
   onLoop([&] {
     for (int i = 0; i < 3'000; ++i) cluster().makeFile("large/" + std::to_string(i), "");
