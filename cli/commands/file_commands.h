@@ -13,6 +13,7 @@ std::unique_ptr<Command> makeMkdir();
 Task<Entry> makeDirectoriesInStore(std::shared_ptr<Cluster> cluster, std::string path);
 // Throws Error(notFound) or Error(notDirectory) that names the path and what to do.
 Task<Entry> mustBeDirectory(std::shared_ptr<Cluster> cluster, std::string path);
+std::uint32_t processUmask();
 std::uint32_t newDirectoryMode();  // 0777 without this process's umask
 
 const char* typeName(FileType type);          // "file", "directory" …

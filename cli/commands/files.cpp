@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace vcfs::cli {
 namespace {
@@ -67,11 +68,11 @@ class Put final : public CopyCommand {
     } else {
       co_await mustBeDirectory(cluster, parent);
     }
-    std::optional<Entry> there = co_await cluster->resolve(kRootInode, path, true);
-    if (there) co_await refuseSameFile(cluster, local_, "/dev/stdin", there->attr.inode, path);
+    Entry entry = co_await thereOrMade(cluster, path);
+    co_await refuseSameFile(cluster, local_, "/dev/stdin", entry.attr.inode, path);
     OpenMode mode;
     mode.write = true;
-    auto file = co_await cluster->openPath(path, mode, true);
+    auto file = co_await cluster->open(std::move(entry), mode);
     Attr attr = co_await file->stat();
     if (attr.size > 0) co_await file->truncate(0);
     std::exception_ptr error;
@@ -87,6 +88,23 @@ class Put final : public CopyCommand {
     }
     if (error) std::rethrow_exception(error);
     co_return kOk;
+  }
+
+  // A new file is the caller's, as on a mount.
+  Task<Entry> thereOrMade(std::shared_ptr<Cluster> cluster, std::string path) {
+    std::optional<Entry> there = co_await cluster->resolve(kRootInode, path, true);
+    if (there) co_return std::move(*there);
+    auto [parentPath, name] = splitPath(path);
+    Entry parent = co_await mustBeDirectory(cluster, parentPath);
+    CreateRequest request;
+    request.parent = parent.attr.inode;
+    request.name = name;
+    request.mode = 0666;
+    request.umask = processUmask();
+    request.uid = ::geteuid();
+    request.gid = ::getegid();
+    Created created = co_await cluster->create(std::move(request));
+    co_return std::move(created.entry);
   }
 
   Task<std::string> targetPath(std::shared_ptr<Cluster> cluster) {

@@ -145,11 +145,13 @@ class Mkdir final : public ClientCommand {
 
 }  // namespace
 
-std::uint32_t newDirectoryMode() {
+std::uint32_t processUmask() {
   mode_t mask = ::umask(0);
   ::umask(mask);
-  return 0777u & ~mask;
+  return mask;
 }
+
+std::uint32_t newDirectoryMode() { return 0777u & ~processUmask(); }
 
 Task<Entry> mustBeDirectory(std::shared_ptr<Cluster> cluster, std::string path) {
   std::optional<Entry> entry = co_await cluster->resolve(kRootInode, path, true);

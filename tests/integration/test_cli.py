@@ -135,6 +135,14 @@ class RunningCluster(unittest.TestCase):
         self.assertEqual((result.returncode, clip.read_bytes()), (1, pattern(100_000)))
         self.assertIn("the same file", result.stderr)
 
+    def test_a_file_that_is_put_is_its_makers(self):
+        line = ["setpriv", "--reuid=1000", "--regid=1001", "--clear-groups", env.program("vcfs"), "put", "-", "/alice/mine",
+                "--trackers", self.cluster.trackers]
+        for umask, mode in ((0o027, "0640"), (0o077, "0640")):  # what is there keeps its mode
+            subprocess.run(line, input=b"mine", check=True, timeout=30, umask=umask)
+            mine = self.cluster.stat("/alice/mine")
+            self.assertEqual((mine["uid"], mine["gid"], mine["mode"]), (1000, 1001, mode))
+
     def test_ls_json(self):
         names = {e["name"] for e in _entries(self.cluster.json("ls", "/alice"))}
         self.assertIn("clip.bin", names)
