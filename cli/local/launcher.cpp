@@ -47,6 +47,7 @@ void Launcher::checkPort(const ProcessSpec& spec, const ClusterSettings& setting
     for (auto deadline = std::chrono::steady_clock::now() + kPortLimit;
          obstacle == asio::error::address_in_use && std::chrono::steady_clock::now() < deadline;) {
       std::this_thread::sleep_for(kPoll);
+      if (cluster_.running(spec.name)) return;  // another `up` has started it, and only now said so
       obstacle = portObstacle(settings.listen, spec.port);
     }
   }

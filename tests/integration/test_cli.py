@@ -220,6 +220,22 @@ class Lives(unittest.TestCase):
         c.up()
         self.assertEqual({n: c.pid(n) for n in c.names()}, before)
 
+    def test_up_while_another_up_starts_the_tracker(self):
+        """Whose port is taken a moment before it is written down who has it."""
+        c = self.cluster(mount=False).up()
+        before = {n: c.pid(n) for n in c.names()}
+        started, later = c.directory / "run/tracker-1.started", c.directory / "run/later"
+        os.rename(started, later)
+        line = [env.program("vcfs"), "up", "--dir", str(c.directory)]
+        second = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(second.stdout.close)
+        said = second.stdout.readline()
+        os.rename(later, started)
+        self.assertIn(f"waiting for port {c.ports.base}", said)
+        rest = second.communicate(timeout=60)[0]
+        self.assertEqual(second.returncode, 0, rest)
+        self.assertEqual({n: c.pid(n) for n in c.names()}, before)
+
     def test_up_starts_what_died(self):
         c = self.cluster().up()
         storage = sorted(c.storages())[0]
