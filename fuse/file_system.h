@@ -132,7 +132,6 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   void noteLocker(FileHandle& handle, const FileLock& lock);
   void forgetLocker(const Inode& inode, std::uint64_t owner);
   void watchClosing(const Inode& inode, const FileLock& lock);
-  Task<void> unlockAll(InodeId inode, LockKind kind, std::uint64_t owner);
   Task<void> unlockReleased(std::shared_ptr<FileHandle> handle);
   void closeInBackground(std::shared_ptr<FileHandle> handle);
   Task<void> closeFile(std::shared_ptr<FileHandle> handle);

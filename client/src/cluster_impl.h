@@ -62,6 +62,9 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
   Task<void> setLock(InodeId inode, FileLock lock, bool wait, std::uint64_t ticket) override {
     return locks_->set(inode, lock, wait, ticket);
   }
+  Task<void> closeLocks(InodeId inode, LockKind kind, std::uint64_t owner) override {
+    return locks_->close(inode, kind, owner);
+  }
   void cancelLock(std::uint64_t ticket) override { locks_->cancel(ticket); }
   bool locked(InodeId inode) const override { return locks_->locked(inode); }
   bool locked(InodeId inode, LockKind kind, std::uint64_t owner) const override {

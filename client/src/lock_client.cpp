@@ -151,8 +151,17 @@ Task<bool> LockClient::attempt(InodeId inode, FileLock lock, bool wait) {
 Task<void> LockClient::giveUp(InodeId inode, FileLock lock) {
   const Key key{inode, lock.kind, lock.owner};
   if (!locked(inode, lock.kind, lock.owner)) co_return;
+  const Release release = co_await this->release(key, lock);
+  if (!release.failure) co_return;
+  if (remedyOf(release.failure->code()) == Remedy::retry) {
+    core_->runtime.spawn("give up lock", giveUpLater(key, lock, release.taken));
+  }
+  throw *release.failure;
+}
+
+Task<LockClient::Release> LockClient::release(Key key, FileLock lock) {
   Use owner(*this, key);
-  ++releasing_[inode];
+  ++releasing_[key.inode];
   struct Done {
     LockClient& client;
     InodeId inode;
@@ -160,27 +169,59 @@ Task<void> LockClient::giveUp(InodeId inode, FileLock lock) {
       if (--client.releasing_[inode] == 0) client.releasing_.erase(inode);
       client.released_.notifyAll();
     }
-  } done{*this, inode};
-  std::optional<Error> failure;
-  std::uint64_t taken = 0;
+  } done{*this, key.inode};
+  Release release;
   {
     auto turn = co_await owner->turn.lock();
-    if (!owner->holds) co_return;
-    taken = owner->taken;
+    release.taken = owner->taken;
+    if (!owner->holds) co_return release;
     try {
-      co_await attempt(inode, lock, false);
+      co_await attempt(key.inode, lock, false);
     } catch (const Error& error) {
-      failure = error;
+      release.failure = error;
     }
     const bool whole = lock.start == 0 && lock.end == kLockToEnd;
-    if (!failure && whole) owner->holds = false;
+    if (!release.failure && whole) owner->holds = false;
   }
-  told(inode);
-  if (!failure) co_return;
-  if (remedyOf(failure->code()) == Remedy::retry) {
-    core_->runtime.spawn("give up lock", giveUpLater(key, lock, taken));
+  told(key.inode);
+  co_return release;
+}
+
+// Where no tracker answers that takes long, and a process may close many descriptors of the file: all of them together
+// wait for it once.
+Task<void> LockClient::close(InodeId inode, LockKind kind, std::uint64_t ownerNumber) {
+  auto self = shared_from_this();
+  const Key key{inode, kind, ownerNumber};
+  if (!locked(inode, kind, ownerNumber)) co_return;
+  Use owner(*this, key);
+  if (!owner->closing || owner->closing->over || owner->closing->taken != owner->taken) {
+    owner->closing = std::make_shared<Closing>();
+    owner->closing->since = core_->now();
+    owner->closing->taken = owner->taken;
+    core_->runtime.spawn("close locks", closeBehind(key, owner->closing));
   }
-  throw *failure;
+  const auto closing = owner->closing;
+  const TimePoint until = closing->since + kReleaseWait;
+  while (!closing->over && core_->now() < until) {
+    co_await released_.waitFor(core_->runtime.clock, until - core_->now());
+  }
+}
+
+Task<void> LockClient::closeBehind(Key key, std::shared_ptr<Closing> closing) {
+  auto self = shared_from_this();
+  Use owner(*this, key);
+  FileLock nothing;
+  nothing.kind = key.kind;
+  nothing.client = core_->clientId;
+  nothing.owner = key.owner;
+  const Release release = co_await this->release(key, nothing);
+  closing->taken = release.taken;
+  if (release.failure) {
+    log::warn("client.unlock_failed", {{"inode", log::hex(key.inode)}, {"reason", release.failure->what()}});
+    if (remedyOf(release.failure->code()) == Remedy::retry) co_await giveUpLater(key, nothing, release.taken);
+  }
+  closing->over = true;
+  released_.notifyAll();
 }
 
 // Nobody waits for it, but others want the lock: until a tracker is there again, or the lease is over. A lock that the

@@ -19,6 +19,9 @@ class LockClient : public std::enable_shared_from_this<LockClient> {
 
   Task<std::optional<FileLock>> get(InodeId inode, FileLock lock);
   Task<void> set(InodeId inode, FileLock lock, bool wait, std::uint64_t ticket);
+  // A file was closed: gives up all that the owner has. Returns when that is done, and soon in any case; the rest goes
+  // on behind the closer's back, whom errors would be of no use to.
+  Task<void> close(InodeId inode, LockKind kind, std::uint64_t owner);
   void cancel(std::uint64_t ticket);
   bool locked(InodeId inode) const;
   bool locked(InodeId inode, LockKind kind, std::uint64_t owner) const;
@@ -33,6 +36,12 @@ class LockClient : public std::enable_shared_from_this<LockClient> {
     std::uint64_t owner = 0;
     friend auto operator<=>(const Key&, const Key&) = default;
   };
+  // All that an owner has is being given up.
+  struct Closing {
+    TimePoint since;
+    std::uint64_t taken = 0;  // Owner::taken, of what is given up
+    bool over = false;
+  };
   // One owner of locks of one file. Kept while it may have any, or a call of it is under way.
   struct Owner {
     explicit Owner(asio::io_context& io) : turn(io) {}
@@ -40,6 +49,11 @@ class LockClient : public std::enable_shared_from_this<LockClient> {
     bool holds = false;
     std::uint64_t taken = 0;  // locks it ever got: what was given up before one of them is not given up after it
     unsigned calls = 0;
+    std::shared_ptr<Closing> closing;  // the latest; null: none yet
+  };
+  struct Release {
+    std::optional<Error> failure;
+    std::uint64_t taken = 0;  // Owner::taken as of then
   };
   struct Waiter {
     Waiter(asio::io_context& io, InodeId i) : inode(i), signal(io) {}
@@ -52,6 +66,8 @@ class LockClient : public std::enable_shared_from_this<LockClient> {
 
   Task<bool> attempt(InodeId inode, FileLock lock, bool wait);  // false: somebody else's lock is in the way
   Task<void> giveUp(InodeId inode, FileLock lock);
+  Task<Release> release(Key key, FileLock lock);
+  Task<void> closeBehind(Key key, std::shared_ptr<Closing> closing);
   Task<void> giveUpLater(Key key, FileLock lock, std::uint64_t taken);
   Task<void> waitForReleases(InodeId inode);
   Task<void> forgetWait(InodeId inode, FileLock lock);

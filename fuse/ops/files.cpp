@@ -162,7 +162,7 @@ Task<void> FileSystem::flush(RequestPtr request, std::uint64_t handle, std::uint
   forgetLocker(*file->inode, owner);
   // Whoever gets the lock next sees the bytes.
   if (cluster_->locked(file->inode->id, LockKind::range, owner)) {
-    co_await unlockAll(file->inode->id, LockKind::range, owner);
+    co_await cluster_->closeLocks(file->inode->id, LockKind::range, owner);
   }
   if (failure) throw *failure;
   request->done();

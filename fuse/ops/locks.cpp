@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 
-#include "common/base/log.h"
 #include "fuse/errno_map.h"
 #include "fuse/file_system.h"
 #include "fuse/policy/fatal_signal.h"
@@ -47,7 +46,7 @@ Task<void> FileSystem::setlk(RequestPtr request, std::uint64_t node, std::uint64
   }
   if (request->done() || lock.type == LockType::none) co_return;
   // The caller was killed meanwhile, and what it held may have been given up already.
-  co_await unlockAll(id, lock.kind, lock.owner);
+  co_await cluster_->closeLocks(id, lock.kind, lock.owner);
 }
 
 // Whose locks go with this handle.
@@ -84,23 +83,11 @@ void FileSystem::watchClosing(const Inode& inode, const FileLock& lock) {
   });
 }
 
-// Errors are of no use to who closes a file: the library goes on trying.
-Task<void> FileSystem::unlockAll(InodeId inode, LockKind kind, std::uint64_t owner) {
-  FileLock nothing;
-  nothing.kind = kind;
-  nothing.owner = owner;
-  try {
-    co_await cluster_->setLock(inode, nothing, false, 0);
-  } catch (const Error& error) {
-    log::warn("fuse.unlock_failed", {{"inode", log::hex(inode)}, {"reason", error.what()}});
-  }
-}
-
 // The last descriptor is gone: flock's lock, those of F_OFD_SETLK, and those of processes that closed it unheard.
 Task<void> FileSystem::unlockReleased(std::shared_ptr<FileHandle> handle) {
   auto self = shared_from_this();
   for (const auto& [kind, owner] : handle->lockOwners) {
-    if (cluster_->locked(handle->inode->id, kind, owner)) co_await unlockAll(handle->inode->id, kind, owner);
+    if (cluster_->locked(handle->inode->id, kind, owner)) co_await cluster_->closeLocks(handle->inode->id, kind, owner);
   }
 }
 

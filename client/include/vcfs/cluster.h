@@ -148,6 +148,12 @@ class Cluster {
   virtual Task<void> setLock(InodeId /*inode*/, FileLock /*lock*/, bool /*wait*/, std::uint64_t /*ticket*/) {
     throw Error(Errc::notSupported, "locks");
   }
+  // A file was closed, or its process has ended: gives up all locks of this owner of it. Returns when that is done, at
+  // the latest after 2 s where no tracker answers; it is tried behind the caller's back until it is done or the lease
+  // is over, and errors are not told.
+  virtual Task<void> closeLocks(InodeId /*inode*/, LockKind /*kind*/, std::uint64_t /*owner*/) {
+    throw Error(Errc::notSupported, "locks");
+  }
   virtual void cancelLock(std::uint64_t /*ticket*/) {}
   // Whether locks were taken here for this file, or for this owner of it, and not given up. Asks nobody.
   virtual bool locked(InodeId /*inode*/) const { return false; }

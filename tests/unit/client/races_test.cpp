@@ -154,5 +154,33 @@ TEST_F(RacesTest, a_lock_taken_again_is_not_given_up_by_what_was_to_be_given_up_
   EXPECT_EQ(fake.tracker().locks, (std::vector<LockType>{LockType::exclusive, LockType::exclusive}));
 }
 
+TEST_F(RacesTest, closing_a_locked_file_does_not_wait_for_trackers_that_are_away) {
+  start();
+  const InodeId inode = file->inode();
+  ASSERT_EQ(fake.failure(cluster->setLock(inode, lock(LockType::exclusive), false, 1)), Errc::ok);
+  fake.killTracker(0);
+  for (const int milli : {3000, 1, 1}) {
+    fake.run(cluster->closeLocks(inode, LockKind::flock, 7), milliseconds(milli));
+  }
+  EXPECT_TRUE(cluster->locked(inode));
+  fake.startTracker(0);
+  EXPECT_TRUE(fake.until([&] { return !cluster->locked(inode); }, seconds(10)));
+  EXPECT_EQ(fake.tracker().locks, (std::vector<LockType>{LockType::exclusive, LockType::none}));
+}
+
+TEST_F(RacesTest, a_lock_that_was_taken_while_an_earlier_one_was_to_be_given_up_goes_with_the_next_close) {
+  ClusterOptions options;
+  options.stallLimit = milliseconds(500);
+  start(options);
+  const InodeId inode = file->inode();
+  ASSERT_EQ(fake.failure(cluster->setLock(inode, lock(LockType::exclusive), false, 1)), Errc::ok);
+  fake.killTracker(0);
+  fake.run(cluster->closeLocks(inode, LockKind::flock, 7));
+  fake.startTracker(0);
+  ASSERT_EQ(fake.failure(cluster->setLock(inode, lock(LockType::exclusive), false, 2)), Errc::ok);
+  fake.run(cluster->closeLocks(inode, LockKind::flock, 7));
+  EXPECT_EQ(fake.tracker().locks, (std::vector<LockType>{LockType::exclusive, LockType::exclusive, LockType::none}));
+}
+
 }  // namespace
 }  // namespace vcfs::client
