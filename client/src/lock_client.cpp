@@ -10,6 +10,10 @@ namespace {
 constexpr std::size_t kMostOwners = 100'000;
 constexpr Duration kAskAgain = std::chrono::seconds(1);
 constexpr Duration kReleaseWait = std::chrono::seconds(2);
+
+// A release. A catalog that has no room or cannot read just now will have, or can, some day; until then the lease would
+// be renewed for a lock that nobody has any more.
+bool mayHelpToRepeat(const Error& error) { return remedyOf(error.code()) != Remedy::fixRequest; }
 }  // namespace
 
 // Finds or makes the owner, and forgets it when nobody needs it any more.
@@ -153,7 +157,7 @@ Task<void> LockClient::giveUp(InodeId inode, FileLock lock) {
   if (!locked(inode, lock.kind, lock.owner)) co_return;
   const Release release = co_await this->release(key, lock);
   if (!release.failure) co_return;
-  if (remedyOf(release.failure->code()) == Remedy::retry) {
+  if (mayHelpToRepeat(*release.failure)) {
     core_->runtime.spawn("give up lock", giveUpLater(key, lock, release.taken));
   }
   throw *release.failure;
@@ -218,7 +222,7 @@ Task<void> LockClient::closeBehind(Key key, std::shared_ptr<Closing> closing) {
   closing->taken = release.taken;
   if (release.failure) {
     log::warn("client.unlock_failed", {{"inode", log::hex(key.inode)}, {"reason", release.failure->what()}});
-    if (remedyOf(release.failure->code()) == Remedy::retry) co_await giveUpLater(key, nothing, release.taken);
+    if (mayHelpToRepeat(*release.failure)) co_await giveUpLater(key, nothing, release.taken);
   }
   closing->over = true;
   released_.notifyAll();
@@ -240,7 +244,7 @@ Task<void> LockClient::giveUpLater(Key key, FileLock lock, std::uint64_t taken) 
       if (lock.start == 0 && lock.end == kLockToEnd) owner->holds = false;
       co_return;
     } catch (const Error& error) {
-      if (remedyOf(error.code()) != Remedy::retry) co_return;
+      if (!mayHelpToRepeat(error)) co_return;
     }
   }
 }

@@ -182,5 +182,24 @@ TEST_F(RacesTest, a_lock_that_was_taken_while_an_earlier_one_was_to_be_given_up_
   EXPECT_EQ(fake.tracker().locks, (std::vector<LockType>{LockType::exclusive, LockType::exclusive, LockType::none}));
 }
 
+class CatalogTrouble : public RacesTest, public ::testing::WithParamInterface<Errc> {};
+INSTANTIATE_TEST_SUITE_P(Errors, CatalogTrouble, ::testing::Values(Errc::noSpace, Errc::io));
+
+TEST_P(CatalogTrouble, that_keeps_a_lock_from_being_given_up_is_outlasted) {
+  start();
+  const InodeId inode = file->inode();
+  for (const bool close : {false, true}) {
+    ASSERT_EQ(fake.failure(cluster->setLock(inode, lock(LockType::exclusive), false, 1)), Errc::ok);
+    fake.tracker().locks.clear();
+    fake.tracker().refuse = GetParam();
+    fake.tracker().refusals = 3;
+    Task<void> release = close ? cluster->closeLocks(inode, LockKind::flock, 7)
+                               : cluster->setLock(inode, lock(LockType::none), false, 2);
+    fake.failure(std::move(release));
+    EXPECT_TRUE(fake.until([&] { return !cluster->locked(inode); }, seconds(10)));
+    EXPECT_EQ(fake.tracker().locks, std::vector<LockType>{LockType::none});
+  }
+}
+
 }  // namespace
 }  // namespace vcfs::client
