@@ -75,7 +75,8 @@ Task<void> LockClient::set(InodeId inode, FileLock lock, bool wait, std::uint64_
     co_return;
   }
   if (owners_.size() >= kMostOwners) throw Error(Errc::noSpace, "this host has too many locks");
-  Use owner(*this, Key{inode, lock.kind, lock.owner});
+  const Key key{inode, lock.kind, lock.owner};
+  Use owner(*this, key);
   std::shared_ptr<Waiter> waiter;
   struct Forget {
     LockClient& client;
@@ -92,36 +93,93 @@ Task<void> LockClient::set(InodeId inode, FileLock lock, bool wait, std::uint64_
   }
   while (true) {
     co_await waitForReleases(inode);
-    {
-      auto turn = co_await owner->turn.lock();
-      if (waiter && waiter->cancelled) break;
-      if (waiter) waiter->news = false;
-      bool taken = false;
-      try {
-        taken = co_await attempt(inode, lock, wait);
-      } catch (const Error& error) {
-        // It may have been taken although nobody said so: then closing the file gives it up.
-        if (remedyOf(error.code()) == Remedy::retry) {
-          owner->holds = true;
-          ++owner->taken;
-        }
-        throw;
-      }
-      if (taken) {
-        owner->holds = true;
-        ++owner->taken;
-        needLease();
-        forgetRead(inode);
-        if (lock.type == LockType::shared) told(inode);  // from exclusive to shared: others of this host may come in
-        co_return;
-      }
-    }
+    if (waiter && waiter->cancelled) break;
+    Task<bool> work = wait ? takeOrLeave(key, lock, waiter) : take(key, lock, nullptr);
+    if (co_await std::move(work)) co_return;
     if (!wait) throw Error(Errc::wouldBlock, "somebody else has a lock that excludes it");
     if (!waiter->news && !waiter->cancelled) co_await waiter->signal.waitFor(core_->runtime.clock, kAskAgain);
     if (waiter->cancelled || stopped_) break;
   }
-  core_->runtime.spawn("forget lock wait", forgetWait(inode, lock));
+  if (!waiter->left) core_->runtime.spawn("forget lock wait", forgetWait(inode, lock));
   throw Error(Errc::cancelled, "the wait for a lock was interrupted");
+}
+
+// In the owner's turn; `waiter`: of a call that waits, else null. False: somebody else's lock is in the way.
+Task<bool> LockClient::take(Key key, FileLock lock, std::shared_ptr<Waiter> waiter) {
+  auto self = shared_from_this();
+  Use owner(*this, key);
+  auto turn = co_await owner->turn.lock();
+  if (waiter && waiter->cancelled) co_return false;
+  if (waiter) waiter->news = false;
+  bool taken = false;
+  std::optional<Error> failure;
+  try {
+    taken = co_await attempt(key.inode, lock, waiter != nullptr);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  // It may have been taken although nobody said so: then closing the file gives it up.
+  const bool unknown = failure && remedyOf(failure->code()) == Remedy::retry;
+  if (taken || unknown) {
+    owner->holds = true;
+    ++owner->taken;
+  }
+  if (waiter && waiter->left && owner->holds) {
+    lock.type = LockType::none;
+    Task<void> work = giveBack(key, lock);
+    co_await std::move(work);
+    co_return false;
+  }
+  if (failure) throw *failure;
+  if (!taken) co_return false;
+  needLease();
+  forgetRead(key.inode);
+  if (lock.type == LockType::shared) told(key.inode);  // from exclusive to shared: others of this host may come in
+  co_return true;
+}
+
+// What was taken when its caller had gone, still in the owner's turn: what the owner asks for next is not touched.
+Task<void> LockClient::giveBack(Key key, FileLock lock) {
+  Use owner(*this, key);
+  std::optional<Error> failure;
+  try {
+    co_await attempt(key.inode, lock, false);
+    owner->holds = false;
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (failure) core_->runtime.spawn("give up lock", giveUpLater(key, lock, owner->taken));
+  told(key.inode);
+}
+
+// For who waits. A signal lets him go at once, also while no tracker answers; what he still gets then is given up.
+// Where a process has other ranges of the file, the one that is asked for may overlap them, and giving it up would take
+// them away: there the answer is waited for.
+Task<bool> LockClient::takeOrLeave(Key key, FileLock lock, std::shared_ptr<Waiter> waiter) {
+  Use owner(*this, key);
+  waiter->answered = false;
+  core_->runtime.spawn("take lock", takeFor(key, lock, waiter));
+  while (!waiter->answered) {
+    if (waiter->cancelled && (key.kind == LockKind::flock || !owner->holds)) {
+      waiter->left = true;
+      co_return false;
+    }
+    co_await waiter->signal.wait();
+  }
+  if (waiter->failure) throw *waiter->failure;
+  co_return waiter->taken;
+}
+
+Task<void> LockClient::takeFor(Key key, FileLock lock, std::shared_ptr<Waiter> waiter) {
+  auto self = shared_from_this();
+  try {
+    waiter->taken = co_await take(key, lock, waiter);
+  } catch (const std::exception& error) {
+    waiter->failure = asError(error);
+  }
+  waiter->answered = true;
+  waiter->signal.notifyAll();
+  if (waiter->left && !waiter->taken) co_await forgetWait(key.inode, lock);
 }
 
 // What was read ahead may be older than what the lock's last holder wrote.

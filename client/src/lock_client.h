@@ -61,9 +61,17 @@ class LockClient : public std::enable_shared_from_this<LockClient> {
     Signal signal;
     bool news = false;
     bool cancelled = false;
+    bool left = false;      // nobody is there any more for what it gets
+    bool answered = false;  // the latest attempt: what came of it
+    bool taken = false;
+    std::optional<Error> failure;
   };
   class Use;  // of an Owner by a call
 
+  Task<bool> take(Key key, FileLock lock, std::shared_ptr<Waiter> waiter);
+  Task<void> giveBack(Key key, FileLock lock);
+  Task<bool> takeOrLeave(Key key, FileLock lock, std::shared_ptr<Waiter> waiter);
+  Task<void> takeFor(Key key, FileLock lock, std::shared_ptr<Waiter> waiter);
   Task<bool> attempt(InodeId inode, FileLock lock, bool wait);  // false: somebody else's lock is in the way
   Task<void> giveUp(InodeId inode, FileLock lock);
   Task<Release> release(Key key, FileLock lock);

@@ -320,7 +320,10 @@ class TrackerServer final : public schema::Tracker::Server {
   }
   kj::Promise<void> setLock(SetLockContext context) override {
     if (begin(context)) self_.locks.push_back(schema::toLock(context.getParams().getLock()).type);
-    return finish();
+    if (!self_.holdLocks) return finish();
+    auto pair = kj::newPromiseAndFulfiller<void>();
+    self_.heldLocks.push_back(kj::mv(pair.fulfiller));
+    return kj::mv(pair.promise);
   }
   kj::Promise<void> pin(PinContext context) override {
     if (!begin(context)) return kj::READY_NOW;

@@ -72,6 +72,8 @@ struct FakeTracker {
   int calls = 0, reports = 0, reportCalls = 0, unasked = 0, pins = 0, pinCalls = 0, opensForWrite = 0, syncs = 0,
       creates = 0;
   std::vector<LockType> locks;  // as they were taken and given up
+  bool holdLocks = false;       // executes setLock and answers when `heldLocks` are fulfilled
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> heldLocks;
   std::vector<schema::Watcher::Client> watchers;
 };
 

@@ -201,5 +201,58 @@ TEST_P(CatalogTrouble, that_keeps_a_lock_from_being_given_up_is_outlasted) {
   }
 }
 
+// A program that waits for a lock, and whose tracker does not answer for a while.
+class WaitingForLock : public RacesTest {
+ protected:
+  void ask(std::uint64_t ticket) {
+    auto end = [this, ticket](std::exception_ptr error) {
+      try {
+        if (error) std::rethrow_exception(error);
+        outcome[ticket] = Errc::ok;
+      } catch (const Error& failure) {
+        outcome[ticket] = failure.code();
+      }
+    };
+    asio::co_spawn(fake.io, cluster->setLock(file->inode(), lock(LockType::exclusive), true, ticket), end);
+  }
+  bool askedFor(std::size_t count) {
+    return fake.until([&] { return fake.tracker().heldLocks.size() == count; }, seconds(1));
+  }
+  void answer() {
+    fake.tracker().holdLocks = false;
+    for (auto& held : fake.tracker().heldLocks) held->fulfill();
+    fake.tracker().heldLocks.clear();
+  }
+  std::map<std::uint64_t, Errc> outcome;
+};
+
+TEST_F(WaitingForLock, a_signal_ends_it_and_what_it_still_gets_is_given_up) {
+  start();
+  fake.tracker().holdLocks = true;
+  ask(1);
+  ASSERT_TRUE(askedFor(1));
+  cluster->cancelLock(1);
+  EXPECT_TRUE(fake.until([&] { return outcome.contains(1); }, milliseconds(100)));
+  EXPECT_EQ(outcome[1], Errc::cancelled);
+  answer();
+  EXPECT_TRUE(fake.until([&] { return !cluster->locked(file->inode()); }, seconds(5)));
+  EXPECT_EQ(fake.tracker().locks, (std::vector<LockType>{LockType::exclusive, LockType::none}));
+}
+
+TEST_F(WaitingForLock, what_is_asked_for_after_the_signal_stays) {
+  start();
+  fake.tracker().holdLocks = true;
+  ask(1);
+  ASSERT_TRUE(askedFor(1));
+  cluster->cancelLock(1);
+  ASSERT_TRUE(fake.until([&] { return outcome.contains(1); }, milliseconds(100)));
+  ask(2);
+  answer();
+  EXPECT_TRUE(fake.until([&] { return outcome.contains(2); }, seconds(5)));
+  EXPECT_EQ(outcome[2], Errc::ok);
+  fake.advance(seconds(10));
+  EXPECT_EQ(fake.tracker().locks, (std::vector<LockType>{LockType::exclusive, LockType::none, LockType::exclusive}));
+}
+
 }  // namespace
 }  // namespace vcfs::client
