@@ -67,7 +67,8 @@ interface Tracker {
   # must treat everything it cached as stale.
   # settles: nobody gets a sealed file open for writing (openForWrite) before this session was told, so that what it
   # remembers of sealed files is good for an open(2) for as long as leases count (see leaseNames). Not with several
-  # trackers.
+  # trackers, nor for a minute after a session of this client was told so and answered later than after 300 ms: its
+  # connection was closed then, and now it is not waited for.
 
   # ---- namespace: reading -----------------------------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ Task<void> Handlers::watch(WatchContext context) {
   if (!params.hasWatcher()) throw Error(Errc::invalid, "watch: no watcher");
   const bool peer = session_->kind == "tracker";
   core_->hub.add(session_->id, session_->client, peer, params.getWatcher(), session_->connection);
-  const bool settles = !peer && core_->sole->grants();
+  const bool settles = !peer && core_->sole->grants() && core_->hub.trust(session_->id);
   if (settles) core_->sole->granted();
   context.getResults().setSettles(settles);
   co_return;

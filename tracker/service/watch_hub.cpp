@@ -15,6 +15,8 @@ constexpr std::size_t kMaxPerCall = 2000;
 constexpr std::size_t kMaxExpected =
     10'000;  // files whose locks one session waits for; beyond it they ask by themselves
 constexpr Duration kAnswerLimit = std::chrono::seconds(5);
+constexpr Duration kInTime = std::chrono::milliseconds(300);  // of who was late, to be waited for again
+constexpr Duration kDistrust = std::chrono::minutes(1);
 constexpr Duration kGather = std::chrono::milliseconds(3);  // between two calls: a burst goes together
 }  // namespace
 
@@ -24,6 +26,7 @@ struct WatchHub::Subscriber {
   std::weak_ptr<rpc::Connection> connection;
   ClientId client = 0;
   bool peer = false;
+  bool trusts = false;  // what it was told, without asking
   bool closed = false;
   std::deque<Change> pending;
   std::unordered_set<InodeId> expectsLocks;
@@ -69,6 +72,8 @@ void WatchHub::add(std::uint64_t session, ClientId client, bool peer, schema::Wa
   subscriber->client = client;
   subscriber->peer = peer;
   subscriber->connection = std::move(connection);
+  const auto distrusted = distrusted_.find(client);
+  subscriber->late = distrusted != distrusted_.end() && runtime_.clock.now() < distrusted->second;
   subscribers_[session] = subscriber;
   runtime_.spawn("watch.feed", feed(runtime_, subscriber));
 }
@@ -80,6 +85,19 @@ void WatchHub::remove(std::uint64_t session) {
   found->second->news.notifyAll();
   found->second->heard.notifyAll();
   subscribers_.erase(found);
+}
+
+bool WatchHub::trust(std::uint64_t session) {
+  const auto found = subscribers_.find(session);
+  if (found == subscribers_.end() || found->second->late) return false;
+  found->second->trusts = true;
+  return true;
+}
+
+void WatchHub::distrust(ClientId client) {
+  const TimePoint now = runtime_.clock.now();
+  std::erase_if(distrusted_, [now](const auto& other) { return other.second <= now; });
+  distrusted_[client] = now + kDistrust;
 }
 
 kj::Maybe<schema::Watcher::Client> WatchHub::watcherOf(std::uint64_t session) const {
@@ -171,7 +189,8 @@ Task<void> WatchHub::collect(Debts debts, Duration limit, bool leased) {
         subscriber->late = true;
         log::info("watch.late", {{"client", log::hex(subscriber->client)}});
         auto connection = subscriber->connection.lock();
-        if (!leased || subscriber->peer || !connection) continue;
+        if (!leased || !subscriber->trusts || !connection) continue;
+        distrust(subscriber->client);
         // From now on it hears nothing that would renew its lease.
         connection->close("the watcher does not answer");
         leasesEnd_ = runtime_.clock.now() + std::chrono::milliseconds(schema::NAME_LEASE_MS);
@@ -203,11 +222,12 @@ Task<void> WatchHub::feed(Runtime& runtime, std::shared_ptr<Subscriber> subscrib
     const std::vector<Change> changes = nextChanges(subscriber->pending);
     const std::size_t taken = before - subscriber->pending.size();
     try {
+      const TimePoint sent = runtime.clock.now();
       auto request = subscriber->watcher.changedRequest();
       fill(request.initChanges(static_cast<unsigned>(changes.size())), changes);
       co_await rpc::call(runtime, request.send(), kAnswerLimit);
       subscriber->told += taken;
-      subscriber->late = false;
+      if (subscriber->trusts || runtime.clock.now() - sent < kInTime) subscriber->late = false;
       subscriber->heard.notifyAll();
     } catch (const Error& error) {
       failure = error.what();

@@ -24,13 +24,17 @@ class WatchHub {
   void add(std::uint64_t session, ClientId client, bool peer, schema::Watcher::Client watcher,
            std::weak_ptr<rpc::Connection> connection);
   void remove(std::uint64_t session);
+  // Whether the session may be told that nobody gets a sealed file open for writing before it knows (Tracker.watch,
+  // settles); it is counted on to answer in time from then on. Not where its client failed to less than a minute ago: a
+  // host that is far away would hold up all others again and again.
+  bool trust(std::uint64_t session);
   // To everybody but `origin`. A change of locks goes to trackers and to those who expect it.
   void publish(const std::vector<Change>& changes, ClientId origin);
   void publishFromPeer(const std::vector<Change>& changes);
   // Returns when everybody but `origin` has taken note of what was published so far, at the latest after `limit`. Who
-  // was late is not waited for again until it answers. Trackers answer when their own watchers have. `leased`: clients
-  // trust what they were told (Tracker.watch, settles); the connection of one that is late is closed, and NAME_LEASE_MS
-  // more are waited, after which it trusts nothing.
+  // was late is not waited for again until it answers in time. Trackers answer when their own watchers have. `leased`:
+  // the connection of a client that trusts what it was told and is late is closed, and NAME_LEASE_MS more are waited,
+  // after which it trusts nothing.
   Task<void> heard(ClientId origin, Duration limit, bool leased);
   Task<void> heardByClients(Duration limit);
   // The session wants to hear, once, that a lock of this file was given up.
@@ -49,11 +53,13 @@ class WatchHub {
   using Debts = std::vector<std::pair<std::shared_ptr<Subscriber>, std::uint64_t>>;  // up to which change
   static void owe(Debts& debts, const std::shared_ptr<Subscriber>& subscriber);
   Task<void> collect(Debts debts, Duration limit, bool leased);
+  void distrust(ClientId client);
   void enqueue(Subscriber& subscriber, const std::vector<Change>& changes);
 
   Runtime& runtime_;
   std::size_t backlog_;
   std::map<std::uint64_t, std::shared_ptr<Subscriber>> subscribers_;
+  std::map<ClientId, TimePoint> distrusted_;  // until when
   // Of clients whose connection was closed while they might trust what they knew; after a start, of those who had been
   // told so before it.
   TimePoint leasesEnd_;

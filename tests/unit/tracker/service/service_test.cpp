@@ -242,10 +242,22 @@ class SealedFileTest : public ServiceTest {
     writer_.emplace(loop_, "a", "mount", 1);
     inode_ = writer_->create("f").getEntry().getAttr().getInode();
     seal();
+    connectReader();
+  }
+  // Whether it may trust what it is told.
+  bool connectReader() {
     reader_.emplace(loop_, "b", "mount", 2);
     auto watch = reader_->tracker().watchRequest();
     watch.setWatcher(kj::heap<SlowReader>(asked_));
-    reader_->call(std::move(watch));
+    return reader_->call(std::move(watch)).getSettles();
+  }
+  // How long a writer waits to get the sealed file.
+  Duration timeToOpen() {
+    seal();
+    const TimePoint began = loop_.clock.now();
+    auto opening = open(writer_->nextSequence());
+    EXPECT_TRUE(until([&] { return opened_; }));
+    return loop_.clock.now() - began;
   }
   void seal() {
     auto op = [inode = inode_](SqlTx& tx) { return sealed(tx, inode); };
@@ -288,6 +300,21 @@ TEST_P(SealedFileTest, a_writer_waits_until_its_readers_know) {
   ASSERT_TRUE(until([&] { return opened_; }));
   EXPECT_FALSE(reader_->connection().alive());
   EXPECT_EQ(asked_.size(), 2u);  // it still owes the last answer, and was not waited for
+}
+
+TEST_P(SealedFileTest, a_reader_that_is_too_far_away_holds_writers_up_once_and_keeps_its_next_session) {
+  makeSealedFile();
+  EXPECT_GE(timeToOpen(), std::chrono::milliseconds(schema::NAME_LEASE_MS));
+  ASSERT_TRUE(until([&] { return !reader_->connection().alive(); }));
+  asked_.clear();
+  EXPECT_FALSE(connectReader()) << "it is to ask before it opens a file";
+  for (int i = 0; i < 2; ++i) {
+    const TimePoint told = loop_.clock.now();
+    EXPECT_LT(timeToOpen(), std::chrono::milliseconds(300));
+    ASSERT_TRUE(until([&] { return !asked_.empty() && loop_.clock.now() - told > std::chrono::milliseconds(400); }));
+    asked_.back()->fulfill();
+  }
+  EXPECT_TRUE(reader_->connection().alive());
 }
 
 // The answer to its COMMIT was lost, or the tracker that committed it is gone: whoever answers the repeat tells others.
