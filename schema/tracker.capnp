@@ -285,7 +285,8 @@ interface Tracker {
   # With `granted`, this session is asked (Watcher.recallNames) before anybody else's new name in the directory is
   # committed, so that it may itself say of a name that is not there. It counts for as long as the session lives and
   # the tracker answered something that was sent less than NAME_LEASE_MS ago. Any number of sessions have it at a time.
-  # Not granted: others are making names there just now, or the session has too many (1000).
+  # Not granted: others are making names there just now, or there are too many (100 000 of all sessions). One that has
+  # 1000 is asked (recallNames) for its oldest one first; if it does not answer within 2 s, it keeps that and gets none.
   # Errors: notFound, notDirectory, notSupported (several trackers share the catalog), invalid (no watch() before).
 
   # ---- times of reading ---------------------------------------------------------------------------------------------
@@ -409,7 +410,8 @@ interface Watcher {
   # The client drops what it cached about these. Sent within milliseconds of the commit, coalesced.
 
   recallNames @1 (directory :UInt64) -> ();
-  # Somebody else is about to make a name there: the answer gives the lease up.
+  # Somebody else is about to make a name there, or the session asked for more leases than it may have: the answer gives
+  # the lease up.
 }
 
 struct Change {

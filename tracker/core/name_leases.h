@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -24,6 +25,15 @@ class NameLeases {
 
   // False: somebody else is making a name there or being recalled, or there are too many.
   bool grant(InodeId directory, SessionId session);
+  // The session's oldest lease, where it was refused another one because there are too many. Clients forget directories
+  // without a word, so most of what they have is of no use to them.
+  struct Grant {
+    InodeId directory = 0;
+    std::uint64_t number = 0;
+  };
+  std::optional<Grant> toGiveBack(InodeId wanted, SessionId session) const;
+  // The session has said that it denies no names by that grant. Nothing changes if it was granted anew since.
+  void givenBack(SessionId session, Grant grant);
   // `session` begins and has ended making a name. In between nobody else gets a lease on the directory.
   void begin(InodeId directory, SessionId session);
   void end(InodeId directory, SessionId session);
@@ -33,9 +43,14 @@ class NameLeases {
   std::size_t size() const { return total_; }
 
  private:
+  bool othersMake(InodeId directory, SessionId session) const;
+  bool full(SessionId session) const;
+  void erase(InodeId directory, SessionId session);  // of holders_
+
   Limits limits_;
   std::map<InodeId, std::set<SessionId>> holders_;
-  std::map<SessionId, std::set<InodeId>> held_;
+  std::map<SessionId, std::map<InodeId, std::uint64_t>> held_;  // numbers of grants
+  std::uint64_t grants_ = 0;
   std::map<InodeId, std::multiset<SessionId>> makers_;
   std::size_t total_ = 0;
 };

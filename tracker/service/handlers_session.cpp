@@ -46,7 +46,8 @@ Task<void> Handlers::leaseNames(LeaseNamesContext context) {
   const InodeId directory = context.getParams().getDirectory();
   auto op = [directory](SqlTx& tx) { return ops::parentOf(tx, directory); };
   co_await core_->catalog.read(std::move(op));  // it is a directory
-  context.getResults().setGranted(core_->names.grant(directory, session_->id));
+  const bool granted = co_await core_->names.grant(directory, session_->id);
+  context.getResults().setGranted(granted);
 }
 
 Task<void> Handlers::hello(HelloContext context) {

@@ -8,6 +8,7 @@ namespace vcfs::tracker {
 
 namespace {
 constexpr Duration kAnswerLimit = std::chrono::milliseconds(300);
+constexpr Duration kGiveBackLimit = std::chrono::seconds(2);  // only who wants another lease waits
 constexpr Duration kLease = std::chrono::milliseconds(schema::NAME_LEASE_MS);
 }  // namespace
 
@@ -43,18 +44,39 @@ Task<void> NameRecall::clear(InodeId directory, std::uint64_t session) {
   if (auto found = rounds_.find(directory); found != rounds_.end() && found->second == round) rounds_.erase(found);
 }
 
-Task<void> NameRecall::ask(std::uint64_t holder, InodeId directory, std::shared_ptr<Round> round) {
-  std::string failure = "it watches no more";
+// The lease counts until the client has answered: a name that is made there meanwhile recalls it as any other.
+Task<bool> NameRecall::grant(InodeId directory, std::uint64_t session) {
+  if (leases_.grant(directory, session)) co_return true;
+  const auto oldest = leases_.toGiveBack(directory, session);
+  if (!oldest) co_return false;
+  try {
+    co_await recall(session, oldest->directory, kGiveBackLimit);
+  } catch (const Error& error) {
+    log::info("names.not_given_back", {{"session", session}, {"reason", error.what()}});
+    co_return false;
+  }
+  leases_.givenBack(session, *oldest);
+  co_return hub_.watcherOf(session) != nullptr&& leases_.grant(directory, session);
+}
+
+// Returns when the holder denies no names of the directory by the leases that it was granted so far.
+Task<void> NameRecall::recall(std::uint64_t holder, InodeId directory, Duration limit) {
   KJ_IF_MAYBE (watcher, hub_.watcherOf(holder)) {
-    try {
-      auto request = watcher->recallNamesRequest();
-      request.setDirectory(directory);
-      auto promise = request.send();
-      co_await rpc::call(runtime_, kj::mv(promise), kAnswerLimit);
-      failure.clear();
-    } catch (const Error& error) {
-      failure = error.what();
-    }
+    auto request = watcher->recallNamesRequest();
+    request.setDirectory(directory);
+    auto promise = request.send();
+    co_await rpc::call(runtime_, kj::mv(promise), limit);
+    co_return;
+  }
+  throw Error(Errc::unavailable, "it watches no more");
+}
+
+Task<void> NameRecall::ask(std::uint64_t holder, InodeId directory, std::shared_ptr<Round> round) {
+  std::string failure;
+  try {
+    co_await recall(holder, directory, kAnswerLimit);
+  } catch (const Error& error) {
+    failure = error.what();
   }
   if (!failure.empty()) {
     // It may be cut off and go on for as long as its lease lasts; from now on it hears nothing that would renew it.

@@ -31,12 +31,14 @@ class NameRecall {
 
   // After Making: returns when nobody else denies names of the directory.
   Task<void> clear(InodeId directory, std::uint64_t session);
-  bool grant(InodeId directory, std::uint64_t session) { return leases_.grant(directory, session); }
+  // Who has too many leases gives its oldest one back first.
+  Task<bool> grant(InodeId directory, std::uint64_t session);
   void drop(std::uint64_t session) { leases_.drop(session); }
 
  private:
   struct Round;
   Task<void> ask(std::uint64_t holder, InodeId directory, std::shared_ptr<Round> round);
+  Task<void> recall(std::uint64_t holder, InodeId directory, Duration limit);
 
   Runtime& runtime_;
   WatchHub& hub_;
