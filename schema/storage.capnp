@@ -151,8 +151,10 @@ interface Storage {
 
   remove @17 (inodes :List(UInt64), epochs :List(UInt64)) -> (status :Status, removed :UInt32, kept :List(UInt64));
   # Deletes the replicas' data for good. Absent ones are counted as removed. At most 1000 per call. epochs, one for each
-  # inode or none at all (invalid): a replica that is of a newer epoch is `kept`: the call was overtaken, and the server
-  # has got a replica of the file again. So is one that the disk does not delete: ask again.
+  # inode or none at all (invalid): a replica that is of a newer epoch is `kept`. The call was overtaken, and the server
+  # has got a replica of the file again. `kept`, too, are those that the disk does not delete, and what was not begun
+  # within 20 s, or before the server stopped: it can be asked for again. One at a time, in order with what is written
+  # meanwhile.
 
   list @18 (after :UInt64, limit :UInt32) -> (status :Status, replicas :List(StoredReplica), more :Bool);
   # Replicas on this disk with inode > after, in ascending order; at most 1000.

@@ -52,6 +52,7 @@ class Node : public std::enable_shared_from_this<Node> {
   void start();       // trackers, timers, recovery of what was open when the process last ended
   void abandon();     // as if the process had died: nothing more is sent or waited for
   Task<void> stop();  // gives what is under way a moment, tells trackers sizes
+  bool stopping() const { return stopping_; }
 
   // ---- files ----
   // Calls `then` with the file once its replica was looked up, in the order of the calls per file; in this very call

@@ -66,6 +66,9 @@ bool isNewer(const std::map<InodeId, Epoch>& bounds, InodeId inode, Epoch epoch)
   return bound != bounds.end() && epoch > bound->second;
 }
 
+// Less than callers wait: what was removed until then is to be told, or they would begin with it again.
+constexpr Duration kRemoveTime = std::chrono::seconds(20);
+
 struct RemovedFiles {
   std::uint32_t count = 0;
   std::vector<std::pair<InodeId, Epoch>> epochs;  // as the disk had them
@@ -75,55 +78,56 @@ struct RemovedFiles {
 };
 
 // On the writes pool's thread. What the disk did not delete is still to be: nobody else would ever ask for it.
-RemovedFiles removeFromDisk(Node& node, const std::vector<InodeId>& inodes, const std::map<InodeId, Epoch>& bounds) {
-  RemovedFiles removed;
-  std::vector<InodeId> gone;
-  for (InodeId inode : inodes) {
-    try {
-      const auto info = lookAt(node.store, inode);
-      if (info && isNewer(bounds, inode, info->epoch)) {
-        removed.kept.push_back(inode);
-        continue;
-      }
-      if (info) removed.epochs.emplace_back(inode, info->epoch);
-      node.store.remove(inode);
-      gone.push_back(inode);
-      ++removed.count;
-    } catch (const Error& error) {
+void removeFromDisk(Node& node, InodeId inode, const std::map<InodeId, Epoch>& bounds, RemovedFiles& removed) {
+  try {
+    const auto info = lookAt(node.store, inode);
+    if (info && isNewer(bounds, inode, info->epoch)) {
       removed.kept.push_back(inode);
-      if (removed.failures++ == 0) removed.failure = error.what();
+      return;
     }
+    if (info) removed.epochs.emplace_back(inode, info->epoch);
+    node.store.remove(inode);
+    ++removed.count;
+  } catch (const Error& error) {
+    removed.kept.push_back(inode);
+    if (removed.failures++ == 0) removed.failure = error.what();
+    return;
   }
-  node.leaveActive(gone);
-  return removed;
+  node.leaveActive({inode});
 }
 
+void answer(Server::RemoveContext& context, const RemovedFiles& removed) {
+  context.getResults().setRemoved(removed.count);
+  auto list = context.getResults().initKept(static_cast<unsigned>(removed.kept.size()));
+  for (unsigned i = 0; i < list.size(); ++i) list.set(i, removed.kept[i]);
+}
+
+// One file at a time: a cold one takes tens of milliseconds, and recorders' writes stand behind it in the pool. It is
+// forgotten only then, or it would be looked up again by whoever asks for it before its turn.
 Task<void> removeAll(NodePtr node, Server::RemoveContext context, std::vector<InodeId> inodes) {
   try {
-    const std::map<InodeId, Epoch> bounds = boundsOf(context, inodes);
-    std::vector<InodeId> kept;
-    std::vector<InodeId> going;
+    const auto bounds = std::make_shared<const std::map<InodeId, Epoch>>(boundsOf(context, inodes));
+    const auto removed = std::make_shared<RemovedFiles>();
+    const TimePoint end = node->runtime.clock.now() + kRemoveTime;
     for (InodeId inode : inodes) {
       FilePtr file = node->find(inode);
-      if (file && isNewer(bounds, inode, file->replica.epoch())) {
-        kept.push_back(inode);
+      const bool newer = file && isNewer(*bounds, inode, file->replica.epoch());
+      if (newer || node->stopping() || node->runtime.clock.now() >= end) {
+        removed->kept.push_back(inode);
         continue;
       }
-      going.push_back(inode);
-      if (!file) continue;
-      node->noteRemoved(inode, file->replica.epoch());
-      node->forget(file);
+      if (file) {
+        node->noteRemoved(inode, file->replica.epoch());
+        node->forget(file);
+      }
+      auto job = [node, inode, bounds, removed] { removeFromDisk(*node, inode, *bounds, *removed); };
+      // Behind what is still on its way to this file.
+      auto pending = node->pools.writes->run(std::move(job));
+      co_await std::move(pending);
+      for (const auto& [gone, epoch] : std::exchange(removed->epochs, {})) node->noteRemoved(gone, epoch);
     }
-    auto job = [node, going, bounds] { return removeFromDisk(*node, going, bounds); };
-    // Behind what is still on its way to these files.
-    auto pending = node->pools.writes->run(std::move(job));
-    const RemovedFiles removed = co_await std::move(pending);
-    for (const auto& [inode, epoch] : removed.epochs) node->noteRemoved(inode, epoch);
-    if (removed.failures > 0) node->removalsFailed(removed.failures, removed.failure);
-    context.getResults().setRemoved(removed.count);
-    kept.insert(kept.end(), removed.kept.begin(), removed.kept.end());
-    auto list = context.getResults().initKept(static_cast<unsigned>(kept.size()));
-    for (unsigned i = 0; i < list.size(); ++i) list.set(i, kept[i]);
+    if (removed->failures > 0) node->removalsFailed(removed->failures, removed->failure);
+    answer(context, *removed);
   } catch (const Error& error) {
     refuse(context, error);
   }

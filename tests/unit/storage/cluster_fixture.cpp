@@ -169,6 +169,26 @@ Pools slowPools(asio::io_context& io, Clock& clock, Duration delay) {
                std::make_unique<SlowPool>(io, clock, delay), std::make_unique<SlowPool>(io, clock, delay)};
 }
 
+void HeldPool::submit(std::function<void()> job, std::function<void()> done) {
+  jobs_.emplace_back(std::move(job), std::move(done));
+  if (!held_) runNext();
+}
+
+void HeldPool::runNext() {
+  ASSERT_FALSE(jobs_.empty());
+  auto [job, done] = std::move(jobs_.front());
+  jobs_.pop_front();
+  job();
+  asio::post(io_, [done = std::move(done)] {
+    if (done) done();
+  });
+}
+
+void HeldPool::release() {
+  held_ = false;
+  while (!jobs_.empty()) runNext();
+}
+
 Layout FakeTracker::lose(InodeId inode, Epoch epoch, StorageId storage) {
   auto found = files.find(inode);
   if (found == files.end()) return Layout();
@@ -256,6 +276,13 @@ void ClusterTest::startPair() {
   startTracker();
   startStorage(1);
   startStorage(2);
+}
+
+HeldPool& ClusterTest::makeHeld(std::unique_ptr<BlockingPool>& pool) {
+  auto held = std::make_unique<HeldPool>(io_);
+  HeldPool& made = *held;
+  pool = std::move(held);
+  return made;
 }
 
 void ClusterTest::startStorage(int n, std::function<void(Node&)> first, bool reaches) {

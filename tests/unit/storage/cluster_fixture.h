@@ -63,6 +63,23 @@ struct Host {
 // Disk pools whose jobs run, in order, a while after they were submitted.
 Pools slowPools(asio::io_context& io, Clock& clock, Duration delay);
 
+// One whose jobs wait, in order, while it is held.
+class HeldPool final : public BlockingPool {
+ public:
+  explicit HeldPool(asio::io_context& io) : io_(io) {}
+  void submit(std::function<void()> job, std::function<void()> done) override;
+  std::size_t queued() const override { return jobs_.size(); }
+  asio::io_context& loop() override { return io_; }
+  void hold() { held_ = true; }
+  void runNext();
+  void release();
+
+ private:
+  asio::io_context& io_;
+  bool held_ = false;
+  std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs_;
+};
+
 class ClusterTest : public ::testing::Test {
  protected:
   ClusterTest();
@@ -76,7 +93,9 @@ class ClusterTest : public ::testing::Test {
   // s<n> at host "s<n>", storage id n. `first` is called before anything else is done.
   // It is waited for until it has registered, if it `reaches` the tracker.
   void startStorage(int n, std::function<void(Node&)> first = nullptr, bool reaches = true);
-  void startPair();                    // the tracker, s1 and s2
+  void startPair();  // the tracker, s1 and s2
+  // Instead of this pool of a server's; not held yet. Is to be released before the server ends.
+  HeldPool& makeHeld(std::unique_ptr<BlockingPool>& pool);
   void crash(int n);                   // the process dies; its disk stays
   void settle(Duration time = 100ms);  // moves the clock so far
   template <class Predicate>

@@ -1,0 +1,93 @@
+#include "cluster_fixture.h"
+
+// A disk that is busy with something else: who may be held up by that, and what may come in between.
+namespace vcfs::storage {
+namespace {
+
+constexpr auto in = ReplicaState::inSync;
+
+class HeldDisk : public ClusterTest {
+ protected:
+  void SetUp() override {
+    startPair();
+    put(twoCopies());
+  }
+  Node& node(int n) { return storages_.at(n)->node(); }
+};
+
+class OldRecordings : public HeldDisk {
+ protected:
+  static constexpr int kMany = 100;
+  struct Removed {
+    bool answered = false;
+    std::uint32_t count = 0;
+    std::size_t kept = 0;
+  };
+
+  void SetUp() override {
+    HeldDisk::SetUp();
+    for (int i = 1; i <= kMany; ++i) {
+      const Layout here = layout(1, {{2, in}}, kFile + i);
+      put(here);
+      ASSERT_EQ(of(write(2, here, 1, 0, "old", schema::WRITE_FLAG_CLOSE)).code, Errc::ok);
+    }
+    ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "abc")).code, Errc::ok);
+    disk_ = &makeHeld(node(2).pools.writes);
+    disk_->hold();
+  }
+  std::shared_ptr<Removed> removeAll() {
+    auto request = to(2).removeRequest();
+    auto inodes = request.initInodes(kMany);
+    for (int i = 0; i < kMany; ++i) inodes.set(static_cast<unsigned>(i), kFile + 1 + static_cast<InodeId>(i));
+    auto removed = std::make_shared<Removed>();
+    request.send()
+        .then([removed](auto&& response) {
+          *removed = Removed{true, response.getRemoved(), response.getKept().size()};
+        })
+        .detach([](kj::Exception&&) {});
+    settle(5ms);
+    return removed;
+  }
+  void runNext() {
+    disk_->runNext();
+    settle(5ms);
+  }
+  int left() {
+    int count = 0;
+    for (int i = 1; i <= kMany; ++i) count += stores_.at(2)->load(kFile + i) ? 1 : 0;
+    return count;
+  }
+  HeldPool* disk_ = nullptr;
+};
+
+TEST_F(OldRecordings, that_are_removed_hold_a_write_up_for_one_file_at_most) {
+  auto removed = removeAll();
+  auto written = write(1, twoCopies(), 2, 3, std::string(128 << 10, 'x'));
+  settle(5ms);
+  runNext();
+  runNext();
+  EXPECT_TRUE(written->answered);
+  EXPECT_EQ(left(), kMany - 1);
+  disk_->release();
+  ASSERT_TRUE(eventually([&] { return removed->answered; }));
+  EXPECT_EQ(removed->count, static_cast<std::uint32_t>(kMany));
+  EXPECT_EQ(removed->kept, 0u);
+  EXPECT_EQ(left(), 0);
+}
+
+// Who asks waits for half a minute. What is gone by then must be told, or the next call would begin with it again.
+TEST_F(OldRecordings, that_are_removed_slowly_are_answered_in_part) {
+  auto removed = removeAll();
+  runNext();
+  settle(21s);
+  EXPECT_FALSE(removed->answered);
+  runNext();
+  ASSERT_TRUE(removed->answered);
+  EXPECT_EQ(removed->count, 2u);
+  EXPECT_EQ(removed->kept, static_cast<std::size_t>(kMany - 2));
+  EXPECT_EQ(left(), kMany - 2);
+  disk_->release();
+}
+
+}  // namespace
+}  // namespace vcfs::storage
