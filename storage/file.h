@@ -22,6 +22,7 @@ struct PendingOp {
   Mutation mutation;  // `data` is valid while `keep` is
   std::shared_ptr<void> keep;
   bool overwrites = false;    // it touches bytes that were there before it
+  bool reopens = false;       // a sealed file: replicas answer when their lists of active files are on their disks
   bool localRefused = false;  // by the disk, which is well
   bool localDone = false;
   std::optional<Error> localError;

@@ -67,6 +67,7 @@ struct Mutation {
   bool seals() const { return kind == Kind::seal || thenSeal; }
   bool syncs() const { return kind == Kind::sync || thenSync; }
   bool changesBytes() const { return kind == Kind::write || kind == Kind::truncate || kind == Kind::allocate; }
+  bool opens() const { return changesBytes() || kind == Kind::open; }
   // The file's size after this mutation of a file of `before` bytes.
   std::uint64_t sizeAfter(std::uint64_t before) const {
     switch (kind) {

@@ -90,6 +90,17 @@ void attach(schema::Storage::ReplicateParams::Builder params, std::span<const st
   }
 }
 
+// What reopens a sealed file waits for a sync too, of the other's list of active files, behind all syncs there. Less
+// than clients wait for it (their request limit, 15 s): the other one is to be dropped before they give this one up.
+constexpr Duration kReopenLimit = std::chrono::seconds(12);
+
+Duration answerLimit(const PendingOp& op, const Options& options) {
+  if (op.mutation.syncs()) return options.replicaSyncLimit;
+  if (op.reopens)
+    return std::max<Duration>(options.replicaLimit, std::min<Duration>(kReopenLimit, options.replicaSyncLimit));
+  return options.replicaLimit;
+}
+
 }  // namespace
 
 void Node::forward(FilePtr file, const OpPtr& op) {
@@ -147,7 +158,7 @@ void Node::sendTo(const Sent& to, const OpPtr& op, PeerSession* session) {
   slot->session = session->number;
 
   const Mutation& mutation = op->mutation;
-  const Duration limit = mutation.syncs() ? Duration(options.replicaSyncLimit) : Duration(options.replicaLimit);
+  const Duration limit = answerLimit(*op, options);
   std::shared_ptr<PeerSession> held = session->shared_from_this();
   auto token = held->unanswered.insert(held->unanswered.end(), runtime.clock.now() + limit);
   std::weak_ptr<Node> weak = weak_from_this();

@@ -175,7 +175,7 @@ void Node::applyLocal(FilePtr file, const Mutation& mutation, LocalDone done) {
     done(std::nullopt);
     return;
   }
-  const bool opens = mutation.changesBytes() || mutation.kind == Mutation::Kind::open;
+  const bool opens = mutation.opens();
   // One that is being caught up promises nothing yet, and is synced at its end (CatchUp::syncOwn).
   const bool promises = file->replica.role() != Role::syncing;
   const bool reopens = opens && promises && file->onDisk && file->meta.state != FileState::open;

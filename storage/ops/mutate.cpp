@@ -23,6 +23,7 @@ OpPtr Node::begin(FilePtr file, const Mutation& mutation, std::shared_ptr<void> 
   }
   const std::uint64_t before = file->acks.orderedEnd();
   if (mutation.thenSeal) op->mutation.size = mutation.sizeAfter(before);
+  op->reopens = mutation.opens() && file->onDisk && file->meta.state != FileState::open;
   op->overwrites = mutation.changesBytes() && (mutation.kind != Mutation::Kind::write || mutation.offset < before);
   if (mutation.kind == Mutation::Kind::truncate) {
     op->ticket = file->acks.beginTruncate(mutation.size, std::move(waitFor));

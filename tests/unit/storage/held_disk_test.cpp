@@ -89,5 +89,38 @@ TEST_F(OldRecordings, that_are_removed_slowly_are_answered_in_part) {
   disk_->release();
 }
 
+// Its answer waits for the list of active files, behind everybody's syncs.
+class ReopenedFile : public HeldDisk {
+ protected:
+  void SetUp() override {
+    HeldDisk::SetUp();
+    ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "abc", schema::WRITE_FLAG_CLOSE)).code, Errc::ok);
+    ASSERT_EQ(stateOnDisk(2), FileState::closed);
+    syncs_ = &makeHeld(node(2).pools.syncs);
+    syncs_->hold();
+  }
+  HeldPool* syncs_ = nullptr;
+};
+
+TEST_F(ReopenedFile, waits_for_a_slow_sync_of_a_follower_that_is_well) {
+  auto opened = open(1, twoCopies());
+  auto written = write(1, twoCopies(), 2, 3, "def");
+  settle(8s);
+  EXPECT_FALSE(opened->answered);
+  EXPECT_EQ(node(1).counters.replicasLost, 0u);
+  syncs_->release();
+  EXPECT_EQ(of(opened).code, Errc::ok);
+  EXPECT_EQ(of(written).code, Errc::ok);
+  EXPECT_EQ(tracker_.failuresReported, 0u);
+}
+
+TEST_F(ReopenedFile, gives_a_follower_up_before_its_client_loses_patience) {
+  auto opened = open(1, twoCopies());
+  EXPECT_TRUE(eventually([&] { return opened->answered; }, 14s));
+  EXPECT_EQ(opened->code, Errc::ok);
+  EXPECT_EQ(tracker_.failuresReported, 1u);
+  syncs_->release();
+}
+
 }  // namespace
 }  // namespace vcfs::storage
