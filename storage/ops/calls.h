@@ -70,6 +70,14 @@ kj::Promise<void> onFile(NodePtr node, Context context, Body body) {
   });
 }
 
+// Until it is known what became of the operations that were on their way to this disk when it took over: a repeat of
+// one would be answered as executed, and it may fail yet; what comes behind it would get in front of its next repeat.
+template <class Context>
+kj::Promise<void> whenSettled(NodePtr node, SessionPtr session, const FilePtr& file, Context context,
+                              kj::Promise<void> (*op)(NodePtr, SessionPtr, Context)) {
+  return node->localBarrier(*file).then([node, session, context, op]() mutable { return op(node, session, context); });
+}
+
 // What a change tells of its time, as if it had come as quickly as the quickest one of its session in the last minute:
 // it may have stood in line for seconds, on its way or here, and that is not a clock that is behind.
 WriterTime timeOf(Session& session, schema::Writer::Reader writer, std::int64_t nowNs);

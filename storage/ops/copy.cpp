@@ -170,6 +170,7 @@ kj::Promise<void> opCopyRange(NodePtr node, SessionPtr session, Server::CopyRang
     auto params = context.getParams();
     CopyPtr copy = toCopy(context, *session, node->runtime.clock.wallNs());
     node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    if (file->settling) return whenSettled(node, session, file, context, &opCopyRange);
     if (file->sequences.executed(copy->client, copy->sequence)) return answerRepeat(node, file, context, *copy);
     auto failure = std::make_shared<std::optional<Error>>();
     auto reading = rpc::serve(node->runtime, readOrRefuse(node, copy, failure));

@@ -106,6 +106,7 @@ kj::Promise<void> opWrite(NodePtr node, SessionPtr session, Server::WriteContext
     limits::checkWriteFlags(flags);
     limits::checkTransfer(append ? 0 : params.getOffset(), params.getData().size());
     node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    if (file->settling) return whenSettled(node, session, file, context, &opWrite);
 
     if (file->sequences.executed(client, sequence)) {
       context.getResults().setOffset(params.getOffset());
@@ -177,6 +178,7 @@ kj::Promise<void> opTruncate(NodePtr node, SessionPtr session, Server::TruncateC
     limits::checkWriter(client, sequence);
     limits::checkExtent(params.getSize(), 0);
     node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    if (file->settling) return whenSettled(node, session, file, context, &opTruncate);
     if (file->sequences.executed(client, sequence)) return answerRepeat(node, file, context, client, sequence);
     requireTurn(*file, params.getWriter());
     Mutation mutation;
@@ -199,6 +201,7 @@ kj::Promise<void> opAllocate(NodePtr node, SessionPtr session, Server::AllocateC
     limits::checkAllocateMode(params.getMode(), params.getLength());
     limits::checkExtent(params.getOffset(), params.getLength());
     node->requireOrdering(file, params.getEpoch(), params.hasLayout(), params.getLayout());
+    if (file->settling) return whenSettled(node, session, file, context, &opAllocate);
     if (file->sequences.executed(client, sequence)) return answerRepeat(node, file, context, client, sequence);
     requireTurn(*file, params.getWriter());
     Mutation mutation;

@@ -122,5 +122,55 @@ TEST_F(ReopenedFile, gives_a_follower_up_before_its_client_loses_patience) {
   syncs_->release();
 }
 
+// What the former primary sent is on its way to this disk when it takes over.
+class TakenOver : public HeldDisk {
+ protected:
+  void SetUp() override {
+    HeldDisk::SetUp();
+    ASSERT_EQ(of(write(1, twoCopies(), 1, 0, "abc")).code, Errc::ok);
+    disk_ = &makeHeld(node(2).pools.writes);
+    disk_->hold();
+    write(1, twoCopies(), 2, 3, bytes_);
+    settle(10ms);
+    crash(1);
+    put(layout(2, {{2, in}, {1, ReplicaState::stale}}));
+  }
+  const std::string bytes_ = std::string(128 << 10, 'x');
+  HeldPool* disk_ = nullptr;
+};
+
+TEST_F(TakenOver, write_that_its_disk_refuses_is_not_said_to_be_executed) {
+  auto repeated = write(2, current(), 2, 3, bytes_);
+  auto synced = sync(2, current(), 3);
+  settle(100ms);
+  EXPECT_FALSE(repeated->answered) << nameOf(repeated->code);
+  stores_.at(2)->failWrites(Errc::noSpace);
+  disk_->release();
+  EXPECT_EQ(of(repeated).code, Errc::noSpace);
+  EXPECT_EQ(content(2), "abc");
+}
+
+TEST_F(TakenOver, write_that_its_disk_refuses_is_executed_when_it_is_repeated) {
+  auto repeated = write(2, current(), 2, 3, bytes_);
+  settle(100ms);
+  stores_.at(2)->failWrites(Errc::noSpace);
+  disk_->runNext();
+  stores_.at(2)->failWrites(Errc::ok);
+  disk_->release();
+  EXPECT_EQ(of(repeated).code, Errc::ok);
+  EXPECT_TRUE(content(2) == "abc" + bytes_);
+}
+
+TEST_F(TakenOver, write_that_its_disk_takes_is_executed_once) {
+  auto repeated = write(2, current(), 2, 3, bytes_);
+  auto next = write(2, current(), 3, 0, "d", schema::WRITE_FLAG_APPEND);
+  settle(100ms);
+  disk_->release();
+  EXPECT_EQ(of(repeated).code, Errc::ok);
+  EXPECT_EQ(of(next).code, Errc::ok);
+  EXPECT_TRUE(content(2) == "abc" + bytes_ + "d");
+  EXPECT_EQ(node(2).counters.repeats, 1u);
+}
+
 }  // namespace
 }  // namespace vcfs::storage
