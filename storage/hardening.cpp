@@ -86,7 +86,8 @@ void Node::hardened(const std::vector<InodeId>& inodes, const Hardened& outcome)
     const auto failed = outcome.failures.find(inode);
     if (failed == outcome.failures.end()) {
       FilePtr file = find(inode);
-      const bool writtenAgain = file && (!file->sealed() || file->busy());
+      const bool sealedAgain = hardening_.contains(inode) || reports_.waits(inode);  // maybe behind the sync
+      const bool writtenAgain = sealedAgain || (file && (!file->sealed() || file->busy()));
       if (!writtenAgain) stable.push_back(inode);
       continue;
     }

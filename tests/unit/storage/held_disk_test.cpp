@@ -172,5 +172,32 @@ TEST_F(TakenOver, write_that_its_disk_takes_is_executed_once) {
   EXPECT_EQ(node(2).counters.repeats, 1u);
 }
 
+// The first sync of its new bytes has yet to come: the list may not say before that it is to be trusted.
+TEST_F(HeldDisk, file_that_is_sealed_again_behind_a_sync_stays_active) {
+  const Layout here = layout(1, {{1, in}});
+  put(here);
+  ASSERT_EQ(of(write(1, here, 1, 0, "abc", schema::WRITE_FLAG_CLOSE)).code, Errc::ok);
+  HeldPool& syncs = makeHeld(node(1).pools.syncs);
+  syncs.hold();
+  // Each round syncs the list, and some the files behind that.
+  for (int round = 0; round < 4; ++round) {
+    ASSERT_TRUE(eventually([&] { return syncs.queued() == 1; }, 3s));
+    syncs.runNext();
+    settle(1ms);
+    if (syncs.queued() == 1) break;
+  }
+  ASSERT_EQ(syncs.queued(), 1u);
+  stores_.at(1)->failWrites(Errc::noSpace);  // what reopens it would stand behind that sync else
+  ASSERT_EQ(of(write(1, here, 2, 0, "x")).code, Errc::noSpace);
+  stores_.at(1)->failWrites(Errc::ok);
+  ASSERT_EQ(of(write(1, here, 2, 0, "def", schema::WRITE_FLAG_CLOSE)).code, Errc::ok);
+  ASSERT_EQ(stateOnDisk(1), FileState::closed);
+  syncs.runNext();
+  settle(5ms);
+  EXPECT_EQ(stores_.at(1)->activeFiles(), std::vector<InodeId>{kFile});
+  syncs.release();
+  EXPECT_TRUE(eventually([&] { return stores_.at(1)->activeFiles().empty(); })) << "its own sync";
+}
+
 }  // namespace
 }  // namespace vcfs::storage
