@@ -9,9 +9,9 @@
 
 namespace vcfs::storage {
 
-// The list of active files (store.h): lines "+<id>" and "-<id>" appended to <data>/active, rewritten at open and when
-// it has grown. One write() per change; the server calls sync() each second, so that after a power cut only files made
-// in the last second are missing. Thread-safe.
+// The list of active files (store.h): lines "+<id>" and "-<id>" appended to <data>/active, rewritten at open and, by
+// sync(), when it has grown. One write() per change; the server calls sync() each second, so that after a power cut
+// only files made in the last second are missing. Thread-safe.
 class ActiveLog {
  public:
   ActiveLog(int directory, std::string path);  // throws Error(io); needs no room on the disk
@@ -24,6 +24,7 @@ class ActiveLog {
  private:
   void load();
   void rewrite();
+  void rewriteGrown();
   void keep();
   void append(const std::string& lines);
 
@@ -33,7 +34,8 @@ class ActiveLog {
   std::set<InodeId> active_;
   std::size_t lines_ = 0;
   bool dirty_ = false;
-  bool torn_ = false;  // the file may end in part of a line
+  bool renamed_ = false;  // rewritten since the last sync: its name is not durable
+  bool torn_ = false;     // the file may end in part of a line
   int fd_ = -1;
 };
 

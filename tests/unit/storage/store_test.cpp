@@ -293,6 +293,28 @@ TEST(DiskStore, part_of_a_line_of_the_active_list_costs_no_other_line) {
   EXPECT_EQ(again.activeFiles(), (std::vector<InodeId>{1, 2, 3, 4}));
 }
 
+// Who adds to it does not wait for the disk.
+TEST(DiskStore, list_of_active_files_that_has_grown_is_rewritten_by_a_sync) {
+  Folder folder;
+  const std::string path = optionsOf(folder).directory + "/active";
+  {
+    DiskStore store(optionsOf(folder));
+    std::vector<InodeId> stable;
+    for (InodeId inode = 1; inode <= 60'000; ++inode) {
+      store.markActive(inode);
+      if (inode > 2) stable.push_back(inode);
+    }
+    store.markStable(stable);
+    EXPECT_EQ(std::filesystem::file_size(path), 18u * (60'000 + 59'998));
+    store.syncActiveList();
+    EXPECT_EQ(std::filesystem::file_size(path), 18u * 2);
+    store.markActive(3);
+    store.syncActiveList();
+  }
+  DiskStore again(optionsOf(folder));
+  EXPECT_EQ(again.activeFiles(), (std::vector<InodeId>{1, 2, 3}));
+}
+
 TEST(DiskStore, starts_on_a_full_disk) {
   Folder folder;
   {
