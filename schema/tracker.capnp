@@ -186,6 +186,7 @@ interface Tracker {
   reportFiles @27 (storage :UInt32, files :List(FileReport)) -> (status :Status, newer :List(Layout));
   # From primaries: sizes of open files (every few seconds) and closings (at once). A report of an older epoch, or
   # from a server that is not the file's primary, is ignored. Repeating is harmless. At most 1000 per call.
+  # On return closings are on stable storage.
   # newer: the present layouts of those files whose report was of an older epoch. Who still is the primary there tells
   # it again: nobody else does.
 
