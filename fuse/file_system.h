@@ -86,7 +86,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
 
  private:
   // How long an answer about a name waits for the size of a file that grows: who wants to know that asks for it.
-  static constexpr Duration kPrimaryPatience = std::chrono::milliseconds(300);
+  static constexpr std::chrono::milliseconds kPrimaryPatience{300};
 
   Task<void> guarded(RequestPtr request, Task<void> operation);
 

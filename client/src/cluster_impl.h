@@ -31,7 +31,7 @@ class ClusterImpl final : public Cluster, public std::enable_shared_from_this<Cl
   Task<Entry> getAttr(InodeId inode) override;
   Task<Entry> catalogAttr(InodeId inode) override;
   Task<void> refresh(Entry& entry) override;
-  Task<void> refreshWithin(Entry& entry, Duration limit) override;
+  Task<void> refreshWithin(Entry& entry, std::chrono::milliseconds limit) override;
   Task<std::optional<Entry>> resolve(InodeId base, std::string path, bool follow) override;
   Task<DirPage> readDir(InodeId directory, std::uint64_t after, std::uint32_t limit, bool layouts) override;
   Task<std::string> readLink(InodeId inode) override;

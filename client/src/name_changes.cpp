@@ -7,7 +7,7 @@ namespace vcfs::client {
 namespace {
 
 // How long the answer to a change that was made waits for the file's size.
-constexpr Duration kPrimaryPatience = std::chrono::milliseconds(300);
+constexpr std::chrono::milliseconds kPrimaryPatience{300};
 constexpr std::size_t kFreshRemembered = 10'000;
 constexpr std::uint32_t kExchange = 2;
 

@@ -63,7 +63,7 @@ Task<void> ClusterImpl::refresh(Entry& entry) {
   node->merge(entry.attr);
 }
 
-Task<void> ClusterImpl::refreshWithin(Entry& entry, Duration limit) {
+Task<void> ClusterImpl::refreshWithin(Entry& entry, std::chrono::milliseconds limit) {
   auto self = shared_from_this();
   auto node = growing(entry);
   if (!node) co_return;

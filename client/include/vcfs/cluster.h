@@ -92,7 +92,7 @@ class Cluster {
   virtual Task<void> refresh(Entry& entry) = 0;
   // The same, but waits for the primary for `limit` at most: then what this process knows must do. Throws nothing that
   // can be tried again. For answers that others wait for, and after changes that were made.
-  virtual Task<void> refreshWithin(Entry& entry, Duration limit) = 0;
+  virtual Task<void> refreshWithin(Entry& entry, std::chrono::milliseconds limit) = 0;
   // A whole path relative to a directory; links on the way are followed (40 at most), the last one with `follow`.
   // nullopt: something of it is not there.
   virtual Task<std::optional<Entry>> resolve(InodeId base, std::string path, bool follow) = 0;

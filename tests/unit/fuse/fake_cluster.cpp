@@ -184,7 +184,7 @@ Task<void> FakeCluster::refresh(Entry& entry) {
 }
 
 // Does not wait for a primary that a test holds.
-Task<void> FakeCluster::refreshWithin(Entry& entry, Duration) {
+Task<void> FakeCluster::refreshWithin(Entry& entry, std::chrono::milliseconds) {
   if (!store_->held.contains("refresh")) co_await refresh(entry);
 }
 

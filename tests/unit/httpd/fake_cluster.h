@@ -136,7 +136,7 @@ class FakeCluster final : public Cluster, public std::enable_shared_from_this<Fa
     entry = entryOf(inode);
     if (auto size = primarySizes.find(inode); size != primarySizes.end()) entry.attr.size = size->second;
   }
-  Task<void> refreshWithin(Entry& entry, Duration) override { return refresh(entry); }
+  Task<void> refreshWithin(Entry& entry, std::chrono::milliseconds) override { return refresh(entry); }
   Task<std::optional<Entry>> resolve(InodeId base, std::string path, bool) override {
     ++resolves;
     throwIfAsked();
