@@ -407,9 +407,11 @@ TEST_P(ServiceTest, of_a_failover_clients_are_told_that_nothing_but_the_layout_i
   auto watch = b.tracker().watchRequest();
   watch.setWatcher(kj::heap<Recorder>(seen));
   b.call(std::move(watch));
+  // The coordinator may change the layout once more at any time.
+  auto more = [&] { return std::any_of(seen.begin(), seen.end(), [](const Change& c) { return !c.layout; }); };
   reportPrimary(a, entry);
-  ASSERT_TRUE(until([&] { return seen.size() == 1; }));
-  EXPECT_TRUE(seen[0].layout);
+  ASSERT_TRUE(until([&] { return !seen.empty(); }));
+  EXPECT_FALSE(more());
   auto set = a.tracker().setAttrRequest();
   set.setInode(entry.attr.inode);
   set.initSet().setMask(1);
@@ -417,8 +419,7 @@ TEST_P(ServiceTest, of_a_failover_clients_are_told_that_nothing_but_the_layout_i
   set.getRequest().setClient(1);
   set.getRequest().setSequence(a.nextSequence());
   a.call(std::move(set));
-  ASSERT_TRUE(until([&] { return seen.size() == 2; }));
-  EXPECT_FALSE(seen[1].layout);
+  EXPECT_TRUE(until(more));
 }
 
 TEST_P(ServiceTest, a_stale_replica_that_nothing_needs_any_more_is_dropped) {
