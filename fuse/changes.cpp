@@ -35,6 +35,8 @@ void FileSystem::inodeChanged(const Change& change) {
     if (!change.layout) inode->namedAsOf = ++inode->changesHeard;
     // Another host may be writing it from now on, or have just finished.
     pages = pages || inode->cachedHandles > 0;
+    // Of files that are open past the pages, what is mapped is in pages nevertheless.
+    pages = pages || (inode->handles > 0 && !change.layout && kernel_->mapsDirect());
     if (pages) inode->pages.reset();
     believed = std::exchange(inode->believed, false);
   }

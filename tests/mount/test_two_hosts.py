@@ -123,6 +123,19 @@ class TwoHosts(StoreCase):
             self.assertEqual(os.pread(fd, 100, 4106), b"b" * 50 + b"Y" + b"b" * 49, f"round {i}")
             os.close(fd)
 
+    def test_a_mapping_shows_what_the_other_host_has_written(self):
+        """Of a descriptor that goes past this host's pages as well: what is mapped is in them."""
+        for flags in (os.O_RDONLY, os.O_RDWR, os.O_RDWR | os.O_DIRECT):
+            with self.subTest(flags=flags):
+                self.make("f", b"a" * 8192)
+                with Mapping(self.open(self.path("f"), flags), 8192) as view:
+                    self.assertEqual(chr(view[5000]), "a")
+                    with open(self.there("f"), "r+b") as f:
+                        f.seek(5000)
+                        f.write(b"b")
+                    self.wait_seen(lambda: chr(view[5000]) == "b", 1, "the new byte in the mapping")
+                os.unlink(self.path("f"))
+
     def test_links_made_on_both_hosts_at_once_are_all_counted(self):
         for i in range(100):
             name = f"f{i}"
