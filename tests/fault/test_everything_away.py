@@ -212,8 +212,9 @@ class Names(AwayCase):
                 os.mkdir(top / f"new-on-{top.name}")
                 os.rename(top / "recording", top / "renamed")
                 os.chmod(top / "renamed", 0o600)
-                os.link(top / "renamed", top / "linked")
-                os.unlink(top / "linked")
+                if top == self.other:  # where it is open, the kernel asks for its size first, and that waits
+                    os.link(top / "renamed", top / "linked")
+                    os.unlink(top / "linked")
                 os.rename(top / "renamed", top / "recording")
             took = time.monotonic() - begin
             self.assertLess(took, STALL_LIMIT - MARGIN)
