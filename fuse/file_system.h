@@ -109,6 +109,7 @@ class FileSystem : public std::enable_shared_from_this<FileSystem> {
   // What the kernel is told of an entry: how long it may believe it depends on who may be changing it.
   fuse_entry_param parameters(const Entry& entry, std::uint64_t since);
   bool tellAttributes(Request& request, const Entry& entry, std::uint64_t since);
+  Task<void> tellRemembered(RequestPtr request, InodePtr inode, Entry entry);
 
   // What `asked` tells; where it does not find the inode any more, what is remembered, without links.
   Task<Entry> orWithoutLinks(InodePtr inode, Task<Entry> asked);

@@ -12,9 +12,16 @@ constexpr Duration kTrackerPatience = std::chrono::milliseconds(300);
 constexpr std::chrono::milliseconds kRemembered{10'000};
 constexpr Duration kJustFetched = std::chrono::milliseconds(1);
 
-Task<void> thenTell(Task<void> task, std::shared_ptr<Signal> over) {
+struct Question {
+  explicit Question(asio::io_context& io) : ended(io) {}
+  Signal ended;
+  bool over = false;  // perhaps before anybody waits
+};
+
+Task<void> thenTell(Task<void> task, std::shared_ptr<Question> question) {
   co_await std::move(task);
-  over->notifyAll();
+  question->over = true;
+  question->ended.notifyAll();
 }
 
 void takePrivileges(Attr& attr, const Attr& told) {
@@ -68,9 +75,9 @@ Task<Entry> Known::fresh(InodeId id) {
 // Waits for what is asked of trackers, which may be away: after kTrackerPatience it goes on by itself.
 Task<void> Known::forAMoment(Task<void> asking) {
   auto self = shared_from_this();
-  auto over = std::make_shared<Signal>(runtime_.io);
-  runtime_.spawn("fuse.ask", thenTell(std::move(asking), over));
-  co_await over->waitFor(runtime_.clock, kTrackerPatience);
+  auto question = std::make_shared<Question>(runtime_.io);
+  runtime_.spawn("fuse.ask", thenTell(std::move(asking), question));
+  if (!question->over) co_await question->ended.waitFor(runtime_.clock, kTrackerPatience);
 }
 
 Task<void> Known::hear(InodeId id, std::shared_ptr<std::optional<Entry>> answer) {
@@ -82,29 +89,57 @@ Task<void> Known::hear(InodeId id, std::shared_ptr<std::optional<Entry>> answer)
   }
 }
 
-Task<Entry> Known::ofOpen(InodePtr inode) {
+Task<Known::Heard> Known::ofOpen(InodePtr inode) {
   auto self = shared_from_this();
-  if (isFresh(*inode)) co_return inode->entry;
+  if (isFresh(*inode)) co_return Heard{inode->entry, true};
   auto answer = std::make_shared<std::optional<Entry>>();
   co_await forAMoment(hear(inode->id, answer));
-  co_return answer->value_or(inode->entry);
+  if (*answer) co_return Heard{**answer, true};
+  co_return Heard{inode->entry, false};
 }
 
 Task<void> Known::hearNow(InodeId id, std::shared_ptr<Answer> answer) {
   auto self = shared_from_this();
+  const auto since = changes.now();
   try {
-    answer->entry = co_await cluster_->getAttr(id);
+    answer->entry = co_await cluster_->catalogAttr(id);
+    if (!answer->late) co_return;
+    co_await cluster_->refresh(*answer->entry);
+    remember(*answer->entry, since);
   } catch (const Error& error) {
     answer->absent = error.code() == Errc::notFound;
   }
 }
 
-Task<Entry> Known::nowOfOpen(InodePtr inode) {
+Task<Known::Heard> Known::nowOfOpen(InodePtr inode) {
   auto self = shared_from_this();
   auto answer = std::make_shared<Answer>();
   co_await forAMoment(hearNow(inode->id, answer));
-  if (answer->absent) throw Error(Errc::notFound);
-  co_return answer->entry.value_or(inode->entry);
+  if (answer->absent) {
+    Entry gone = inode->entry;
+    gone.attr.nlink = 0;
+    co_return Heard{gone, true};
+  }
+  if (!answer->entry) {
+    answer->late = true;
+    co_return Heard{inode->entry, false};
+  }
+  // The end of what grows is its primary's to tell, which may take as long as a failover does.
+  Entry entry = *answer->entry;
+  co_await cluster_->refresh(entry);
+  co_return Heard{entry, true};
+}
+
+Task<Attr> Known::permissions(InodeId id) {
+  auto self = shared_from_this();
+  auto inode = inodes.find(id);
+  if (inode && inode->handles > 0) {
+    co_await askPrivileges(inode);
+    co_return inode->entry.attr;
+  }
+  if (inode && isFresh(*inode)) co_return inode->entry.attr;
+  const Entry entry = co_await cluster_->catalogAttr(id);
+  co_return entry.attr;
 }
 
 Task<void> Known::hearPrivileges(InodePtr inode) {

@@ -28,10 +28,17 @@ class Known : public std::enable_shared_from_this<Known> {
   bool isFresh(const Inode& inode) const;      // what is remembered can be trusted
   bool justFetched(const Inode& inode) const;  // by the lookup of the call that is being answered
   Task<Entry> fresh(InodeId id);               // asks unless it is
+  struct Heard {
+    Entry entry;
+    bool sure =
+        false;  // false: trackers did not answer, and it is what was remembered; it must not be remembered as true
+  };
   // The same for an inode that is open here, but does not wait long for trackers: open files go on without them.
-  Task<Entry> ofOpen(InodePtr inode);
-  // Always asks, and does not wait long for trackers either. Throws Error(notFound) where they know it no more.
-  Task<Entry> nowOfOpen(InodePtr inode);
+  Task<Heard> ofOpen(InodePtr inode);
+  // Always asks, and does not wait long for trackers either. Where they know it no more, it has no links.
+  Task<Heard> nowOfOpen(InodePtr inode);
+  // Owner, mode and capabilities, which are the catalog's; for an inode that is open here as askPrivileges does.
+  Task<Attr> permissions(InodeId id);
   // Owner, mode and capabilities of an inode that is open here, into its entry. They are the catalog's: its primary is
   // not asked. Does not wait long for trackers either; an answer that comes later counts from then on.
   Task<void> askPrivileges(InodePtr inode);
@@ -52,6 +59,7 @@ class Known : public std::enable_shared_from_this<Known> {
   struct Answer {
     std::optional<Entry> entry;
     bool absent = false;
+    bool late = false;  // nobody waits any more
   };
   Task<void> hear(InodeId id, std::shared_ptr<std::optional<Entry>> answer);
   Task<void> hearNow(InodeId id, std::shared_ptr<Answer> answer);

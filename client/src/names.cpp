@@ -8,13 +8,20 @@ namespace {
 
 std::optional<Entry> none() { return std::nullopt; }
 
-Task<void> statThenTell(std::shared_ptr<FileNode> node, std::shared_ptr<Signal> over) {
+struct Stat {
+  explicit Stat(asio::io_context& io) : ended(io) {}
+  Signal ended;
+  bool over = false;  // perhaps before anybody waits
+};
+
+Task<void> statThenTell(std::shared_ptr<FileNode> node, std::shared_ptr<Stat> stat) {
   try {
     co_await node->stat();
   } catch (const Error&) {
     // Who waits goes on with what is known.
   }
-  over->notifyAll();
+  stat->over = true;
+  stat->ended.notifyAll();
 }
 
 }  // namespace
@@ -67,9 +74,9 @@ Task<void> ClusterImpl::refreshWithin(Entry& entry, std::chrono::milliseconds li
   auto self = shared_from_this();
   auto node = growing(entry);
   if (!node) co_return;
-  auto over = std::make_shared<Signal>(core_->runtime.io);
-  core_->runtime.spawn("client.stat", statThenTell(node, over));
-  co_await over->waitFor(core_->runtime.clock, limit);
+  auto stat = std::make_shared<Stat>(core_->runtime.io);
+  core_->runtime.spawn("client.stat", statThenTell(node, stat));
+  if (!stat->over) co_await stat->ended.waitFor(core_->runtime.clock, limit);
   node->merge(entry.attr);
 }
 

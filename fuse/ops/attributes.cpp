@@ -20,8 +20,11 @@ Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
   // A file that grows is asked about all the time. Its name, owner and mode are the tracker's, and we are told when
   // they change; size and time are its primary's.
   bool grows = inode && inode->handles > 0 && inode->entry.attr.state == FileState::open;
+  bool sure = true;
   if (grows) {
-    entry = co_await known_->ofOpen(inode);
+    auto heard = co_await known_->ofOpen(inode);
+    entry = std::move(heard.entry);
+    sure = heard.sure;
     co_await cluster_->refresh(entry);
   } else if (inode && inode->entry.attr.type == FileType::directory) {
     entry = co_await orWithoutLinks(inode, known_->fresh(id));
@@ -29,12 +32,24 @@ Task<void> FileSystem::getattr(RequestPtr request, std::uint64_t node) {
     co_return;
   } else if (inode && inode->handles > 0 && inode->entry.attr.inode != 0) {
     // The kernel asks before it reads on, also what it has in its pages.
-    entry = co_await orWithoutLinks(inode, known_->nowOfOpen(inode));
+    auto heard = co_await known_->nowOfOpen(inode);
+    entry = std::move(heard.entry);
+    sure = heard.sure;
   } else {
     entry = co_await orWithoutLinks(inode, cluster_->getAttr(id));
   }
+  if (!sure) co_return co_await tellRemembered(request, inode, std::move(entry));
   co_await present(entry, since, 0);
   if (tellAttributes(*request, entry, since)) asking.answered();
+}
+
+// Trackers did not answer. Neither this mount nor the kernel, for long, takes it for what is true: another host may
+// have changed it.
+Task<void> FileSystem::tellRemembered(RequestPtr request, InodePtr inode, Entry entry) {
+  constexpr double kBelieved = 1;  // s; not 0: each read would wait for trackers
+  if (entry.attr.type == FileType::regular) co_await inode->gate.beforeTelling(entry.attr.size);
+  inode->kernelEnd = entry.attr.size;
+  request->attributes(atimes_->shown(entry.attr), entry.attr.state == FileState::open ? 0 : kBelieved);
 }
 
 // What the kernel asks about by its number it still holds: a removed directory that somebody stands in, a fifo that is
@@ -80,11 +95,14 @@ Task<void> FileSystem::setattr(RequestPtr request, std::uint64_t node, struct st
     co_await cluster_->refreshWithin(*entry, kPrimaryPatience);
   } else if (!entry) {
     if (auto inode = known_->inodes.find(id); inode && inode->handles > 0) {
-      entry = co_await known_->ofOpen(inode);
+      auto heard = co_await known_->ofOpen(inode);
+      co_await cluster_->refreshWithin(heard.entry, kPrimaryPatience);
+      if (!heard.sure) co_return co_await tellRemembered(request, inode, std::move(heard.entry));
+      entry = std::move(heard.entry);
     } else {
       entry = co_await known_->fresh(id);
+      co_await cluster_->refreshWithin(*entry, kPrimaryPatience);
     }
-    co_await cluster_->refreshWithin(*entry, kPrimaryPatience);
   }
   co_await present(*entry, since, 0);
   if ((which & FUSE_SET_ATTR_SIZE) == 0) co_await atimes_->hearOfNextRead(id);
@@ -109,14 +127,14 @@ Task<std::optional<Entry>> FileSystem::setOthers(RequestPtr request, InodeId id,
     change.mtimeNs = toNs(wanted.st_mtim), any = true;
   }
   if ((request->origin().dropPrivileges || which == 0) && !change.mode) {
-    auto known = co_await known_->fresh(id);
-    auto mode = withoutPrivilegesOf(*request, known.attr);
+    const Attr known = co_await known_->permissions(id);
+    auto mode = withoutPrivilegesOf(*request, known);
     // Nothing but "privileges go" is chown(-1, -1), or comes before a change of bytes, which sees to it itself.
-    const bool may = which != 0 || request->uid() == 0 || request->uid() == known.attr.uid;
+    const bool may = which != 0 || request->uid() == 0 || request->uid() == known.uid;
     // Somebody else's chown(-1, -1) is refused where it would take privileges away, as on a local disk.
-    if (which == 0 && !may && mode != known.attr.mode && callsChown(request->pid())) throw Error(Errc::notPermitted);
-    const bool has = known.attr.type != FileType::directory && known.attr.type != FileType::symlink;
-    if (may && has && mode != known.attr.mode) change.mode = mode, any = true;
+    if (which == 0 && !may && mode != known.mode && callsChown(request->pid())) throw Error(Errc::notPermitted);
+    const bool has = known.type != FileType::directory && known.type != FileType::symlink;
+    if (may && has && mode != known.mode) change.mode = mode, any = true;
   }
   std::optional<Entry> entry;
   if (!any && which != 0) co_return entry;  // chown(-1, -1) asks for nothing and moves ctime
