@@ -160,7 +160,7 @@ bool Coordinator::couldBePinned(TimePoint now) {
 }
 
 // Who deletes files because the store is full is to get their room soon, and not after the retention time. A batch for
-// each server and round: the next heartbeats tell whether that was enough.
+// each server and round, and none while it still deletes one: the next heartbeats tell whether that was enough.
 Task<void> Coordinator::reclaimEarly() {
   const TimePoint now = core_->runtime.clock.now();
   if (!couldBePinned(now)) co_return;
@@ -168,7 +168,7 @@ Task<void> Coordinator::reclaimEarly() {
   std::erase_if(early_, [&](const auto& one) { return std::find(full.begin(), full.end(), one.first) == full.end(); });
   for (StorageId storage : full) {
     if (!holdsLease() || stopped_) co_return;
-    if (now < early_[storage].notBefore) continue;
+    if (now < early_[storage].notBefore || removing_.contains(storage)) continue;
     try {
       co_await reclaimEarlyOn(storage);
     } catch (const Error& error) {
