@@ -8,6 +8,7 @@ namespace {
 
 // Loads closer than this are equal: four files' allowance.
 constexpr std::uint64_t kLoadStep = 4u << 20;
+constexpr std::uint64_t kNearlyFull = 10;  // a group with less than this part of its capacity free
 
 std::uint64_t mix(std::uint64_t x) {
   x += 0x9e3779b97f4a7c15u;
@@ -86,22 +87,26 @@ std::vector<StorageId> place(const PlacementView& view, const PlacementRequest& 
 
 std::string groupForNewUser(const PlacementView& view, const std::map<std::string, std::uint32_t>& copies) {
   struct Room {
-    std::uint32_t servers = 0;
-    std::uint64_t bytes = 0;
+    std::uint32_t servers = 0;  // also those that are away just now: the user stays in the group
+    std::uint64_t bytes = 0;    // free
+    std::uint64_t capacity = 0;
+    bool nearlyFull() const { return bytes < capacity / kNearlyFull; }
   };
   std::map<std::string, Room> groups;
   for (const Server& server : view.servers) {
-    if (!view.hasRoom(server)) continue;
+    if (server.leaving) continue;
     Room& room = groups[server.group];
-    ++room.servers;
-    room.bytes += server.freeBytes;
+    if (view.hasRoom(server) || !server.alive) ++room.servers;
+    if (!server.alive) continue;
+    room.capacity += server.capacityBytes;
+    if (view.hasRoom(server)) room.bytes += server.freeBytes;
   }
   std::string best = view.defaultGroup;
   std::pair<bool, std::uint64_t> most{false, 0};
   for (const auto& [group, room] : groups) {
     const auto own = copies.find(group);
     const std::uint32_t wanted = own == copies.end() ? view.defaultCopies : own->second;
-    const std::pair offers{room.servers >= wanted, room.bytes};
+    const std::pair offers{room.servers >= wanted && !room.nearlyFull(), room.bytes};
     if (offers > most) {
       most = offers;
       best = group;

@@ -55,9 +55,9 @@ struct PlacementRequest {
 // that is checking only when all are.
 std::vector<StorageId> place(const PlacementView& view, const PlacementRequest& request);
 
-// The group with the most usable free space (free bytes of servers with room) of those that have servers with room for
-// all copies of a file, or of all when there is none; view.defaultGroup when there is no such server. `copies`: of new
-// files, where a group has a number of its own.
+// The group with the most usable free space (free bytes of servers with room) of those that have servers for all copies
+// of a file (one that is away just now counts) and more than a tenth of their capacity free, or of all when there is
+// none; view.defaultGroup when no server has room. `copies`: of new files, where a group has a number of its own.
 std::string groupForNewUser(const PlacementView& view, const std::map<std::string, std::uint32_t>& copies);
 
 // Whether the group has a live server at all (then a failed placement means "no space", else "nobody is there").

@@ -109,3 +109,13 @@ TEST(Placement, gives_a_new_user_a_group_that_has_room_for_all_copies) {
   EXPECT_EQ(groupForNewUser(viewOf(both), {{"g1", 3}, {"g2", 3}}), "g2") << "where none has, by the room";
   EXPECT_EQ(groupForNewUser(viewOf({large}), {}), "g2");
 }
+
+// It stays there for good.
+TEST(Placement, gives_a_new_user_no_group_that_is_nearly_full_because_a_server_of_another_is_away) {
+  auto other = server(3, "c", 5), another = server(4, "d", 5);
+  other.group = another.group = "g2";
+  auto away = server(1, "a");
+  away.alive = false;
+  EXPECT_EQ(groupForNewUser(viewOf({away, server(2, "b"), other, another}), {}), "g1") << "a server that restarts";
+  EXPECT_EQ(groupForNewUser(viewOf({server(2, "b"), other, another}), {}), "g1") << "the second one is yet to come";
+}
