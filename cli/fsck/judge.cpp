@@ -157,6 +157,26 @@ std::optional<Finding> judgeName(const Name& name) {
   return std::nullopt;
 }
 
+namespace {
+
+constexpr std::int64_t kAtTheSameTime = 60'000'000'000;  // ns
+
+// A replica that missed something and was about to be caught up has the latest epoch too, and looks complete. So none
+// may be chosen when another one is longer, or was changed later.
+bool mayHaveMore(const CatalogFile& file, const OnDisks& disks, const Newest& newest) {
+  const Stored& chosen = *disks.at(newest.holders.front());
+  for (const auto& [storage, stored] : disks) {
+    const bool leaves = std::find(file.removals.begin(), file.removals.end(), storage) != file.removals.end();
+    if (!stored || leaves || stored->gaps || stored->epoch != newest.epoch) continue;
+    if (stored->size > chosen.size || stored->mtimeNs > chosen.mtimeNs + kAtTheSameTime) return true;
+    const bool asGood = stored->sealed() && chosen.sealed() && stored->size == chosen.size;
+    if (asGood && stored->mtimeNs != chosen.mtimeNs) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 Newest newestOf(const CatalogFile& file, const OnDisks& disks) {
   Newest newest;
   for (const auto& [storage, stored] : disks) {
@@ -176,6 +196,7 @@ Newest newestOf(const CatalogFile& file, const OnDisks& disks) {
       newest.holders.push_back(storage);
     }
   }
+  if (!newest.holders.empty() && mayHaveMore(file, disks, newest)) newest.holders.clear();
   return newest;
 }
 

@@ -91,8 +91,8 @@ struct Name {
 std::optional<Finding> judgeName(const Name& name);
 
 // The latest epoch on the disks of all servers, and which replicas are the file as it was in it: whole ones, sealed
-// ones rather than others, of these the longest. Of a file that nobody sealed it is one, with which the others are
-// compared.
+// ones rather than others, of these the longest; none, if another one without gaps is longer still or was changed
+// later. Of a file that nobody sealed it is one, with which the others are compared.
 struct Newest {
   Epoch epoch = 0;
   std::vector<StorageId> holders;  // empty: none can be said to be whole

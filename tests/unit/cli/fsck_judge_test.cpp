@@ -134,12 +134,32 @@ TEST(Fsck, the_catalog_goes_on_from_whole_replicas_of_the_latest_epoch) {
   CatalogFile file = closedFile();
   EXPECT_EQ(newestOf(file, {{1, at(3, closed, 500)}, {2, at(5, closed, 100)}, {3, at(5, closed, 100)}}).holders,
             (Holders{2, 3}));
-  EXPECT_EQ(newestOf(file, {{1, at(5, open, 500)}, {2, at(5, closed, 100)}, {3, std::nullopt}}).holders, Holders{2});
+  EXPECT_EQ(newestOf(file, {{1, at(5, open, 100)}, {2, at(5, closed, 100)}, {3, std::nullopt}}).holders, Holders{2});
   EXPECT_EQ(newestOf(file, {{1, at(5, closed, 90)}, {2, at(5, closed, 100)}}).holders, Holders{2}) << "cut off";
   EXPECT_EQ(newestOf(file, {{1, at(5, open, 100)}, {2, at(5, open, 100)}}).holders, Holders{1}) << "compared with it";
   EXPECT_EQ(newestOf(file, {{1, at(5, open, 100, true)}, {2, at(4, closed, 100)}}).holders, Holders{});
   file.removals = {2};
   EXPECT_EQ(newestOf(file, {{1, at(4, closed, 100)}, {2, at(5, closed, 100)}}).holders, Holders{});
+}
+
+// Server 2 was away while more was written on server 1, and was to be caught up next: its epoch is the latest, too.
+TEST(Fsck, the_catalog_does_not_go_on_from_a_replica_when_another_may_have_more) {
+  auto at = [](FileState state, std::uint64_t size, std::int64_t mtimeNs) {
+    Stored s = stored(size);
+    s.epoch = 5;
+    s.state = state;
+    s.mtimeNs = mtimeNs;
+    return s;
+  };
+  constexpr std::int64_t kHour = 3600'000'000'000;
+  const auto closed = FileState::closed, open = FileState::open;
+  const CatalogFile file = closedFile();
+  EXPECT_TRUE(newestOf(file, {{1, at(open, 500, 0)}, {2, at(closed, 100, 0)}}).holders.empty()) << "longer";
+  EXPECT_TRUE(newestOf(file, {{1, at(open, 90, kHour)}, {2, at(open, 100, 0)}}).holders.empty()) << "cut, later";
+  EXPECT_TRUE(newestOf(file, {{1, at(closed, 100, 7)}, {2, at(closed, 100, 3)}}).holders.empty()) << "written anew";
+  Stored gaps = at(open, 500, kHour);
+  gaps.gaps = true;
+  EXPECT_EQ(newestOf(file, {{1, at(closed, 100, 0)}, {2, gaps}}).holders, std::vector<StorageId>{1});
 }
 
 TEST(Fsck, link_counts_agree_with_the_names) {
