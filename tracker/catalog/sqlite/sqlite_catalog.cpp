@@ -186,12 +186,14 @@ SqliteCatalog::SqliteCatalog(Runtime& runtime, SqliteOptions options)
   };
   writePool_ = pool("catalog-write");
   syncPool_ = pool("catalog-sync");
+  checkpointPool_ = pool("catalog-copy");  // which takes long: who waits for stable storage must not stand behind it
 }
 
 SqliteCatalog::~SqliteCatalog() {
   *alive_ = false;
   writePool_.reset();
   syncPool_.reset();
+  checkpointPool_.reset();
   if (walFd_ >= 0) ::close(walFd_);
 }
 
@@ -312,7 +314,7 @@ Task<void> SqliteCatalog::checkpointBehind() {
   auto copy = [db = checkpointer_.get()] {
     return sqlite3_wal_checkpoint_v2(db->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   };
-  const int code = co_await syncPool_->run(std::move(copy));
+  const int code = co_await checkpointPool_->run(std::move(copy));
   if (!*alive) co_return;
   if (code != SQLITE_OK && code != SQLITE_BUSY) log::warn("catalog.checkpoint_failed", {{"code", code}});
   co_await runtime_.clock.sleep(std::chrono::seconds(1));

@@ -74,6 +74,7 @@ class SqliteCatalog final : public Catalog {
   // Last: their threads end first.
   std::unique_ptr<BlockingPool> writePool_;
   std::unique_ptr<BlockingPool> syncPool_;
+  std::unique_ptr<BlockingPool> checkpointPool_;
 };
 
 }  // namespace vcfs::tracker
