@@ -84,6 +84,8 @@ struct File {
   bool writerClosed = false;  // since this server is the primary
   bool removed = false;
   bool settling = false;  // it took over while writes were on their way to its disk
+  int takeOvers = 0;      // that had to settle
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> whenSettled;  // in the order in which they came
 
   SequenceTable sequences;
   AckTracker acks;                              // primary

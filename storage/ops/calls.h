@@ -72,10 +72,13 @@ kj::Promise<void> onFile(NodePtr node, Context context, Body body) {
 
 // Until it is known what became of the operations that were on their way to this disk when it took over: a repeat of
 // one would be answered as executed, and it may fail yet; what comes behind it would get in front of its next repeat.
+// All go on at once, in their order: nothing that comes later gets in front of them.
 template <class Context>
 kj::Promise<void> whenSettled(NodePtr node, SessionPtr session, const FilePtr& file, Context context,
                               kj::Promise<void> (*op)(NodePtr, SessionPtr, Context)) {
-  return node->localBarrier(*file).then([node, session, context, op]() mutable { return op(node, session, context); });
+  auto settled = kj::newPromiseAndFulfiller<void>();
+  file->whenSettled.push_back(kj::mv(settled.fulfiller));
+  return settled.promise.then([node, session, context, op]() mutable { return op(node, session, context); });
 }
 
 // What a change tells of its time, as if it had come as quickly as the quickest one of its session in the last minute:

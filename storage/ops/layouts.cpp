@@ -132,7 +132,12 @@ void Node::takeOver(FilePtr file) {
   file->acks.setPublished(file->localEnd);
   if (file->localQueued != 0) {
     file->settling = true;
-    pools.writes->submit([] {}, [file] { file->settling = false; });
+    pools.writes->submit([] {},
+                         [file, which = ++file->takeOvers] {
+                           if (which != file->takeOvers) return;
+                           file->settling = false;
+                           for (auto& waiting : std::exchange(file->whenSettled, {})) waiting->fulfill();
+                         });
   }
   file->live.clear();
   // What several writers send again may come in another order than the one in which the former primary showed it.

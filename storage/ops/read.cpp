@@ -93,10 +93,7 @@ Task<void> seekOnDisk(NodePtr node, FilePtr file, Server::SeekContext context) {
 
 kj::Promise<void> opRead(NodePtr node, SessionPtr session, Server::ReadContext context) {
   return onFile(node, context, [node, session](FilePtr file, Server::ReadContext& context) -> kj::Promise<void> {
-    if (file->settling) {
-      return node->localBarrier(*file).then(
-          [node, session, context]() mutable { return opRead(node, session, context); });
-    }
+    if (file->settling) return whenSettled(node, session, file, context, &opRead);
     auto params = context.getParams();
     const std::uint64_t offset = params.getOffset();
     limits::checkTransfer(offset, params.getLength());
