@@ -242,6 +242,7 @@ struct StoredReplica {
   mtimeNs @4 :Int64;         # of the file on this disk
   blocks @5 :UInt64;         # allocated, in 512-byte units
   mayHaveGaps @6 :Bool;      # bytes may be missing anywhere in it: it was being brought up to date, or its disk failed
+  sealedMtimeNs @7 :Int64;   # when its bytes last changed, as of its seal, which is the same on every replica; 0: unknown
 }
 
 const writeFlagAppend :UInt16 = 1;  # put the bytes at the end, wherever it is; `offset` is ignored

@@ -159,18 +159,16 @@ std::optional<Finding> judgeName(const Name& name) {
 
 namespace {
 
-constexpr std::int64_t kAtTheSameTime = 60'000'000'000;  // ns
-
 // A replica that missed something and was about to be caught up has the latest epoch too, and looks complete. So none
-// may be chosen when another one is longer, or was changed later.
+// may be chosen when another one is longer, or as long and sealed at another time.
 bool mayHaveMore(const CatalogFile& file, const OnDisks& disks, const Newest& newest) {
   const Stored& chosen = *disks.at(newest.holders.front());
   for (const auto& [storage, stored] : disks) {
     const bool leaves = std::find(file.removals.begin(), file.removals.end(), storage) != file.removals.end();
     if (!stored || leaves || stored->gaps || stored->epoch != newest.epoch) continue;
-    if (stored->size > chosen.size || stored->mtimeNs > chosen.mtimeNs + kAtTheSameTime) return true;
-    const bool asGood = stored->sealed() && chosen.sealed() && stored->size == chosen.size;
-    if (asGood && stored->mtimeNs != chosen.mtimeNs) return true;
+    if (stored->size > chosen.size) return true;
+    const bool dated = stored->sealedMtimeNs != 0 && chosen.sealedMtimeNs != 0;
+    if (dated && stored->sealedMtimeNs != chosen.sealedMtimeNs && stored->size == chosen.size) return true;
   }
   return false;
 }

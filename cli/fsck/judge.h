@@ -49,8 +49,9 @@ struct Stored {
   Epoch epoch = 0;
   std::uint64_t size = 0;
   FileState state = FileState::none;
-  std::int64_t mtimeNs = 0;
-  bool gaps = false;  // bytes may be missing anywhere in it
+  std::int64_t mtimeNs = 0;        // of the file on this disk
+  std::int64_t sealedMtimeNs = 0;  // the same on every replica that was sealed together; 0: unknown
+  bool gaps = false;               // bytes may be missing anywhere in it
   bool sealed() const { return state == FileState::closed || state == FileState::recovered; }
   bool readable() const { return epoch != 0; }
 };
@@ -91,8 +92,8 @@ struct Name {
 std::optional<Finding> judgeName(const Name& name);
 
 // The latest epoch on the disks of all servers, and which replicas are the file as it was in it: whole ones, sealed
-// ones rather than others, of these the longest; none, if another one without gaps is longer still or was changed
-// later. Of a file that nobody sealed it is one, with which the others are compared.
+// ones rather than others, of these the longest. None, if another one without gaps is longer still, or as long and was
+// sealed at another time. Of a file that nobody sealed it is one, with which the others are compared.
 struct Newest {
   Epoch epoch = 0;
   std::vector<StorageId> holders;  // empty: none can be said to be whole

@@ -30,6 +30,7 @@ Stored toStored(schema::StoredReplica::Reader reader) {
   stored.size = reader.getSize();
   stored.state = static_cast<FileState>(reader.getState());
   stored.mtimeNs = reader.getMtimeNs();
+  stored.sealedMtimeNs = reader.getSealedMtimeNs();
   stored.gaps = reader.getMayHaveGaps();
   return stored;
 }

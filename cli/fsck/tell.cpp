@@ -91,9 +91,17 @@ Task<void> Scan::repair(Problem& problem, const CatalogFile& file) {
     co_return;
   }
   std::vector<CatalogFile> files(1, file);
-  std::vector<std::pair<InodeId, StorageId>> also(1, {problem.inode, storage});
+  std::vector<std::pair<InodeId, StorageId>> also;
+  for (const auto& [id, server] : servers_) also.emplace_back(problem.inode, id);
   Disks disks = co_await inspectAll(std::move(files), std::move(also));
   const OnDisks& found = disks[problem.inode];
+  const bool newer = std::any_of(found.begin(), found.end(),
+                                 [&](const auto& one) { return one.second && one.second->epoch > file.layout.epoch; });
+  // On a server that the catalog does not name it is found later than this.
+  if (newer && file.exists()) {
+    problem.remedy = kNewerFirst;
+    co_return;
+  }
   const Server server = servers_.at(storage);
   if (kind == Kind::extra) {
     const auto at = found.find(storage);

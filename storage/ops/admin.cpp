@@ -14,6 +14,7 @@ struct StoredReplicaInfo {
   std::uint64_t size = 0;
   FileState state = FileState::none;
   std::int64_t mtimeNs = 0;
+  std::int64_t sealedMtimeNs = 0;
   std::uint64_t blocks = 0;
   bool gaps = false;
 };
@@ -28,6 +29,7 @@ std::optional<StoredReplicaInfo> lookAt(Store& store, InodeId inode) {
     info.size = loaded->stat.size;
     info.state = loaded->meta.state;
     info.mtimeNs = loaded->stat.mtimeNs;
+    if (info.state != FileState::open) info.sealedMtimeNs = loaded->meta.mtimeNs;
     info.blocks = loaded->stat.blocks;
     // A copy that an earlier version had begun does not say so.
     const bool sparse = info.state == FileState::open && info.blocks < info.size / 512;
@@ -45,6 +47,7 @@ void fillReplicas(capnp::List<schema::StoredReplica>::Builder list, const std::v
     list[i].setSize(replicas[i].size);
     list[i].setState(static_cast<schema::FileState>(replicas[i].state));
     list[i].setMtimeNs(replicas[i].mtimeNs);
+    list[i].setSealedMtimeNs(replicas[i].sealedMtimeNs);
     list[i].setBlocks(replicas[i].blocks);
     list[i].setMayHaveGaps(replicas[i].gaps);
   }
