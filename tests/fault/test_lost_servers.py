@@ -49,10 +49,6 @@ class LostServer(FaultCase):
     def servers(self):
         return {s["name"]: s for s in self.cluster.json("storage list")}
 
-    def wait_sealed(self):
-        """The catalog knows it of every file; a primary knows earlier, and may be about to die."""
-        wait_for(lambda: self.cluster.json("status")["files"]["live"] == 0, 20, "all files to be closed in the catalog")
-
     def lose_first(self):
         self.cluster.kill(self.old)
         wait_for(lambda: self.away(self.old), 10, f"{self.old} to be away")
@@ -74,7 +70,7 @@ class LostServer(FaultCase):
         self.cluster.wait_in_sync("/" + name)
         self.lose_first()
         self.write(name, 300 * KIB, 500 * KIB)
-        self.wait_sealed()
+        self.cluster.wait_sealed()
         self.older_copy_returns()
 
     # ---- the command
@@ -141,7 +137,7 @@ class OlderCopy(LostServer):
         self.assert_copied("both.bin", {self.old, "s3"})
         self.write("renamed.bin", 300 * KIB, 400 * KIB)  # an ordinary file again
         self.assert_shows("renamed.bin", 400 * KIB)
-        self.cluster.wait_state("/renamed.bin", "closed")
+        self.cluster.wait_sealed()
         self.assert_clean()
 
     def test_a_writer_who_still_has_it_open_is_told_once_and_goes_on(self):
@@ -174,7 +170,7 @@ class OlderCopy(LostServer):
         self.lose_first()
         for name in names:
             self.write(name, 2 * KIB, 4 * KIB, fsync=False)
-        self.wait_sealed()
+        self.cluster.wait_sealed()
         self.older_copy_returns()
 
         # `vcfs up` would start the server that is gone as well, so the tracker is asked by its address.
@@ -203,7 +199,7 @@ class NoOtherCopy(LostServer):
         self.lose_first()
         self.write("alone.bin", 0, 100 * KIB)
         (self.cluster.mount / "empty").touch()
-        self.wait_sealed()
+        self.cluster.wait_sealed()
         self.older_copy_returns()
 
         text = self.accept("--dry-run").stdout
@@ -241,7 +237,7 @@ class NotGone(LostServer):
         self.cluster.wait_in_sync("/talk.bin")
         self.lose_first()
         self.write("talk.bin", 300 * KIB, 500 * KIB)
-        self.wait_sealed()
+        self.cluster.wait_sealed()
         self.cluster.kill(self.gone)  # its disk is well
         self.cluster.restart_alone(self.old)
         wait_for(lambda: self.servers()[self.gone]["away_seconds"] >= 3 and not self.away(self.old), 20, "one to be back")
@@ -269,7 +265,7 @@ class NotGone(LostServer):
         self.cluster.wait_in_sync("/talk.bin")
         self.lose_first()
         self.write("talk.bin", 300 * KIB, 500 * KIB)
-        self.wait_sealed()
+        self.cluster.wait_sealed()
         self.destroy(self.gone)
         wait_for(lambda: self.servers()[self.gone]["away_seconds"] >= 3, 20, f"{self.gone} to be away for a while")
         said = self.remove("--accept-loss", "--yes", code=1)

@@ -107,7 +107,7 @@ class Replaced(NewDisk):
         for i in range(count):
             (self.cluster.mount / f"f{i}").write_bytes(b"%d" % i)
         wait_for(lambda: self.cluster.json("status")["files"]["degraded"] == 0, 60, "all copies")
-        wait_for(lambda: self.cluster.json("status")["files"]["live"] == 0, 60, "all to be sealed")
+        self.cluster.wait_sealed(60)
         before = self.servers()[self.gone]["id"]
         old = self.servers()[self.gone]["data"]
         self.cluster.kill(self.gone)
@@ -139,7 +139,7 @@ class NotTaken(NewDisk):
         self.cluster.kill(self.kept)
         wait_for(lambda: self.servers()[self.kept]["state"] == "unreachable", 10, f"{self.kept} to be away")
         self.write("talk.bin", 300 * KIB, 500 * KIB)
-        self.cluster.wait_state("/talk.bin", "closed")
+        self.cluster.wait_sealed()
         path = next(r["path"] for r in self.cluster.stat("/talk.bin")["replicas"] if r["storage"] == self.kept)
         data = self.servers()[self.gone]["data"]
         self.cluster.kill(self.gone)

@@ -51,7 +51,7 @@ class RestoredCatalog(unittest.TestCase):
         self.assertTrue(repaired and all(p["repaired"] for p in repaired), repaired)
         self.assertEqual((self.cluster.mount / path[1:]).read_bytes(), pattern(SIZE))
         self.cluster.wait_in_sync(path)
-        self.cluster.wait_state(path, "closed", 40)
+        self.cluster.wait_sealed(40)
         wait_for(lambda: self.fsck()["clean"], 40, "a clean cluster", interval=0.5)
         for replica in self.cluster.replica_paths(path):
             with open(replica, "rb") as f:
@@ -60,7 +60,7 @@ class RestoredCatalog(unittest.TestCase):
     def test_a_file_that_was_moved_since_the_backup_is_read_from_where_it_is(self):
         (self.cluster.mount / "moved").write_bytes(pattern(SIZE))
         self.cluster.wait_in_sync("/moved")
-        self.cluster.wait_state("/moved", "closed")
+        self.cluster.wait_sealed()
         self.back_up()
         self.cluster.vcfs("storage drain", self.cluster.primary_of("/moved"), "--wait", timeout=60)
         self.restore()
@@ -76,7 +76,7 @@ class RestoredCatalog(unittest.TestCase):
             self.cluster.kill(primary)
             f.write(pattern(SIZE)[half:])
             os.fsync(f.fileno())
-        self.cluster.wait_state("/rec", "closed")
+        self.cluster.wait_sealed()
         self.cluster.restart(primary)
         self.cluster.wait_in_sync("/rec")
         self.restore()

@@ -208,7 +208,7 @@ class TheOnlyCopy(ServersLeave):
 
     def test_a_server_with_the_only_copy_is_not_removed(self):
         (self.cluster.mount / "alone").write_bytes(b"only here")
-        self.cluster.wait_state("/alone", "closed")
+        self.cluster.wait_sealed()
         name = self.cluster.primary_of("/alone")
         self.cluster.kill(name)
         wait_for(lambda: self.servers()[name].get("only_here", 0) == 1, 15, "the count of files that only it has")

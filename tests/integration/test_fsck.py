@@ -41,7 +41,7 @@ class FsckCase(unittest.TestCase):
         """A closed file in both places; its path in the store."""
         path = f"/Alice/{name}"
         (self.dir / name).write_bytes(pattern(size))
-        self.cluster.wait_state(path, "closed")
+        self.cluster.wait_sealed()
         self.cluster.wait_in_sync(path)
         return path
 

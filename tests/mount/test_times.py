@@ -262,7 +262,7 @@ class TimesOfChanges(StoreCase):
         for one in fds:
             os.close(one)
         self.assertEqual(moved(os.stat(path)), shown, "after close")
-        cluster().wait_state(self.store_path(path), "closed")
+        cluster().wait_sealed()
         self.assertEqual(moved(os.fstat(other)), shown, "when the catalog has it")
         self.assertEqual(moved(os.stat(self.there(path))), shown, "on another host, when the catalog has it")
         self.assertEqual(self.at_the_servers(path), shown[0])
@@ -335,7 +335,7 @@ class TimesOfChanges(StoreCase):
         self.assertGreater(written, set_at)
         wait_for(lambda: os.stat(path).st_mtime_ns == written, what="the first host to see the write")
         os.close(fd)
-        cluster().wait_state(self.store_path(path), "closed")
+        cluster().wait_sealed()
         self.assertEqual(os.stat(path).st_mtime_ns, written, "when the catalog has it")
 
     def test_are_not_in_the_future_though_the_hosts_clock_is_ahead(self):

@@ -212,7 +212,12 @@ class Cluster:
         wait_for(enough, deadline, f"{copies} in-sync replicas of {path}")
 
     def wait_state(self, path, state, deadline=20):
+        """As its primary says; the catalog hears of it some 20 ms later, or more when its disk is slow."""
         wait_for(lambda: self.stat(path)["state"] == state, deadline, f"{path} to be {state}")
+
+    def wait_sealed(self, deadline=20):
+        """The catalog knows it of every file; a primary knows earlier, and may be about to die."""
+        wait_for(lambda: self.json("status")["files"]["live"] == 0, deadline, "all files to be closed in the catalog")
 
     # ---- further mounts (each stands for another host)
 
