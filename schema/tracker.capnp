@@ -134,7 +134,7 @@ interface Tracker {
   # The file is `open` when this returns, and if it was sealed before, sessions that settle know it. Errors: isDirectory, notFound, unavailable (no replica in sync).
 
   syncNames @18 () -> (status :Status);
-  # On return every namespace change answered before is on stable storage.
+  # On return every change of the catalog answered before, of names and closings, is on stable storage.
 
   getXattr @19 (inode :UInt64, name :Data) -> (status :Status, value :Data);
   listXattr @20 (inode :UInt64) -> (status :Status, names :List(Data));
@@ -186,7 +186,9 @@ interface Tracker {
   reportFiles @27 (storage :UInt32, files :List(FileReport)) -> (status :Status, newer :List(Layout));
   # From primaries: sizes of open files (every few seconds) and closings (at once). A report of an older epoch, or
   # from a server that is not the file's primary, is ignored. Repeating is harmless. At most 1000 per call.
-  # On return closings are on stable storage.
+  # A closing is kept by who told it until a syncNames() after this answer has returned, and told again in each new session
+  # until then: a power cut of the catalog's machine may take it back, and the row would say what the file was before it was
+  # opened again.
   # newer: the present layouts of those files whose report was of an older epoch. Who still is the primary there tells
   # it again: nobody else does.
 

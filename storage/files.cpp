@@ -122,7 +122,7 @@ void Node::forget(FilePtr file) {
   stepDown(file, Error(Errc::staleEpoch, "this server has no replica of the file any more"));
   leases_.closeAll(file->inode);
   orphans_.erase(file->inode);
-  reports_.forget(file->inode);
+  reports_.remove(file->inode);
   hardening_.erase(file->inode);
   suspects_.erase(file->inode);
   unsure_.erase(file->inode);

@@ -25,7 +25,6 @@ Node::Node(Runtime& rt, Store& st, Pools p, Options o)
       failureSignal_(rt.io),
       reportDone_(rt.io),
       reportSignal_(rt.io),
-      hardenSignal_(rt.io),
       catchUpSignal_(rt.io),
       lookedThroughSignal_(rt.io) {}
 
@@ -50,7 +49,10 @@ void Node::start() {
     return self->heartbeat();
   };
   hooks.registered = [weak] {
-    if (auto self = weak.lock()) self->catchUpSignal_.notifyAll();
+    auto self = weak.lock();
+    if (!self) return;
+    self->tellClosingsAgain();
+    self->catchUpSignal_.notifyAll();
   };
   hooks.identity = [weak](StorageId id, std::string cluster, std::string uuid) -> Task<void> {
     auto self = weak.lock();
@@ -72,6 +74,7 @@ void Node::start() {
 
   run("storage.tick", repeat("tick", &Node::tick));
   run("storage.reports", repeat("reports", &Node::report));
+  run("storage.settle", repeat("settle", &Node::settleClosings));
   run("storage.harden", repeat("harden", &Node::hardenSealed));
   run("storage.failures", repeat("failures", &Node::reportFailures));
   run("storage.recover", recover());
@@ -193,7 +196,6 @@ void Node::abandon() {
   stopSignal_.notifyAll();
   reportSignal_.notifyAll();
   failureSignal_.notifyAll();
-  hardenSignal_.notifyAll();
   catchUpSignal_.notifyAll();
   lookedThroughSignal_.notifyAll();
   if (trackers) trackers->stop();

@@ -186,6 +186,8 @@ class Node : public std::enable_shared_from_this<Node> {
   std::vector<SizeReport> makeReports(const std::vector<InodeId>& due);
   std::vector<InodeId> addResent(std::vector<SizeReport>& reports);
   Task<void> reportBatch(std::vector<SizeReport> reports);
+  Task<void> settleClosings();  // a round of: closings that were heard are brought onto the catalog's disk
+  void tellClosingsAgain();
   // hardening.cpp
   Task<void> hardenSealed();  // a round of: sealed files onto stable storage, off the active list
   struct Hardened {
@@ -296,7 +298,6 @@ class Node : public std::enable_shared_from_this<Node> {
   Signal failureSignal_;
   Signal reportDone_;
   Signal reportSignal_;
-  Signal hardenSignal_;
   Signal catchUpSignal_;
   Signal lookedThroughSignal_;
   bool lookedThrough_ = false;  // the disk, as far as it can be read

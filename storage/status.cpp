@@ -37,7 +37,7 @@ std::string Node::statusJson() {
   json["files_primary"] = primary;
   json["files_syncing"] = syncing;
   json["files_unreported"] = reports_.urgent();
-  json["files_unstable"] = hardening_.size();
+  json["files_unstable"] = reports_.heard() + hardening_.size();
   json["replicas_being_reported"] = failures_.size();
   json["replicas_failed"] = failed;
   json["bytes_to_go"] = toGo;

@@ -1,4 +1,5 @@
-// What trackers are told of this server's files: sizes now and then, closings at once, until they were heard.
+// What trackers are told of this server's files: sizes now and then, closings at once, until they were heard and are on
+// the catalog's disk.
 #include "common/base/log.h"
 #include "common/rpc/call.h"
 #include "storage/node.h"
@@ -103,6 +104,7 @@ std::vector<SizeReport> Node::makeReports(const std::vector<InodeId>& due) {
       reports.push_back(reportOf(*file, file->acks.published()));
     } else {
       reports_.forget(inode);
+      if (file && file->sealed()) hardening_.insert(inode);  // another server's to tell
     }
   }
   return reports;
@@ -129,10 +131,30 @@ Task<void> Node::reportBatch(std::vector<SizeReport> reports) {
       reports_.notUrgent(report.inode);
       continue;
     }
-    reports_.forget(report.inode);
-    hardening_.insert(report.inode);
+    reports_.heardClosing(report.inode);
   }
-  hardenSignal_.notifyAll();
+}
+
+// One sync of the catalog for all that was heard in a second: on one machine each is a commit of the filesystem's
+// journal, which waits for the bytes of all new files, and so do those who make files meanwhile.
+Task<void> Node::settleClosings() {
+  auto self = shared_from_this();
+  const Duration pause = 1s;
+  co_await this->pause(pause);
+  if (stopping_ || !trackers->connected() || !reports_.beginSettling()) co_return;
+  bool stable = false;
+  try {
+    co_await trackers->syncCatalog();
+    stable = true;
+  } catch (const std::exception& error) {  // also an answer that cannot be decoded
+    log::debug("closings.unstable", {{"reason", error.what()}});
+  }
+  for (InodeId inode : reports_.endSettling(stable)) hardening_.insert(inode);
+}
+
+void Node::tellClosingsAgain() {
+  reports_.tellHeardAgain();
+  reportSignal_.notifyAll();
 }
 
 }  // namespace vcfs::storage

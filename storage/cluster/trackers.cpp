@@ -354,6 +354,12 @@ Task<std::vector<Layout>> Trackers::reportFiles(std::vector<SizeReport> reports)
   co_return co_await ask(build, read);
 }
 
+Task<void> Trackers::syncCatalog() {
+  auto build = [](schema::Tracker::Client& tracker) { return tracker.syncNamesRequest().send(); };
+  auto read = [](auto&) {};
+  co_await ask(build, read);
+}
+
 Task<Layout> Trackers::caughtUp(InodeId inode, Epoch epoch) {
   auto build = [&](schema::Tracker::Client& tracker) {
     auto request = tracker.caughtUpRequest();

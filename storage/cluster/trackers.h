@@ -62,6 +62,7 @@ class Trackers {
   Task<std::vector<Layout>> reportFailure(std::vector<LostReplica> lost);
   // The present layouts of those whose report was ignored because its epoch is over.
   Task<std::vector<Layout>> reportFiles(std::vector<SizeReport> files);
+  Task<void> syncCatalog();  // on return what trackers answered before is on stable storage
   Task<Layout> caughtUp(InodeId inode, Epoch epoch);
   Task<Layout> present(InodeId inode);  // as the catalog has it; throws Error(notFound) when the file is gone
   struct StalePage {

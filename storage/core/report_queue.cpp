@@ -1,6 +1,7 @@
 #include "storage/core/report_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vcfs::storage {
 
@@ -12,6 +13,38 @@ void ReportQueue::noteClosing(InodeId inode) {
 void ReportQueue::forget(InodeId inode) {
   files_.erase(inode);
   urgent_.erase(inode);
+}
+
+void ReportQueue::remove(InodeId inode) {
+  forget(inode);
+  heard_.erase(inode);
+  settling_.erase(inode);
+}
+
+void ReportQueue::heardClosing(InodeId inode) {
+  forget(inode);
+  heard_.insert(inode);
+}
+
+bool ReportQueue::beginSettling() {
+  settling_ = std::exchange(heard_, {});
+  return !settling_.empty();
+}
+
+std::vector<InodeId> ReportQueue::endSettling(bool stable) {
+  std::set<InodeId> ended = std::exchange(settling_, {});
+  if (!stable) {
+    heard_.merge(ended);
+    return {};
+  }
+  std::erase_if(ended, [this](InodeId inode) { return waits(inode); });
+  return {ended.begin(), ended.end()};
+}
+
+void ReportQueue::tellHeardAgain() {
+  heard_.merge(settling_);
+  settling_.clear();
+  for (InodeId inode : std::exchange(heard_, {})) noteClosing(inode);
 }
 
 std::vector<InodeId> ReportQueue::next(bool all) {

@@ -10,7 +10,9 @@
 namespace vcfs::storage {
 
 // Which files trackers are to be told about: those that are written, now and then, and those that were closed or opened
-// again, at once and until they were heard. Without I/O. Holds what is open, and what was not heard yet.
+// again, at once and until they were heard. A closing that was heard is kept until it is on the catalog's disk: a
+// tracker that lost power may not have it any more. Without I/O. Holds what is open, what was not heard yet, and what
+// was heard in the last second or two.
 class ReportQueue {
  public:
   static constexpr std::size_t kPerCall = 500;
@@ -20,8 +22,20 @@ class ReportQueue {
   void noteResend(InodeId inode) { resend_.insert(inode); }
   void notUrgent(InodeId inode) { urgent_.erase(inode); }  // what was urgent about it is over, or was heard
   void forget(InodeId inode);                              // nothing of it is to be told
+  void remove(InodeId inode);                              // nor told again: the file is not here any more
 
-  bool waits(InodeId inode) const { return files_.contains(inode); }
+  std::size_t heard() const { return heard_.size() + settling_.size(); }
+  void heardClosing(InodeId inode);  // nothing more is to be told, unless the tracker loses it
+  // What was heard until now is about to be made stable; false: nothing was. The end gives the files whose closing is
+  // on the catalog's disk, and which were not told again meanwhile. Where that failed it is tried again.
+  bool beginSettling();
+  std::vector<InodeId> endSettling(bool stable);
+  void tellHeardAgain();  // the tracker may be one that lost power
+
+  // To be told, or perhaps to be told again.
+  bool waits(InodeId inode) const {
+    return files_.contains(inode) || heard_.contains(inode) || settling_.contains(inode);
+  }
   bool isUrgent(InodeId inode) const { return urgent_.contains(inode); }
   bool anyUrgent() const { return !urgent_.empty(); }
   std::size_t urgent() const { return urgent_.size(); }
@@ -42,6 +56,8 @@ class ReportQueue {
   std::set<InodeId> urgent_;  // of these at once
   std::set<InodeId> resend_;  // sealed before the last start: told again with what the disk says
   std::set<InodeId> inCall_;
+  std::set<InodeId> heard_;     // closings that a tracker has, perhaps not on its disk
+  std::set<InodeId> settling_;  // those of them that it was asked to bring there
   InodeId cursor_ = 0;
 };
 

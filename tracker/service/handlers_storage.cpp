@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/settings.h"
@@ -206,16 +204,11 @@ Task<void> Handlers::reportFiles(ReportFilesContext context) {
   checkBatch(p.getFiles().size(), "reportFiles");
   std::vector<ops::FileReport> reports;
   for (auto file : p.getFiles()) reports.push_back(toReport(file));
-  const bool closes = std::any_of(reports.begin(), reports.end(),
-                                  [](const ops::FileReport& report) { return report.state != FileState::open; });
   const StorageId storage = p.getStorage();
   const ops::Occasion occasion = core_->occasion(ops::Request());
   auto op = [storage, reports, occasion](SqlTx& tx) { return ops::reportFiles(tx, storage, reports, occasion); };
   ops::FilesReported done = co_await core_->catalog.write(std::move(op));
   core_->hub.publish(done.changes, 0);
-  // The server forgets a closing with this answer. Should a power cut take it back, the row might say what the file was
-  // before it was opened again, and nobody would put that right.
-  if (closes) co_await core_->catalog.sync();
   auto newer = context.getResults().initNewer(static_cast<unsigned>(done.newer.size()));
   for (unsigned i = 0; i < done.newer.size(); ++i) {
     core_->fillAddresses(done.newer[i]);

@@ -76,6 +76,11 @@ class TrackerEndpoint final : public schema::Tracker::Server {
     for (unsigned i = 0; i < newer.size(); ++i) schema::fill(results[i], newer[i]);
     return kj::READY_NOW;
   }
+  kj::Promise<void> syncNames(SyncNamesContext context) override {
+    if (!tracker_.canSync) return kj::NEVER_DONE;
+    ++tracker_.syncs;
+    return kj::READY_NOW;
+  }
   kj::Promise<void> caughtUp(CaughtUpContext context) override {
     auto p = context.getParams();
     if (!tracker_.hearsCaughtUp) return kj::NEVER_DONE;

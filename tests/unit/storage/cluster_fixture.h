@@ -38,6 +38,8 @@ struct FakeTracker {
   std::size_t failuresReported = 0;
   std::size_t heartbeats = 0;
   std::size_t reports = 0;
+  std::size_t syncs = 0;
+  bool canSync = true;
   std::set<StorageId> checking;  // by their last heartbeat
   bool garbles = false;          // what it answers to heartbeats and getAttr cannot be decoded
   // To reportFiles and reportFailure: this pointer of the answer. 0 is the status, 1 the layouts.

@@ -225,6 +225,42 @@ TEST_F(Degraded, sealed_file_leaves_the_active_list_of_every_replica) {
   EXPECT_TRUE(eventually([&] { return stores_[1]->activeFiles().empty() && stores_[2]->activeFiles().empty(); }, 10s));
 }
 
+// A power cut of the tracker's machine may take back what it answered and did not sync.
+TEST_F(Degraded, closing_that_the_catalog_lost_is_told_again) {
+  tracker_.canSync = false;
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  of(close(1, twoCopies(), 2));
+  ASSERT_TRUE(eventually([&] { return tracker_.files[kFile].state == FileState::closed; }));
+  settle(5s);
+  EXPECT_EQ(stores_[1]->activeFiles(), std::vector<InodeId>{kFile}) << "the next process is to tell it, too";
+
+  tracker_.files[kFile].state = FileState::open;
+  tracker_.files[kFile].size = 0;
+  network_.reset("t1");
+  startTracker();
+  EXPECT_TRUE(eventually([&] { return tracker_.files[kFile].state == FileState::closed; }));
+  EXPECT_EQ(tracker_.files[kFile].size, 3u);
+  EXPECT_EQ(stores_[1]->activeFiles(), std::vector<InodeId>{kFile});
+
+  tracker_.canSync = true;
+  EXPECT_TRUE(eventually([&] { return stores_[1]->activeFiles().empty(); }));
+}
+
+TEST_F(Degraded, closings_are_synced_together_once_and_then_told_no_more) {
+  of(write(1, twoCopies(), 1, 0, "abc"));
+  of(close(1, twoCopies(), 2));
+  ASSERT_TRUE(eventually([&] { return tracker_.files[kFile].state == FileState::closed; }));
+  EXPECT_EQ(tracker_.syncs, 0u) << "who makes many files does not wait for the catalog's disk";
+  ASSERT_TRUE(eventually([&] { return tracker_.syncs == 1; }));
+  settle(100ms);
+  const std::size_t reports = tracker_.reports;
+  network_.reset("t1");
+  startTracker();
+  settle(10s);
+  EXPECT_EQ(tracker_.reports, reports);
+  EXPECT_EQ(tracker_.syncs, 1u);
+}
+
 TEST_F(Degraded, write_that_the_active_list_has_no_room_for_is_refused_and_may_be_repeated) {
   put(layout(1, {{1, in}}));
   of(write(1, current(), 1, 0, "abc", schema::WRITE_FLAG_CLOSE));

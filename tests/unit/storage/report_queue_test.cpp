@@ -50,6 +50,63 @@ TEST(ReportQueue, every_file_has_its_turn_when_one_call_cannot_hold_all) {
   EXPECT_EQ(second.back(), 100u) << "round the end, without telling of any file twice";
 }
 
+TEST(ReportQueue, closing_that_was_heard_is_kept_until_it_is_stable) {
+  ReportQueue queue;
+  queue.noteClosing(3);
+  queue.heardClosing(3);
+  EXPECT_TRUE(queue.next(true).empty());
+  EXPECT_TRUE(queue.waits(3));
+  ASSERT_TRUE(queue.beginSettling());
+  EXPECT_TRUE(queue.waits(3));
+  EXPECT_EQ(queue.endSettling(true), Inodes{3});
+  EXPECT_FALSE(queue.waits(3));
+  EXPECT_FALSE(queue.beginSettling());
+}
+
+TEST(ReportQueue, closings_that_could_not_be_settled_are_tried_again) {
+  ReportQueue queue;
+  queue.heardClosing(3);
+  queue.beginSettling();
+  queue.heardClosing(4);
+  EXPECT_TRUE(queue.endSettling(false).empty());
+  EXPECT_TRUE(queue.next(true).empty()) << "the tracker has them";
+  ASSERT_TRUE(queue.beginSettling());
+  EXPECT_EQ(queue.endSettling(true), (Inodes{3, 4}));
+}
+
+TEST(ReportQueue, closing_that_is_heard_while_another_is_settled_waits_for_the_next_time) {
+  ReportQueue queue;
+  queue.heardClosing(3);
+  queue.heardClosing(4);
+  queue.beginSettling();
+  queue.noteClosing(3);  // opened and closed again
+  queue.heardClosing(3);
+  EXPECT_EQ(queue.endSettling(true), Inodes{4});
+  EXPECT_TRUE(queue.beginSettling());
+  EXPECT_EQ(queue.endSettling(true), Inodes{3});
+}
+
+TEST(ReportQueue, what_may_be_lost_is_told_again_at_once) {
+  ReportQueue queue;
+  queue.heardClosing(3);
+  queue.beginSettling();
+  queue.heardClosing(4);
+  queue.tellHeardAgain();
+  EXPECT_EQ(queue.next(false), (Inodes{3, 4}));
+  EXPECT_TRUE(queue.endSettling(true).empty()) << "that was another tracker's answer";
+}
+
+TEST(ReportQueue, removed_file_is_not_told_again) {
+  ReportQueue queue;
+  queue.heardClosing(3);
+  queue.beginSettling();
+  queue.heardClosing(4);
+  queue.remove(3);
+  queue.remove(4);
+  queue.tellHeardAgain();
+  EXPECT_TRUE(queue.next(true).empty());
+}
+
 TEST(ReportQueue, what_is_told_again_is_taken_once) {
   ReportQueue queue;
   queue.noteResend(7);
