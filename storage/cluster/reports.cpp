@@ -131,7 +131,7 @@ Task<void> Node::reportBatch(std::vector<SizeReport> reports) {
       reports_.notUrgent(report.inode);
       continue;
     }
-    reports_.heardClosing(report.inode);
+    if (!reports_.heardClosing(report.inode)) hardening_.insert(report.inode);
   }
 }
 

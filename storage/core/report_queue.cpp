@@ -21,9 +21,11 @@ void ReportQueue::remove(InodeId inode) {
   settling_.erase(inode);
 }
 
-void ReportQueue::heardClosing(InodeId inode) {
+bool ReportQueue::heardClosing(InodeId inode) {
   forget(inode);
+  if (heard() >= kMostHeard) return false;
   heard_.insert(inode);
+  return true;
 }
 
 bool ReportQueue::beginSettling() {

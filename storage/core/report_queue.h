@@ -16,6 +16,7 @@ namespace vcfs::storage {
 class ReportQueue {
  public:
   static constexpr std::size_t kPerCall = 500;
+  static constexpr std::size_t kMostHeard = 100'000;
 
   void noteOpen(InodeId inode) { files_.insert(inode); }  // its size is to be told
   void noteClosing(InodeId inode);                        // its state is, at once
@@ -25,7 +26,9 @@ class ReportQueue {
   void remove(InodeId inode);                              // nor told again: the file is not here any more
 
   std::size_t heard() const { return heard_.size() + settling_.size(); }
-  void heardClosing(InodeId inode);  // nothing more is to be told, unless the tracker loses it
+  // Nothing more is to be told, unless the tracker loses it. False: kMostHeard are kept already, since the catalog's
+  // disk takes nothing, and this one is not.
+  bool heardClosing(InodeId inode);
   // What was heard until now is about to be made stable; false: nothing was. The end gives the files whose closing is
   // on the catalog's disk, and which were not told again meanwhile. Where that failed it is tried again.
   bool beginSettling();

@@ -96,6 +96,16 @@ TEST(ReportQueue, what_may_be_lost_is_told_again_at_once) {
   EXPECT_TRUE(queue.endSettling(true).empty()) << "that was another tracker's answer";
 }
 
+TEST(ReportQueue, keeps_so_many_heard_closings_and_no_more) {
+  ReportQueue queue;
+  for (InodeId inode = 1; inode <= ReportQueue::kMostHeard; ++inode) ASSERT_TRUE(queue.heardClosing(inode));
+  EXPECT_FALSE(queue.heardClosing(ReportQueue::kMostHeard + 1));
+  EXPECT_EQ(queue.heard(), ReportQueue::kMostHeard);
+  queue.beginSettling();
+  queue.endSettling(true);
+  EXPECT_TRUE(queue.heardClosing(ReportQueue::kMostHeard + 1));
+}
+
 TEST(ReportQueue, removed_file_is_not_told_again) {
   ReportQueue queue;
   queue.heardClosing(3);
