@@ -44,8 +44,7 @@ std::vector<InodeId> ReportQueue::endSettling(bool stable) {
 }
 
 void ReportQueue::tellHeardAgain() {
-  heard_.merge(settling_);
-  settling_.clear();
+  endSettling(false);
   for (InodeId inode : std::exchange(heard_, {})) noteClosing(inode);
 }
 
